@@ -1,0 +1,217 @@
+"""What every client protocol provides, and what passes between the translation and its surroundings.
+
+A client protocol is one folder beside this file and one line in ``translate/__init__.py``. It turns a client request
+into a Responses request for one *target* (an attempt at one provider), and the upstream's events into client bytes.
+Everything here is pure: ids and facts about the provider come in as arguments, and nothing is logged.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from packyproxy.errors import Failure
+from packyproxy.wire.responses import ResponsesRequest
+from packyproxy.wire.responses_events import ResponsesEvent, Usage
+
+__all__ = [
+    "AttemptFacts",
+    "Capabilities",
+    "ClientProtocol",
+    "ClientRequest",
+    "Family",
+    "Note",
+    "StreamFacts",
+    "StreamWriter",
+    "Target",
+    "Translation",
+]
+
+Family = Literal["anthropic", "openai"]
+"""Whose error bodies, headers and model lists a client expects (wire-mapping 8.1, 10.1)."""
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What a provider accepts; the defaults are what a codex relay accepts (wire-mapping 0.2)."""
+
+    max_output_tokens: bool = False
+    sampling: bool = False
+    web_search: bool = True
+    tool_output_media: bool = True
+    item_ids: bool = False
+    phase: Literal["auto", "on", "off"] = "auto"
+    system_as: Literal["instructions", "developer"] = "instructions"
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """The provider and model that one attempt is translated for."""
+
+    model: str
+    """The upstream's model id."""
+    scope: str
+    """Marks reasoning that this provider and model can decrypt: 10 hex digits (wire-mapping 2.2)."""
+    efforts: tuple[str, ...]
+    """Values of ``reasoning.effort`` this model takes, weakest first."""
+    suffix_effort: str | None = None
+    """Effort asked for in the model name; beats every other source (wire-mapping 1.6 row 1)."""
+    default_effort: str | None = None
+    """Effort of the alias or of the provider's defaults (wire-mapping 1.6 row 6)."""
+    capabilities: Capabilities = Capabilities()
+    buffered_tools: frozenset[str] = frozenset({"Read"})
+    """Tools whose arguments are sent in one piece, mended (wire-mapping 4.7)."""
+    prompt_cache_key: str | None = None
+
+
+class AttemptFacts(Struct, frozen=True, kw_only=True):
+    """What earlier attempts taught about this target (wire-mapping 0.2, 1.6, 2.4)."""
+
+    removed_parameters: frozenset[str] = frozenset()
+    without_reasoning: bool = False
+    """Send no reasoning items at all: the recovery of wire-mapping 2.4."""
+    is_refused_reasoning: Callable[[str], bool] | None = None
+    """Tells of an ``encrypted_content`` whether this scope has refused it before."""
+    effort_override: str | None = None
+    """The value that ``reasoning.effort`` was stepped to after a refusal."""
+
+
+class StreamFacts(Struct, frozen=True, kw_only=True):
+    """What the response direction must know of the request it answers."""
+
+    model: str
+    """The model string as the client sent it; echoed in the answer."""
+    scope: str
+    original_names: Mapping[str, str]
+    """Mapped tool name -> the client's own name; names that are not in it pass unchanged (wire-mapping 3.1)."""
+    thinking_is_visible: bool = False
+    thinking_has_text: bool = True
+    """False with ``display: omitted``: thinking blocks then carry a signature only."""
+    stop_sequences: tuple[str, ...] = ()
+    max_text_tokens: int | None = None
+    """The local limit of wire-mapping 1.9; None when the upstream enforces it or it does not apply."""
+    blocked_domains: tuple[str, ...] = ()
+    buffered_tools: frozenset[str] = frozenset()
+    echoes_context_management: bool = False
+    input_tokens_estimate: int = 0
+
+
+class Translation(Struct, frozen=True, kw_only=True):
+    """A client request as one provider gets it."""
+
+    request: ResponsesRequest
+    body: bytes
+    """``request`` encoded: the bytes to send upstream."""
+    effort: str | None
+    warnings: tuple[str, ...]
+    """Unique tokens of what was dropped or changed, for ``x-packyproxy-warnings`` (wire-mapping 12.4)."""
+    stream_facts: StreamFacts
+    reasoning: tuple[str, ...] = ()
+    """Each ``encrypted_content`` sent, in order; what recovery must remember when the upstream refuses them."""
+
+
+class Note(Struct, frozen=True):
+    """Something in an upstream stream that deserves a log line; never content."""
+
+    kind: Literal["unknown_event", "unparsable_data", "contradicting_text", "ignored_item"]
+    detail: str = ""
+    """An upstream type name cut to 64 safe characters, or empty."""
+
+
+class ClientRequest(Protocol):
+    """The part of a decoded client request that is the same in every protocol."""
+
+    @property
+    def model(self) -> str:
+        """The model string as sent."""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the client asked for an SSE answer."""
+
+    @property
+    def session_hint(self) -> str | None:
+        """A session id found in the body (wire-mapping 0.3), or None."""
+
+    @property
+    def is_prewarm(self) -> bool:
+        """Whether the request is answered locally and empty, without an upstream call (``max_tokens: 0``)."""
+
+
+class StreamWriter(Protocol):
+    """Turns the events of one upstream stream into the client's frames; one object per attempt.
+
+    Each method returns the bytes to write now, ``b""`` for none. After ``is_finished`` nothing more is returned.
+    """
+
+    @property
+    def has_content(self) -> bool:
+        """Whether a frame that shows model output was returned: "first content" of wire-mapping 0.5."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the answer ended well; the upstream may be closed."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """What the upstream said went wrong, once it did; the caller decides whether to retry or to ``fail``."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """The upstream's own numbers, once known."""
+
+    @property
+    def notes(self) -> list[Note]:
+        """Findings since the start, in order."""
+
+    def start(self) -> bytes:
+        """Write the frames that precede any content, e.g. ``message_start`` and ``ping``."""
+
+    def event(self, event: ResponsesEvent) -> bytes:
+        """Take one upstream event."""
+
+    def upstream_ended(self, *, said_done: bool) -> bytes:
+        """Take the end of the upstream's bytes; ``said_done`` tells whether ``data: [DONE]`` was seen."""
+
+    def answer_locally(self) -> bytes:
+        """Write the whole ending of an answer that needs no upstream (``is_prewarm``)."""
+
+    def fail(self, status: int, body: bytes) -> bytes:
+        """Write an error after the status line is spent; ``body`` is the protocol's error object (wire-mapping 8.6)."""
+
+    def keep_alive(self) -> bytes:
+        """Write the frame that only shows life."""
+
+
+class ClientProtocol(Protocol):
+    """One client-facing wire format."""
+
+    @property
+    def name(self) -> str:
+        """``messages``, ``chat`` or ``responses``."""
+
+    @property
+    def family(self) -> Family:
+        """Whose error shape and headers the clients expect."""
+
+    def read(self, body: bytes, *, counting: bool = False) -> ClientRequest:
+        """Decode and check a request body.
+
+        Args:
+            body: the decompressed bytes.
+            counting: the request is for ``count_tokens``, where ``max_tokens`` is not required.
+
+        Raises:
+            InvalidRequest: the body is not JSON, or a field is wrong.
+        """
+
+    def to_responses(self, request: ClientRequest, target: Target, facts: AttemptFacts = ...) -> Translation:
+        """Translate for one attempt; deterministic.
+
+        Raises:
+            InvalidRequest: the request holds something that no provider can be given.
+        """
+
+    def writer(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> StreamWriter:
+        """Return a fresh writer for one attempt; ``answer_id`` stays the same over all attempts of a request."""
+
+    def fold(self, frames: bytes) -> bytes:
+        """Fold a whole client stream into the JSON body of the non-stream answer (wire-mapping 5.1)."""

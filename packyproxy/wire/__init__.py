@@ -1,0 +1,1 @@
+"""What travels: structs and framing of every wire format, without decisions."""
