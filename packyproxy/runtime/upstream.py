@@ -1,0 +1,225 @@
+"""Talk to upstreams: the only module that imports an HTTP client.
+
+httpx is the interface, so callers may bring a client or a transport of their own; the engine under it is aiohttp,
+which moves the same bytes for a fraction of the CPU (docs/decisions/0003-http-client.md). Redirects are never
+followed: the provider's key would travel with them. Foreign exceptions are mapped here, once.
+"""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from typing import Self
+
+import aiohttp
+import httpx
+import yarl
+
+from packyproxy.errors import FailureKind, UpstreamFailed
+from packyproxy.providers.request import UpstreamRequest
+from packyproxy.translate.failures import transport_failure
+
+__all__ = ["AiohttpTransport", "Upstream", "UpstreamResponse"]
+
+_CONNECT_SECONDS = 10.0
+_POOL_IDLE_SECONDS = 60.0
+_READ_BUFFER_BYTES = 256 * 1024
+_ERROR_BODY_BYTES = 256 * 1024
+"""No provider explains a refusal at greater length; the rest of such a body is not read."""
+
+
+class _AiohttpBody(httpx.AsyncByteStream):
+    """Yield whatever has arrived, so that one network read makes one piece."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            data = await self._response.content.readany()
+        except aiohttp.ClientError as error:
+            raise httpx.ReadError(type(error).__name__) from error
+        if not data:
+            raise StopAsyncIteration
+        return data
+
+    async def aclose(self) -> None:
+        # Closing, not releasing: an answer that was not read to its end must not stay in the pool.
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+
+
+class AiohttpTransport(httpx.AsyncBaseTransport):
+    """An httpx transport on aiohttp's client; opens its session at the first request, on that event loop.
+
+    Args:
+        proxy_url: an HTTP proxy for every request; the environment's proxy variables are not read.
+        ssl_context: for providers behind a private certificate authority; aiohttp's default otherwise.
+    """
+
+    def __init__(self, *, proxy_url: str | None = None, ssl_context: ssl.SSLContext | None = None) -> None:
+        self._proxy_url = proxy_url
+        self._ssl_context = ssl_context
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send one request; its body is sent whole, the answer's body streams.
+
+        Raises:
+            httpx.TransportError: the members of its tree that Upstream maps.
+        """
+        if self._session is None:
+            self._session = self._open_session()
+        try:
+            response = await self._session.request(
+                request.method,
+                yarl.URL(str(request.url), encoded=True),
+                headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
+                data=await request.aread(),
+                allow_redirects=False,
+                proxy=self._proxy_url,
+            )
+        except (aiohttp.ConnectionTimeoutError, aiohttp.ServerTimeoutError) as error:
+            raise httpx.ConnectTimeout(type(error).__name__, request=request) from error
+        except aiohttp.ClientSSLError as error:
+            raise _TlsError(type(error).__name__, request=request) from error
+        except aiohttp.InvalidURL as error:
+            raise httpx.UnsupportedProtocol(type(error).__name__, request=request) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise httpx.ConnectError(type(error).__name__, request=request) from error
+        return httpx.Response(
+            response.status, headers=response.raw_headers, stream=_AiohttpBody(response), request=request
+        )
+
+    async def aclose(self) -> None:
+        """Close every pooled connection."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=0,
+            keepalive_timeout=_POOL_IDLE_SECONDS,
+            ssl=self._ssl_context if self._ssl_context is not None else True,
+        )
+        return aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("accept", "accept-encoding", "user-agent", "content-type"),
+            read_bufsize=_READ_BUFFER_BYTES,
+        )
+
+
+class _TlsError(httpx.ConnectError):
+    """A certificate or handshake problem: repeating it cannot help."""
+
+
+class UpstreamResponse:
+    """One answer whose headers have arrived; iterate over it for the body, then ``aclose`` it."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._pieces: AsyncIterator[bytes] = aiter(response.stream)  # type: ignore[arg-type]
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        """Return the next bytes as they arrived.
+
+        Raises:
+            UpstreamFailed: the connection broke.
+        """
+        try:
+            return await self._pieces.__anext__()
+        except httpx.TransportError as error:
+            raise UpstreamFailed(transport_failure(FailureKind.TRUNCATED)) from error
+
+    async def read_error_body(self) -> bytes:
+        """Read a refusal's body, as far as any refusal goes (256 KiB); a broken connection ends it early."""
+        body = bytearray()
+        try:
+            async for piece in self:
+                body += piece
+                if len(body) >= _ERROR_BODY_BYTES:
+                    break
+        except UpstreamFailed:
+            pass  # the status alone still tells what happened
+        return bytes(body[:_ERROR_BODY_BYTES])
+
+    async def aclose(self) -> None:
+        """End the upstream request; at once when its answer was not read to the end."""
+        await self._response.aclose()
+
+
+class Upstream:
+    """The HTTP side of one provider on one event loop.
+
+    Args:
+        client: a caller's own client; it is used as it is and never closed here.
+        transport: a caller's own transport; likewise.
+        proxy_url: for our own transport, when neither is given.
+    """
+
+    def __init__(
+        self,
+        *,
+        client: httpx.AsyncClient | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        proxy_url: str | None = None,
+    ) -> None:
+        self._client = client
+        self._own_transport = None if client or transport else AiohttpTransport(proxy_url=proxy_url)
+        self._transport = transport or self._own_transport
+        self._urls: dict[str, httpx.URL] = {}
+
+    async def open(self, request: UpstreamRequest) -> UpstreamResponse:
+        """Send a request and wait for the response headers.
+
+        Raises:
+            UpstreamFailed: no answer came; the failure's kind says why.
+        """
+        url = self._urls.get(request.url)
+        if url is None:
+            url = self._urls[request.url] = httpx.URL(request.url)
+        outgoing = httpx.Request("POST", url, headers=list(request.headers), content=request.body)
+        try:
+            if self._transport is not None:
+                return UpstreamResponse(await self._transport.handle_async_request(outgoing))
+            assert self._client is not None, "neither a client nor a transport"
+            response = await self._client.send(outgoing, stream=True, follow_redirects=False)
+            return UpstreamResponse(response)
+        except _TlsError as error:
+            raise UpstreamFailed(transport_failure(FailureKind.TLS, url.host)) from error
+        except httpx.ConnectError as error:
+            kind = FailureKind.TLS if _is_tls(error) else FailureKind.UNREACHABLE
+            raise UpstreamFailed(transport_failure(kind, url.host)) from error
+        except httpx.ConnectTimeout as error:
+            raise UpstreamFailed(transport_failure(FailureKind.CONNECT_TIMEOUT, url.host)) from error
+        except httpx.TimeoutException as error:
+            raise UpstreamFailed(transport_failure(FailureKind.HEADERS_TIMEOUT, url.host)) from error
+        except httpx.TransportError as error:
+            raise UpstreamFailed(transport_failure(FailureKind.UNREACHABLE, url.host)) from error
+
+    async def aclose(self) -> None:
+        """Close what was opened here; a caller's own client or transport stays open."""
+        if self._own_transport is not None:
+            await self._own_transport.aclose()
+
+
+def _is_tls(error: BaseException) -> bool:
+    """Tell whether a caller's own client failed over TLS: httpx hides it in the chain of causes."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False

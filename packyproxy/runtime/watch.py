@@ -1,0 +1,153 @@
+"""Watch over one exchange: its time limits and the client's presence, with one timer and one task.
+
+``send`` does not fail after the client has left (measured on hypercorn, uvicorn and granian), so a task of its own
+waits for the disconnect. Whatever ends an exchange from outside cancels the relaying task, but only inside an
+``abortable()`` block, where the cancellation turns into :class:`Aborted`; foreign cancellations pass untouched.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Self
+
+from packyproxy.runtime.deadlines import Deadlines, Due
+
+__all__ = ["Aborted", "Watch"]
+
+
+class Aborted(Exception):  # noqa: N818 - it is news, not an error
+    """The exchange, or its running attempt, has to end; ``due`` says why."""
+
+    def __init__(self, due: Due) -> None:
+        super().__init__(due.value)
+        self.due = due
+
+
+class Watch:
+    """Guard the current task for the length of an ``async with`` block.
+
+    Args:
+        deadlines: the exchange's clock readings; written by the relay, read here.
+        wait_gone: returns once the client's connection has ended.
+        interject: called for ``Due.COMMIT`` and ``Due.KEEP_ALIVE``; its awaitable runs as a task, at most one at a time.
+    """
+
+    def __init__(
+        self,
+        deadlines: Deadlines,
+        *,
+        wait_gone: Callable[[], Awaitable[None]],
+        interject: Callable[[Due], Awaitable[None]],
+    ) -> None:
+        self._deadlines = deadlines
+        self._wait_gone = wait_gone
+        self._interject = interject
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[Any] | None = None
+        self._gone_task: asyncio.Task[None] | None = None
+        self._interjection: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_armed = False
+        self._due: Due | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.current_task()
+        self._gone_task = self._loop.create_task(self._watch_client())
+        self._timer = self._loop.call_at(self._deadlines.next_due()[0], self._tick)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        pending = [task for task in (self._gone_task, self._interjection) if task is not None and not task.done()]
+        for task in pending:
+            task.cancel()
+        if pending:
+            await asyncio.wait(pending)
+
+    def reschedule(self) -> None:
+        """Look at the deadlines anew, after one of them moved closer (a new attempt, a commit)."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._deadlines.next_due()[0], self._tick)
+
+    def abortable(self) -> "_Abortable":
+        """Return a context manager in which a due limit or the client's leaving raises :class:`Aborted`."""
+        return _Abortable(self)
+
+    async def settle(self) -> None:
+        """Wait for a running interjection, so that two writes never overlap."""
+        if self._interjection is not None:
+            await self._interjection
+
+    @property
+    def is_interjecting(self) -> bool:
+        """Whether a commit or keep-alive is being written at this moment."""
+        return self._interjection is not None
+
+    async def _watch_client(self) -> None:
+        await self._wait_gone()
+        self._abort(Due.CLIENT_GONE)
+
+    def _tick(self) -> None:
+        at, due = self._deadlines.next_due()
+        # Timers may fire a clock tick early; treat what is due within a millisecond as due.
+        if at > self._loop.time() + 0.001:
+            self._timer = self._loop.call_at(at, self._tick)
+            return
+        if due is Due.COMMIT or due is Due.KEEP_ALIVE:
+            self._start_interjection(due)
+        else:
+            self._abort(due)
+
+    def _start_interjection(self, due: Due) -> None:
+        async def interject() -> None:
+            try:
+                await self._interject(due)
+            finally:
+                self._interjection = None
+                self.reschedule()
+
+        if self._interjection is None:
+            self._interjection = self._loop.create_task(interject())
+
+    def _abort(self, due: Due) -> None:
+        if self._due is None:
+            self._due = due
+            if self._is_armed and self._task is not None:
+                self._task.cancel()
+
+    def _arm(self) -> None:
+        if self._due is not None:
+            raise Aborted(self._take_due())
+        self._is_armed = True
+
+    def _disarm(self, error: BaseException | None) -> None:
+        self._is_armed = False
+        if self._due is not None and isinstance(error, asyncio.CancelledError):
+            task = self._task
+            if task is not None and task.uncancel() == 0:
+                raise Aborted(self._take_due()) from error
+
+    def _take_due(self) -> Due:
+        """Hand out the reason; an upstream's limit is spent by it, the client's absence stays."""
+        due = self._due
+        assert due is not None, "asked for a reason that was never set"
+        if due is not Due.CLIENT_GONE and due is not Due.CLIENT_STALLED:
+            self._due = None
+        return due
+
+
+class _Abortable:
+    __slots__ = ("_watch",)
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+
+    def __enter__(self) -> None:
+        self._watch._arm()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._watch._disarm(error)
