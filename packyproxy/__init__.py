@@ -1,2 +1,27 @@
-"""Placeholder."""
+"""Use any OpenAI Responses provider from Claude Code and the Anthropic SDK.
+
+``PackyProxy`` is the ASGI application and ``Config`` its configuration. Both load on first use, so that importing
+the package costs next to nothing.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from packyproxy.app import PackyProxy
+    from packyproxy.config import Config
+
+__all__ = ["Config", "PackyProxy", "__version__"]
+
 __version__ = "0.1.0.dev0"
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PackyProxy":
+        from packyproxy.app import PackyProxy
+
+        return PackyProxy
+    if name == "Config":
+        from packyproxy.config import Config
+
+        return Config
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

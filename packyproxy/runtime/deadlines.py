@@ -66,6 +66,13 @@ class Deadlines:
         self.writing_since: float | None = None
         """Set while a write to the client has not been taken."""
 
+    @property
+    def shortest(self) -> float:
+        """The shortest of the limits that run here, in seconds."""
+        limits = self._limits
+        times = [limits.headers, limits.idle, limits.total, limits.client_stall]
+        return min([*times, limits.commit, limits.keep_alive] if self._is_stream else times)
+
     def start_attempt(self, now: float) -> None:
         """Begin to wait for the headers of a new attempt."""
         self.waiting_for_headers_since = now

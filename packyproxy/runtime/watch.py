@@ -47,13 +47,14 @@ class Watch:
         self._gone_task: asyncio.Task[None] | None = None
         self._interjection: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._longest_sleep = deadlines.shortest
         self._is_armed = False
         self._due: Due | None = None
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.current_task()
         self._gone_task = self._loop.create_task(self._watch_client())
-        self._timer = self._loop.call_at(self._deadlines.next_due()[0], self._tick)
+        self._sleep_until(self._deadlines.next_due()[0])
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -64,12 +65,6 @@ class Watch:
             task.cancel()
         if pending:
             await asyncio.wait(pending)
-
-    def reschedule(self) -> None:
-        """Look at the deadlines anew, after one of them moved closer (a new attempt, a commit)."""
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._deadlines.next_due()[0], self._tick)
 
     def abortable(self) -> "_Abortable":
         """Return a context manager in which a due limit or the client's leaving raises :class:`Aborted`."""
@@ -89,27 +84,30 @@ class Watch:
         await self._wait_gone()
         self._abort(Due.CLIENT_GONE)
 
+    def _sleep_until(self, at: float) -> None:
+        # A limit that starts to run later than this cannot fall due before the next look, so nobody has to move the
+        # timer when a read, a write or an attempt begins.
+        self._timer = self._loop.call_at(min(at, self._loop.time() + self._longest_sleep), self._tick)
+
     def _tick(self) -> None:
         at, due = self._deadlines.next_due()
         # Timers may fire a clock tick early; treat what is due within a millisecond as due.
         if at > self._loop.time() + 0.001:
-            self._timer = self._loop.call_at(at, self._tick)
-            return
-        if due is Due.COMMIT or due is Due.KEEP_ALIVE:
-            self._start_interjection(due)
+            self._sleep_until(at)
+        elif due is Due.COMMIT or due is Due.KEEP_ALIVE:
+            if self._interjection is None:
+                self._interjection = self._loop.create_task(self._run_interjection(due))
         else:
             self._abort(due)
+            if due is not Due.CLIENT_STALLED:  # the next attempt has limits of its own
+                self._sleep_until(self._loop.time() + self._longest_sleep)
 
-    def _start_interjection(self, due: Due) -> None:
-        async def interject() -> None:
-            try:
-                await self._interject(due)
-            finally:
-                self._interjection = None
-                self.reschedule()
-
-        if self._interjection is None:
-            self._interjection = self._loop.create_task(interject())
+    async def _run_interjection(self, due: Due) -> None:
+        try:
+            await self._interject(due)
+        finally:
+            self._interjection = None
+            self._sleep_until(self._deadlines.next_due()[0])
 
     def _abort(self, due: Due) -> None:
         if self._due is None:

@@ -1,0 +1,16 @@
+"""Find the keys that a client shows (wire-mapping 12.1)."""
+
+from starlette.datastructures import Headers
+
+__all__ = ["shown_keys"]
+
+
+def shown_keys(headers: Headers) -> list[str]:
+    """Return what stands in ``Authorization: Bearer`` and in ``x-api-key``; clients send either, some send both."""
+    keys = []
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and credentials.strip():
+        keys.append(credentials.strip())
+    if key := headers.get("x-api-key"):
+        keys.append(key)
+    return keys

@@ -1,0 +1,49 @@
+"""Take a request to its endpoint, and turn whatever goes wrong into the client's own error shape.
+
+Nothing is raised into the host: its exception handlers would answer in a shape no client of ours reads.
+"""
+
+import logging
+import traceback
+
+from starlette.types import Receive, Send
+
+from packyproxy.asgi.body import ClientLeft
+from packyproxy.asgi.call import Call
+from packyproxy.asgi.routes import RouteTable, Scope
+from packyproxy.errors import AccessDenied, InvalidRequest, NoProvider
+from packyproxy.translate.failures import internal_error_response, refusal_response
+
+__all__ = ["dispatch"]
+
+_log = logging.getLogger("packyproxy")
+
+
+async def dispatch(table: RouteTable, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer one HTTP request from a table of routes; never raises but for a cancellation."""
+    call = Call(scope, receive, send)
+    try:
+        route = table.find(call.path, call.method)
+        await route.endpoint(call)
+    except (InvalidRequest, AccessDenied, NoProvider) as error:
+        refusal = refusal_response(error, call.family, call.request_id)
+        await call.answer(refusal.status, refusal.body, list(refusal.headers))
+    except ClientLeft:
+        _log.info("client left", extra={"event": "client_left", "request_id": call.request_id, "status": 499})
+    except Exception as error:  # noqa: BLE001 - a bug of ours: the client gets its 500, the host stays untouched
+        _log_bug(error, call.request_id)
+        if not call.is_started:
+            answer = internal_error_response(call.family, call.request_id)
+            await call.answer(answer.status, answer.body, list(answer.headers))
+
+
+def _log_bug(error: Exception, request_id: str) -> None:
+    """Log where it happened, not the message: an exception's text may quote content."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames[-6:]))
+    _log.error(
+        "internal error: %s at %s",
+        type(error).__name__,
+        where,
+        extra={"event": "internal_error", "request_id": request_id, "error": type(error).__name__, "where": where},
+    )

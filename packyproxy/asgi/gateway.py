@@ -1,0 +1,66 @@
+"""The routes that models are called through: ``POST /v1/messages`` and ``/v1/messages/count_tokens``.
+
+Order of the checks: route, method, client key, content type, body. A body is read only for a known client.
+"""
+
+from starlette.types import Receive, Send
+
+from packyproxy.asgi.access import shown_keys
+from packyproxy.asgi.call import Call
+from packyproxy.asgi.dispatch import dispatch
+from packyproxy.asgi.routes import Endpoint, Route, RouteTable, Scope
+from packyproxy.errors import InvalidRequest
+from packyproxy.runtime.counting import count_tokens
+from packyproxy.runtime.exchange import Exchange
+from packyproxy.runtime.inbound import Inbound
+from packyproxy.runtime.runtime import Runtime
+from packyproxy.translate import MESSAGES
+from packyproxy.translate.contract import ClientProtocol
+
+__all__ = ["Gateway"]
+
+
+class Gateway:
+    """The model routes as an ASGI component."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.routes = (
+            Route("/v1/messages", ("POST",), self._serving(MESSAGES)),
+            Route("/v1/messages/count_tokens", ("POST",), self._counting(MESSAGES)),
+        )
+        self._table = RouteTable(self.routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await dispatch(self._table, scope, receive, send)
+
+    def _serving(self, protocol: ClientProtocol) -> Endpoint:
+        async def serve(call: Call) -> None:
+            inbound, body = await self._take(call)
+            await Exchange(self._runtime, protocol, inbound, call).run(body)
+
+        return serve
+
+    def _counting(self, protocol: ClientProtocol) -> Endpoint:
+        async def count(call: Call) -> None:
+            inbound, body = await self._take(call)
+            await call.answer(200, count_tokens(self._runtime, protocol, inbound, body))
+
+        return count
+
+    async def _take(self, call: Call) -> tuple[Inbound, bytes]:
+        accepted_at = self._runtime.monotonic()
+        config = self._runtime.snapshot.config
+        key_id = self._runtime.snapshot.client_keys.check(shown_keys(call.headers))
+        content_type = call.headers.get("content-type", "application/json")
+        if content_type.partition(";")[0].strip().lower() != "application/json":
+            raise InvalidRequest("content-type must be application/json", status=415, code="unsupported_media_type")
+        body = await call.read_body(config.max_body_bytes)
+        headers = call.headers
+        session = next((headers[name] for name in _SESSION_HEADERS if headers.get(name)), None)
+        return Inbound(request_id=call.request_id, key_id=key_id, session=session, accepted_at=accepted_at), body
+
+
+_SESSION_HEADERS = ("x-claude-code-session-id", "session_id", "session-id", "conversation_id", "thread-id")
+"""Where a client names its session, best first (wire-mapping 0.3); read before the body is."""

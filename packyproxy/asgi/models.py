@@ -1,0 +1,47 @@
+"""List the models that clients may ask for: ``GET /v1/models`` and ``/v1/models/{id}`` (wire-mapping 10.1-10.3)."""
+
+from urllib.parse import parse_qs
+
+from starlette.types import Receive, Send
+
+from packyproxy.asgi.access import shown_keys
+from packyproxy.asgi.call import Call
+from packyproxy.asgi.dispatch import dispatch
+from packyproxy.asgi.routes import Route, RouteTable, Scope
+from packyproxy.errors import InvalidRequest
+from packyproxy.registry.listing import list_models, show_model
+from packyproxy.runtime.runtime import Runtime
+
+__all__ = ["Models"]
+
+
+class Models:
+    """The model list as an ASGI component, in the shape of whoever asks."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.routes = (
+            Route("/v1/models", ("GET",), self._list),
+            Route("/v1/models/*", ("GET",), self._show),
+        )
+        self._table = RouteTable(self.routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        await dispatch(self._table, scope, receive, send)
+
+    async def _list(self, call: Call) -> None:
+        snapshot = self._runtime.snapshot
+        snapshot.client_keys.check(shown_keys(call.headers))
+        query = {name: values[-1] for name, values in parse_qs(call.scope["query_string"].decode("latin-1")).items()}
+        if "client_version" in query:
+            # The Codex CLI asks for its own catalogue here and uses its bundled list on a 404; an OpenAI list would
+            # be read as an empty one (wire-mapping 10.1).
+            raise InvalidRequest("no provider offers a Codex model catalogue", status=404, code="not_found")
+        await call.answer(200, list_models(snapshot.registry, call.family, query))
+
+    async def _show(self, call: Call) -> None:
+        snapshot = self._runtime.snapshot
+        snapshot.client_keys.check(shown_keys(call.headers))
+        model = call.path.removeprefix("/v1").removeprefix("/models/")
+        await call.answer(200, show_model(snapshot.registry, call.family, model))

@@ -1,0 +1,41 @@
+"""Tell whether a key shown by a client is known here, in constant time.
+
+Every configured key is compared whatever the earlier comparisons said, and digests of equal length are compared, so
+neither a key's position nor its length shows in the time taken.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Sequence
+
+from packyproxy.config import Secret
+from packyproxy.errors import AccessDenied
+
+__all__ = ["ClientKeys"]
+
+
+class ClientKeys:
+    """The keys clients may show; without any, everybody is let in."""
+
+    def __init__(self, keys: Iterable[Secret]) -> None:
+        self._digests = tuple(hashlib.sha256(key.reveal().encode()).digest() for key in keys)
+
+    def check(self, shown: Sequence[str]) -> str:
+        """Return an id of the key that was shown, ``""`` when none is needed; it cannot be turned back into the key.
+
+        One valid key among those shown is enough (wire-mapping 12.1).
+
+        Raises:
+            AccessDenied: no key was shown, or none that is known here.
+        """
+        if not self._digests:
+            return ""
+        accepted = b""
+        for key in shown:
+            digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
+            for known in self._digests:
+                if hmac.compare_digest(known, digest):
+                    accepted = digest
+        if not accepted:
+            raise AccessDenied("invalid x-api-key")
+        return accepted.hex()[:16]

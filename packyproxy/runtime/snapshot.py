@@ -1,0 +1,45 @@
+"""Everything that follows from one configuration, frozen; a request keeps the one it began with."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Self
+
+from msgspec import Struct
+
+from packyproxy.config import Config
+from packyproxy.providers.provider import Provider
+from packyproxy.registry.registry import Registry
+from packyproxy.runtime.client_keys import ClientKeys
+from packyproxy.runtime.deadlines import TimeLimits
+
+__all__ = ["Snapshot"]
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """A configuration and what is built from it; swapped as a whole, never changed."""
+
+    config: Config
+    providers: Mapping[str, Provider]
+    """The enabled providers by name."""
+    registry: Registry
+    client_keys: ClientKeys
+    limits: TimeLimits
+
+    @classmethod
+    def build(cls, config: Config) -> Self:
+        """Build everything that a valid configuration implies; does no I/O."""
+        served = config.served_providers
+        streaming = config.streaming
+        return cls(
+            config=config,
+            providers=MappingProxyType({item.name: Provider.from_config(item) for item in served}),
+            registry=Registry.build(served, config.model_map),
+            client_keys=ClientKeys(config.api_keys),
+            limits=TimeLimits(
+                commit=streaming.commit_deadline,
+                keep_alive=streaming.keepalive_seconds,
+                headers=streaming.headers_timeout,
+                idle=streaming.idle_timeout,
+                total=streaming.total_timeout,
+            ),
+        )
