@@ -1,7 +1,7 @@
 """Rules that hold for every test, and what tests may ask for.
 
-No test reaches beyond loopback; no code of packyproxy may block a running event loop. A test marked ``virtual_time``
-runs on an event loop whose clock jumps: deadlines of minutes pass in no time, in their right order.
+No test reaches beyond loopback; no code of packyproxy may block a running event loop. A test marked
+``virtual_time`` runs on an event loop whose clock jumps: deadlines of minutes pass in no time, in their right order.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import selectors
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
-from typing import Any, TypeVarTuple, TypeVar
+from typing import Any, TypeVar, TypeVarTuple
 
 import pytest
 from blockbuster import BlockBuster
@@ -20,8 +20,8 @@ from hypothesis import HealthCheck, settings
 _Ts = TypeVarTuple("_Ts")
 _T = TypeVar("_T")
 
-# Shared machines stall for longer than any per-example deadline worth having, so there is none; ``ci`` looks further
-# and is derandomised, so that a red build is red again on the next run.
+# Shared machines stall for longer than any per-example deadline worth having, so there is none; ``ci`` looks
+# further and is derandomised, so that a red build is red again on the next run.
 settings.register_profile(
     "default", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -118,8 +118,8 @@ class _JumpingSelector(selectors.DefaultSelector):
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """An event loop that never waits for a timer: when nothing is ready, ``time()`` jumps to the next one.
 
-    Work handed to threads is waited for in real time and moves the clock only by what that took. Real sockets do not fit here (a
-    peer's answer is "not ready" for a moment, and the clock jumps): drive in-process transports.
+    While work is in a thread the clock stands still. Real sockets do not fit here (a peer's answer is "not ready"
+    for a moment, and the clock jumps): drive in-process transports.
     """
 
     STUCK_AFTER_SECONDS = 2.0
@@ -138,7 +138,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward."""
-        # The smallest step must change a float of this size, or a timer would stay just out of reach for ever.
+        # The smallest step must change a float of this size, or a timer would stay just out of reach.
         self._now += max(seconds, 1e-9)
 
     def report_stuck(self) -> None:

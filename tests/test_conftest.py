@@ -68,4 +68,4 @@ async def test_blocking_under_packyproxy_frames_is_an_error() -> None:
 
 async def test_blocking_in_test_code_is_allowed() -> None:
     """A test may block as it likes: only the product is watched."""
-    time.sleep(0.0001)
+    time.sleep(0.0001)  # noqa: ASYNC251 - the point of this test

@@ -1,0 +1,196 @@
+"""Rules about the tree itself that no linter knows; the floors are import-linter's, in ``pyproject.toml``."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "packyproxy"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TREE_FOLDERS = ("packyproxy", "tests", "docs", "scripts", "benchmarks", "examples", ".ci")
+TREE_FILES = [
+    path
+    for folder in TREE_FOLDERS
+    for path in sorted((ROOT / folder).rglob("*"))
+    if path.is_file() and "__pycache__" not in path.parts
+] + [
+    path
+    for path in sorted(ROOT.iterdir())
+    if path.suffix in {".md", ".toml", ".yaml"} and path.name != "config.yaml"
+]
+TEXT_FILES = [path for path in TREE_FILES if path.suffix in {".py", ".md", ".toml", ".yaml", ""}]
+
+BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager"}
+HTTP_CLIENTS = {"aiohttp", "httpx", "httpx2", "httpcore", "requests", "urllib3"}
+MAY_IMPORT_HTTP_CLIENTS = ("packyproxy/runtime/upstream", "packyproxy/testing/", "packyproxy/cli/demo")
+HEAVY = {
+    "aiohttp",
+    "httpx",
+    "starlette",
+    "hypercorn",
+    "yaml",
+    "ruamel",
+    "asyncio",
+    "brotli",
+    "cachetools",
+    "uvloop",
+}
+
+
+def _name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@cache
+def _syntax(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
+def _imports(node: ast.AST) -> Iterator[str]:
+    """Yield the top-level names of imported modules, those that only type checkers see left out."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING"):
+            continue
+        if isinstance(child, ast.Import):
+            yield from (alias.name.split(".")[0] for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and child.level == 0 and child.module:
+            yield child.module.split(".")[0]
+        yield from _imports(child)
+
+
+def _assigned(node: ast.stmt) -> Iterator[str]:
+    targets: list[ast.expr] = []
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    yield from (target.id for target in targets if isinstance(target, ast.Name))
+
+
+def _definitions(path: Path) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef]:
+    yield from (
+        node
+        for node in _syntax(path).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+
+def _exported(path: Path) -> set[str] | None:
+    for node in _syntax(path).body:
+        if "__all__" in _assigned(node) and isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
+            value = ast.literal_eval(node.value)
+            assert isinstance(value, list | tuple)
+            return set(value)
+    return None
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_no_module_grows_past_the_wall(path: Path) -> None:
+    """A module has at most 500 lines: past that it holds two subjects."""
+    assert len(path.read_text("utf-8").splitlines()) <= 500
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    """A module's name tells its subject."""
+    assert [
+        _name(path) for path in MODULES if path.stem in BANNED_NAMES or path.parent.name in BANNED_NAMES
+    ] == []
+
+
+def test_one_module_talks_http() -> None:
+    """Only the upstream module, the harness and the demo import an HTTP client: replacing it is a one-file change."""
+    others = [path for path in MODULES if not _name(path).startswith(MAY_IMPORT_HTTP_CLIENTS)]
+    assert [_name(path) for path in others if HTTP_CLIENTS & set(_imports(_syntax(path)))] == []
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in MODULES if path.name not in {"__init__.py", "__main__.py"}], ids=_name
+)
+def test_exports_are_the_public_definitions(path: Path) -> None:
+    """``__all__`` names every public class and function of a module, and nothing that it does not define."""
+    exported = _exported(path)
+    assert exported is not None, "public modules carry __all__"
+    public = {node.name for node in _definitions(path) if not node.name.startswith("_")}
+    bound = public | {name for node in _syntax(path).body for name in _assigned(node)}
+    assert (public - exported, exported - bound) == (set(), set())
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_public_names_have_docstrings(path: Path) -> None:
+    """A module, and every public class, function, method and property in it, says what it is."""
+    missing = [] if ast.get_docstring(_syntax(path)) else ["the module"]
+    for node in _definitions(path):
+        members = [node, *(node.body if isinstance(node, ast.ClassDef) else [])]
+        missing += [
+            member.name
+            for member in members
+            if isinstance(member, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and not (member.name.startswith("_") or node.name.startswith("_"))
+            and not ast.get_docstring(member)
+            and "setter" not in "".join(map(ast.unparse, member.decorator_list))
+        ]
+    assert missing == []
+
+
+def test_importing_the_package_is_cheap() -> None:
+    """``import packyproxy`` imports no HTTP client, server, framework, YAML reader or event loop."""
+    code = "import sys, packyproxy; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert HEAVY & set(run.stdout.split()) == set()
+
+
+def test_the_tree_stands_alone() -> None:
+    """No file points to a place outside the repository where it happened to be written."""
+    outside = re.compile("|".join((r"(?<![\w.])/" + "work/", r"\.\./" + "shared", "wire" + r"\.md", "style" + r"\.md",
+                                   "product" + r"\.md")))  # fmt: skip
+    found = [_name(path) for path in TEXT_FILES if outside.search(path.read_text("utf-8", "replace"))]
+    assert found == []
+
+
+def _sections() -> set[str]:
+    text = (ROOT / "docs" / "wire-mapping.md").read_text("utf-8")
+    return set(re.findall(r"^#{2,4} (\d+(?:\.\d+)*)\.? ", text, re.MULTILINE))
+
+
+def test_cited_sections_exist() -> None:
+    """Every section of the wire mapping that code or documentation cites is there."""
+    sections = _sections()
+    citation = re.compile(
+        r"wire-mapping(?:\.md)?`{0,2},?\s+(\d+(?:\.\d+)*(?:(?:,\s|\sand\s|-|\sto\s)\d+(?:\.\d+)*)*)"
+    )
+    cited = {
+        (_name(path), number)
+        for path in TEXT_FILES
+        for match in citation.finditer(path.read_text("utf-8", "replace"))
+        for number in re.findall(r"\d+(?:\.\d+)*", match[1])
+    }
+    # "1.5.1" may also be cited for a numbered rule of a section, "2.4" for rule 4 of section 2.
+    missing = {(name, number) for name, number in cited if not {number, number.rpartition(".")[0]} & sections}
+    assert (sorted(missing), bool(sections)) == ([], True)
+
+
+def test_documents_link_to_files_that_exist() -> None:
+    """Every relative link in a document leads somewhere."""
+    broken = [
+        (_name(path), target)
+        for path in TREE_FILES
+        if path.suffix == ".md"
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text("utf-8"))
+        if not (path.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_configuration_keys_are_documented() -> None:
+    """Every top-level key of the example configuration occurs in the README's configuration section."""
+    example = (ROOT / "config.example.yaml").read_text("utf-8")
+    readme = (ROOT / "README.md").read_text("utf-8")
+    keys = re.findall(r"^#? ?([a-z][a-z-]+):(?:\s|$)", example, re.MULTILINE)
+    assert keys, "the example has keys"
+    assert [key for key in keys if f"`{key}" not in readme] == []
