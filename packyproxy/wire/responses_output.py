@@ -1,0 +1,156 @@
+"""What the events of a Responses stream carry: the response object, its items and its usage (wire-mapping 4.5, 4.10).
+
+Reading is forgiving, because upstreams differ: no field is required, and one of the wrong type counts as missing.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+__all__ = [
+    "UNREADABLE",
+    "InputTokensDetails",
+    "OutputItem",
+    "OutputTokensDetails",
+    "ResponseObject",
+    "Usage",
+    "read_fields",
+    "read_item",
+    "read_lenient",
+    "read_response",
+    "read_usage",
+    "salvage",
+]
+
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""Everything msgspec raises for bytes that it cannot decode."""
+
+_NULL = Raw(b"null")
+
+S = TypeVar("S", bound=Struct)
+
+
+class InputTokensDetails(Struct, frozen=True):
+    """What part of the input came from, or went to, the prompt cache."""
+
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+
+
+class OutputTokensDetails(Struct, frozen=True):
+    """What part of the output was reasoning."""
+
+    reasoning_tokens: int | None = None
+
+
+class Usage(Struct, frozen=True):
+    """The upstream's token counts; ``input_tokens`` includes cached ones, ``output_tokens`` reasoning."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    input_tokens_details: InputTokensDetails | None = None
+    output_tokens_details: OutputTokensDetails | None = None
+
+    @property
+    def cached_tokens(self) -> int:
+        """Input tokens read from the prompt cache; 0 when the upstream did not say."""
+        details = self.input_tokens_details
+        return (details.cached_tokens or 0) if details else 0
+
+    @property
+    def cache_write_tokens(self) -> int:
+        """Input tokens written to the prompt cache; 0 when the upstream did not say."""
+        details = self.input_tokens_details
+        return (details.cache_write_tokens or 0) if details else 0
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """Output tokens spent on reasoning; None when the upstream did not say."""
+        return self.output_tokens_details.reasoning_tokens if self.output_tokens_details else None
+
+
+class ResponseObject(Struct, frozen=True):
+    """The ``response`` member of the life-cycle events."""
+
+    id: str | None = None
+    model: str | None = None
+    service_tier: str | None = None
+    status: str | None = None
+    usage: Raw = _NULL
+    error: Raw = _NULL
+    incomplete_details: Raw = _NULL
+    tool_usage: Raw = _NULL
+    output: list[Raw] = []
+
+
+class OutputItem(Struct, frozen=True):
+    """One output item of any type; fields of other types keep their defaults."""
+
+    type: str = ""
+    id: str | None = None
+    status: str | None = None
+    call_id: str | None = None
+    name: str | None = None
+    arguments: Raw = _NULL
+    input: Raw = _NULL
+    content: list[Raw] | None = None
+    summary: list[Raw] | None = None
+    encrypted_content: str | None = None
+    action: Raw = _NULL
+    output_format: str | None = None
+
+
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
+_ITEM = msgspec.json.Decoder(OutputItem)
+_RESPONSE = msgspec.json.Decoder(ResponseObject)
+_USAGE = msgspec.json.Decoder(Usage)
+
+
+def read_item(raw: Raw) -> OutputItem:
+    """Decode an output item; one that cannot be read has the type ``""``."""
+    return read_lenient(raw, _ITEM, OutputItem) or OutputItem()
+
+
+def read_response(raw: Raw) -> ResponseObject:
+    """Decode a response object; fields that cannot be read count as missing."""
+    return read_lenient(raw, _RESPONSE, ResponseObject) or ResponseObject()
+
+
+def read_usage(raw: Raw) -> Usage | None:
+    """Decode the ``usage`` of a response object; None when it is missing or says nothing."""
+    usage = read_lenient(raw, _USAGE, Usage)
+    return None if usage is None or usage == Usage() else usage
+
+
+def read_lenient(raw: Raw | bytes, decoder: msgspec.json.Decoder[S], cls: type[S]) -> S | None:
+    """Decode an object of which no field is required, leaving out the fields that have the wrong type.
+
+    Returns None when ``raw`` is not a JSON object at all.
+    """
+    try:
+        return decoder.decode(raw)
+    except UNREADABLE:
+        fields = read_fields(raw)
+    return None if fields is None else salvage(cls, fields)
+
+
+def read_fields(raw: Raw | bytes) -> dict[str, Raw] | None:
+    """Decode an object without looking at its values; None when ``raw`` is not one."""
+    try:
+        return _FIELDS.decode(raw)
+    except UNREADABLE:
+        return None
+
+
+def salvage(cls: type[S], fields: dict[str, Raw]) -> S:
+    """Build ``cls`` from those of ``fields`` that have the type it wants."""
+    kept: dict[str, Any] = {}
+    for field in msgspec.structs.fields(cls):
+        raw = fields.get(field.encode_name)
+        if raw is not None:
+            try:
+                kept[field.name] = msgspec.json.decode(raw, type=field.type)
+            except UNREADABLE:
+                continue
+    return cls(**kept)
