@@ -1,0 +1,122 @@
+"""One try at one provider: open the upstream, move its bytes through a transcoder, say how it ended."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from packyproxy.errors import Failure, FailureKind, UpstreamFailed
+from packyproxy.providers.request import UpstreamRequest
+from packyproxy.runtime.deadlines import Deadlines, Due
+from packyproxy.runtime.upstream import Upstream, UpstreamResponse
+from packyproxy.runtime.watch import Aborted, Watch
+from packyproxy.transcode import Transcoder
+from packyproxy.translate.failures import classify_response, transport_failure
+from packyproxy.wire.content_encoding import BadEncoding, Decompressor
+
+__all__ = ["Attempt"]
+
+_TIMEOUTS = {
+    Due.HEADERS_TIMEOUT: FailureKind.HEADERS_TIMEOUT,
+    Due.IDLE_TIMEOUT: FailureKind.IDLE_TIMEOUT,
+    Due.TOTAL_TIMEOUT: FailureKind.TOTAL_TIMEOUT,
+}
+
+
+class Attempt:
+    """Run one upstream request.
+
+    Args:
+        upstream: the connections to the provider.
+        request: what to send.
+        transcoder: fresh; turns the answer into client bytes.
+        take: given each piece of client bytes, one per upstream read at most.
+        deadlines: told of every upstream read.
+        watch: whose aborts end the attempt.
+        time: the clock of the deadlines.
+        secrets: strings to mask in upstream texts.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        request: UpstreamRequest,
+        transcoder: Transcoder,
+        *,
+        take: Callable[[bytes], Awaitable[None]],
+        deadlines: Deadlines,
+        watch: Watch,
+        time: Callable[[], float],
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        self._upstream = upstream
+        self._request = request
+        self._transcoder = transcoder
+        self._take = take
+        self._deadlines = deadlines
+        self._watch = watch
+        self._time = time
+        self._secrets = secrets
+
+    async def run(self) -> Failure | None:
+        """Return None after a whole answer, else what went wrong; the upstream is closed in every case.
+
+        Raises:
+            Aborted: the client left, or took no bytes for too long.
+        """
+        self._deadlines.start_attempt(self._time())
+        response: UpstreamResponse | None = None
+        try:
+            with self._watch.abortable():
+                response = await self._upstream.open(self._request)
+                self._deadlines.headers_received(self._time())
+                if not 200 <= response.status < 300:
+                    return await self._read_refusal(response)
+                await self._relay(response)
+            return self._transcoder.failure
+        except Aborted as aborted:
+            kind = _TIMEOUTS.get(aborted.due)
+            if kind is None:
+                raise
+            return transport_failure(kind)
+        except UpstreamFailed as error:
+            return error.failure
+        finally:
+            self._deadlines.end_attempt()
+            if response is not None:
+                await response.aclose()
+
+    async def _relay(self, response: UpstreamResponse) -> None:
+        transcoder, take, deadlines, time = self._transcoder, self._take, self._deadlines, self._time
+        encoding = response.headers.get("content-encoding", "identity")
+        pieces: AsyncIterator[bytes] = response if encoding == "identity" else _decompressed(response, encoding)
+        try:
+            async for chunk in pieces:
+                deadlines.last_read_at = time()
+                if out := transcoder.feed(chunk):
+                    await take(out)
+                if transcoder.is_over:
+                    return
+        except UpstreamFailed as error:
+            # A broken connection is an early end of the stream: what was complete by then still counts.
+            if error.failure.kind is not FailureKind.TRUNCATED:
+                raise
+        if out := transcoder.finish():
+            await take(out)
+
+    async def _read_refusal(self, response: UpstreamResponse) -> Failure:
+        body = await response.read_error_body()
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            try:
+                body = b"".join(Decompressor(encoding).feed(body))
+            except BadEncoding:
+                body = b""
+        return classify_response(response.status, response.headers, body, secrets=self._secrets)
+
+
+async def _decompressed(response: UpstreamResponse, encoding: str) -> AsyncIterator[bytes]:
+    try:
+        decompressor = Decompressor(encoding)
+        async for chunk in response:
+            for piece in decompressor.feed(chunk):
+                yield piece
+    except BadEncoding as error:
+        raise UpstreamFailed(transport_failure(FailureKind.BAD_STREAM, str(error))) from error
