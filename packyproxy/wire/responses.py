@@ -92,12 +92,12 @@ class FunctionCallOutput(Struct, frozen=True, tag_field="type", tag="function_ca
     output: Raw | list[InputPart]
 
 
-class ReasoningItem(Struct, frozen=True, tag_field="type", tag="reasoning"):
+class ReasoningItem(Struct, frozen=True, kw_only=True, tag_field="type", tag="reasoning"):
     """Encrypted reasoning on its way back; ``summary`` is always empty (wire-mapping 2.4)."""
 
-    encrypted_content: str
     id: str | UnsetType = UNSET
     summary: tuple[()] = ()
+    encrypted_content: str
 
 
 InputItem = MessageItem | FunctionCall | FunctionCallOutput | ReasoningItem

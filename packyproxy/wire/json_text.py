@@ -1,0 +1,92 @@
+"""JSON string literals kept as the bytes they arrived in.
+
+A literal is a ``Raw`` that holds one valid JSON string with its quotes. Texts travel from the client's body to the
+upstream's body in this form, so long histories are copied instead of being decoded and encoded again, and escapes
+stay as the client wrote them. Nothing here checks validity: the decoder that cut the literal out of a body did.
+"""
+
+import re
+from collections.abc import Iterable
+
+from msgspec import Raw, json
+
+__all__ = [
+    "EMPTY",
+    "begins_with",
+    "concat",
+    "inner",
+    "is_blank",
+    "is_empty",
+    "is_null",
+    "is_text",
+    "join",
+    "quote",
+    "unquote",
+]
+
+EMPTY = Raw(b'""')
+"""The literal of the empty text."""
+
+_encode = json.Encoder().encode
+_decode = json.Decoder(str).decode
+
+_BLANK_START = re.compile(rb"(?:[ ]|\\[nrtf]|\\u0020)*")
+# What may be Unicode white space further on: only then is the text decoded to ask Python.
+_MAY_BE_BLANK = re.compile(rb"(?:[ \x80-\xff]|\\[nrtfu]|[0-9A-Fa-f])*")
+
+
+def quote(text: str) -> Raw:
+    """Write a text as a literal."""
+    return Raw(_encode(text))
+
+
+def unquote(literal: Raw) -> str:
+    """Read the text of a literal."""
+    return _decode(literal)
+
+
+def inner(literal: Raw) -> bytes:
+    """Return what stands between the quotes, still escaped."""
+    return bytes(literal)[1:-1]
+
+
+def is_text(value: Raw) -> bool:
+    """Tell whether a JSON value is a string."""
+    return memoryview(value)[0] == 0x22  # the double quote
+
+
+def is_null(value: Raw) -> bool:
+    """Tell whether a JSON value is ``null``."""
+    return memoryview(value)[0] == 0x6E  # n, which begins no other JSON value
+
+
+def is_empty(literal: Raw) -> bool:
+    """Tell whether the text has no characters."""
+    return len(memoryview(literal)) == 2
+
+
+def is_blank(literal: Raw) -> bool:
+    """Tell whether the text is empty or white space only."""
+    view = memoryview(literal)[1:-1]
+    if _BLANK_START.fullmatch(view):
+        return True
+    # Most texts end here: the first characters show a letter that no escape contains.
+    return bool(_MAY_BE_BLANK.fullmatch(view)) and not unquote(literal).strip()
+
+
+def begins_with(literal: Raw, prefix: bytes) -> bool:
+    """Tell whether the text without its leading white space begins with ``prefix``, unescaped ASCII."""
+    view = memoryview(literal)[1:-1]
+    blank = _BLANK_START.match(view)
+    start = blank.end() if blank else 0
+    return view[start : start + len(prefix)] == prefix
+
+
+def concat(*parts: bytes | Raw) -> Raw:
+    """Make one literal of literals (``Raw``) and of already escaped text (``bytes``), in order."""
+    return Raw(b'"%b"' % b"".join([inner(part) if isinstance(part, Raw) else part for part in parts]))
+
+
+def join(literals: Iterable[Raw], separator: bytes) -> Raw:
+    r"""Join texts with an already escaped separator, e.g. ``b"\\n"`` (backslash, n); no texts give the empty one."""
+    return Raw(b'"%b"' % separator.join(map(inner, literals)))
