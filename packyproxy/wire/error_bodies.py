@@ -1,0 +1,224 @@
+"""Read the error body of an upstream and write the two error shapes that clients know (wire-mapping 8.1, 8.2).
+
+Upstream errors come in every form a relay has thought of, so reading never fails: any bytes give an
+:class:`UpstreamError`, at worst an empty one. Its text is one printable line of at most 1000 characters in which keys
+and tokens are masked; codes and parameter paths are kept only when they look like such.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import Any, cast
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+__all__ = [
+    "MAX_MESSAGE_CHARACTERS",
+    "UpstreamError",
+    "clean_text",
+    "read_error",
+    "write_anthropic_error",
+    "write_openai_error",
+]
+
+MAX_MESSAGE_CHARACTERS = 1000
+"""How much upstream text an error shown to a client may carry."""
+
+_MAX_TEXT_BYTES = 65_536
+"""Where a body that is no JSON is cut before it is searched: titles and sentences stand at the beginning."""
+
+_MASK = "***"
+_KEY_LIKE = re.compile(r"\bsk-[A-Za-z0-9_*.\-]{4,}")
+_BEARER = re.compile(
+    r"\b(bearer\s+)(?!(?:tokens?|auth|authentication|authorization|headers?|schemes?)\b)[^\s\"',;]+",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+_CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
+_PARAM = re.compile(r"[A-Za-z0-9_.\[\]\-]{1,128}")
+
+_EVENT_TYPES = frozenset({"error", "response.failed"})
+"""Values of ``type`` that name the envelope, not the error."""
+
+
+class UpstreamError(Struct, frozen=True, kw_only=True):
+    """What an upstream's error body says, whatever its form; ``message`` is ready to be shown.
+
+    ``repr`` shows nothing of it: upstream text may quote the client's content.
+    """
+
+    message: str = ""
+    code: str | None = None
+    type: str | None = None
+    """``error.type``, else a top-level ``error_type``."""
+    param: str | None = None
+    plan_type: str | None = None
+    resets_at: float | None = None
+    """Unix seconds."""
+    resets_in_seconds: float | None = None
+    status: int | None = None
+    """An HTTP status that the body itself names: ``status``, ``status_code``, or a number as ``code``."""
+    is_html: bool = False
+
+    def __repr__(self) -> str:
+        return f"UpstreamError(code={self.code!r}, type={self.type!r})"
+
+
+def read_error(body: bytes, *, secrets: Sequence[str] = ()) -> UpstreamError:
+    """Read any error body or error event (wire-mapping 8.2).
+
+    The first form that matches wins: an ``error`` object (also inside ``response``), an ``error`` string, a ``detail``
+    string or list, a flat ``message``, HTML with its title, plain text. Nothing is ever raised.
+
+    Args:
+        body: the decompressed body of an HTTP answer, the ``data`` of an event, or a bare error object.
+        secrets: texts to mask besides bearer tokens and ``sk-...`` keys: the provider's key, for one.
+    """
+    stripped = body.strip()
+    if stripped[:1] == b"<":
+        title = _TITLE.search(stripped[:_MAX_TEXT_BYTES].decode(errors="replace"))
+        return UpstreamError(message=clean_text(title[1] if title else "", secrets), is_html=True)
+    value = _decode(stripped)
+    if isinstance(value, Mapping):
+        return _from_object(cast("Mapping[str, object]", value), secrets)
+    text = value if isinstance(value, str) else stripped[:_MAX_TEXT_BYTES].decode(errors="replace")
+    return UpstreamError(message="" if value is None and stripped == b"null" else clean_text(text, secrets))
+
+
+def clean_text(text: str, secrets: Sequence[str] = ()) -> str:
+    """Return ``text`` as one printable line of at most 1000 characters with secrets masked."""
+    text = text[:_MAX_TEXT_BYTES]
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, _MASK)
+    text = _BEARER.sub(rf"\g<1>{_MASK}", text)
+    text = _KEY_LIKE.sub(_MASK, text)
+    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    if len(text) > MAX_MESSAGE_CHARACTERS:
+        text = text[: MAX_MESSAGE_CHARACTERS - 3].rstrip() + "..."
+    return text
+
+
+class _AnthropicBody(Struct, frozen=True):
+    type: str
+    message: str
+    details: dict[str, Any] | UnsetType = UNSET
+
+
+class _AnthropicEnvelope(Struct, frozen=True):
+    type: str
+    error: _AnthropicBody
+    request_id: str
+
+
+class _OpenAIBody(Struct, frozen=True):
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class _OpenAIEnvelope(Struct, frozen=True):
+    error: _OpenAIBody
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def write_anthropic_error(
+    kind: str, message: str, *, request_id: str, details: dict[str, Any] | None = None
+) -> bytes:
+    """Encode the error body of the Messages surface (wire-mapping 8.1); ``details`` joins the ``error`` object."""
+    error = _AnthropicBody(kind, message, UNSET if details is None else details)
+    return _encode(_AnthropicEnvelope("error", error, request_id))
+
+
+def write_openai_error(
+    kind: str, message: str, *, code: str | None = None, param: str | None = None
+) -> bytes:
+    """Encode the error body of the OpenAI surfaces (wire-mapping 8.1)."""
+    return _encode(_OpenAIEnvelope(_OpenAIBody(message, kind, param, code)))
+
+
+def _decode(body: bytes) -> object:
+    try:
+        return cast("object", msgspec.json.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    # The strict decoder refuses lone surrogate escapes and bad UTF-8; the code and the reset time beside a damaged
+    # text are worth a second look.
+    try:
+        return cast("object", json.loads(body.decode(errors="replace"), strict=False))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _from_object(body: Mapping[str, object], secrets: Sequence[str]) -> UpstreamError:
+    error = body.get("error")
+    response = body.get("response")
+    if error is None and isinstance(response, Mapping):
+        error = cast("Mapping[str, object]", response).get("error")
+    if isinstance(error, Mapping):
+        fields = cast("Mapping[str, object]", error)
+        text = _text(fields.get("message")) or _text(body.get("message"))
+    else:
+        fields = body
+        text = _text(error) or _detail(body.get("detail")) or _text(body.get("message"))
+    kind = _token(fields.get("type"), _CODE)
+    if kind in _EVENT_TYPES:
+        kind = None
+    return UpstreamError(
+        message=clean_text(text, secrets),
+        code=_token(fields.get("code"), _CODE),
+        type=kind or _token(body.get("error_type"), _CODE),
+        param=_token(fields.get("param"), _PARAM),
+        plan_type=_token(fields.get("plan_type"), _CODE),
+        resets_at=_number(fields.get("resets_at")),
+        resets_in_seconds=_number(fields.get("resets_in_seconds")),
+        status=_status(fields, body),
+    )
+
+
+def _detail(value: object) -> str:
+    """Read FastAPI's ``detail``: a text, an object with a text, or a list of ``{loc, msg}``."""
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_detail, cast("list[object]", value))))
+    if not isinstance(value, Mapping):
+        return _text(value)
+    fields = cast("Mapping[str, object]", value)
+    text = _text(fields.get("msg")) or _text(fields.get("message"))
+    place = fields.get("loc")
+    if isinstance(place, list) and text:
+        steps = [str(step) for step in cast("list[object]", place) if step != "body"]
+        return f"'{'.'.join(steps)}': {text}" if steps else text
+    return text
+
+
+def _status(*objects: Mapping[str, object]) -> int | None:
+    for fields in objects:
+        for name in ("status", "status_code", "code"):
+            number = _number(fields.get(name))
+            if number is not None and 400 <= number < 600:
+                return int(number)
+    return None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _token(value: object, pattern: re.Pattern[str]) -> str | None:
+    return value if isinstance(value, str) and pattern.fullmatch(value) else None
+
+
+def _number(value: object) -> float | None:
+    """Take a finite number that is not negative, also one in quotes."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) and number >= 0 else None
