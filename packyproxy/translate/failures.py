@@ -117,7 +117,7 @@ def wait_seconds(failure: Failure, now: float) -> float | None:
     return FAILURES[failure.kind].implied_wait_seconds
 
 
-def error_response(  # noqa: PLR0913 - each argument is one fact the sentences of wire-mapping 8.4 and 8.5 are made of
+def error_response(
     failure: Failure,
     family: Family,
     *,
@@ -308,11 +308,12 @@ def _rfc3339(unix: float) -> str:
 
 
 def _span_text(seconds: float) -> str:
-    """Write a span in its two largest units, e.g. ``2h 5m``."""
-    rest = ceil(seconds)
-    parts: list[str] = []
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")):
-        count, rest = divmod(rest, size)
-        if count:
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2]) or "0s"
+    """Write a span in at most two units, rounded up, e.g. ``2h 5m``."""
+    for large, large_unit, small, small_unit in _SPAN_UNITS:
+        if seconds >= large:
+            count, rest = divmod(ceil(seconds / small), large // small)
+            return f"{count}{large_unit} {rest}{small_unit}" if rest else f"{count}{large_unit}"
+    return f"{ceil(seconds)}s"
+
+
+_SPAN_UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))

@@ -1,0 +1,93 @@
+"""What providers taught us while running: what they refuse, so that the next request need not ask again.
+
+Kept in memory until restart and bounded everywhere, since model names may come from clients. Times are Unix seconds
+and always arguments. Reasoning is remembered as a digest only.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+
+from cachetools import LRUCache
+
+from packyproxy.translate.contract import AttemptFacts
+
+__all__ = ["Learned"]
+
+_MAX_TARGETS = 1024
+"""Pairs of provider and model; far more than anyone configures."""
+_MAX_REASONING = 4096
+_REASONING_SECONDS = 3600.0
+
+_NOTHING: frozenset[str] = frozenset()
+
+
+class Learned:
+    """The memory of refusals; providers are named by their id, so a new key or URL starts afresh."""
+
+    def __init__(self) -> None:
+        self._removed: LRUCache[tuple[str, str], frozenset[str]] = LRUCache(_MAX_TARGETS)
+        self._efforts: LRUCache[tuple[str, str], frozenset[str]] = LRUCache(_MAX_TARGETS)
+        self._developer: LRUCache[str, bool] = LRUCache(_MAX_TARGETS)
+        self._reasoning: OrderedDict[bytes, float] = OrderedDict()
+
+    def attempt_facts(self, provider_id: str, model: str, *, scope: str, now: float) -> AttemptFacts:
+        """Return what a first attempt at a target should know."""
+        return AttemptFacts(
+            removed_parameters=self._removed.get((provider_id, model), _NOTHING),
+            is_refused_reasoning=self._refused_reasoning(scope, now),
+        )
+
+    def remove_parameter(self, provider_id: str, model: str, parameter: str) -> None:
+        """Remember that this model takes no such parameter here (wire-mapping 0.2)."""
+        key = (provider_id, model)
+        self._removed[key] = self._removed.get(key, _NOTHING) | {parameter}
+
+    def refuse_effort(self, provider_id: str, model: str, effort: str) -> None:
+        """Remember that this model does not take an effort that its list allows (wire-mapping 1.6)."""
+        key = (provider_id, model)
+        self._efforts[key] = self._efforts.get(key, _NOTHING) | {effort}
+
+    def allowed_efforts(self, provider_id: str, model: str, efforts: tuple[str, ...]) -> tuple[str, ...]:
+        """Return ``efforts`` without the refused ones; all of them if none would be left."""
+        refused = self._efforts.get((provider_id, model))
+        return tuple(effort for effort in efforts if effort not in refused) or efforts if refused else efforts
+
+    def use_developer(self, provider_id: str) -> None:
+        """Remember that a provider refuses our ``instructions`` (wire-mapping 1.3)."""
+        self._developer[provider_id] = True
+
+    def uses_developer(self, provider_id: str) -> bool:
+        """Tell whether system text goes to this provider as a developer message."""
+        return self._developer.get(provider_id, False)
+
+    def refuse_reasoning(self, scope: str, encrypted: Iterable[str], now: float) -> None:
+        """Remember for an hour that a scope could not decrypt these contents (wire-mapping 2.4)."""
+        for content in encrypted:
+            digest = _digest(scope, content)
+            self._reasoning[digest] = now + _REASONING_SECONDS
+            self._reasoning.move_to_end(digest)
+        while len(self._reasoning) > _MAX_REASONING:
+            self._reasoning.popitem(last=False)
+
+    def _refused_reasoning(self, scope: str, now: float) -> Callable[[str], bool] | None:
+        """Return the test for one scope, or None while nothing is remembered at all, which spares the digests."""
+        if not self._reasoning:
+            return None
+
+        def is_refused(encrypted: str) -> bool:
+            digest = _digest(scope, encrypted)
+            expires_at = self._reasoning.get(digest)
+            if expires_at is None:
+                return False
+            if expires_at <= now:
+                del self._reasoning[digest]
+                return False
+            self._reasoning.move_to_end(digest)
+            return True
+
+        return is_refused
+
+
+def _digest(scope: str, encrypted: str) -> bytes:
+    return sha256(f"{scope}\0{encrypted}".encode()).digest()

@@ -1,0 +1,55 @@
+"""The request that goes upstream: URL, headers and body (wire-mapping 12.3).
+
+The headers are an allow-list: nothing of the client's own request is an argument here, so nothing of it can leak.
+"""
+
+from msgspec import Struct
+
+from packyproxy.providers.provider import Provider
+
+__all__ = ["UpstreamRequest", "responses_request"]
+
+_NOT_THE_OPERATORS = frozenset({"authorization", "content-length", "transfer-encoding"})
+"""The key has one place in the configuration, and the body's framing belongs to the HTTP client."""
+
+
+class UpstreamRequest(Struct, frozen=True):
+    """One POST; ``repr`` shows the URL only, for the rest holds credentials and content."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    """Lower-case names, each at most once."""
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"UpstreamRequest(url={self.url!r})"
+
+
+def responses_request(
+    provider: Provider, body: bytes, *, prompt_cache_key: str | None, request_id: str, version: str
+) -> UpstreamRequest:
+    """Address an encoded Responses request to a provider.
+
+    Args:
+        provider: whom to ask.
+        body: the encoded request.
+        prompt_cache_key: that of the body, repeated as the session headers; None sends none.
+        request_id: ours.
+        version: ours, for ``user-agent``.
+    """
+    headers = {
+        "content-type": "application/json",
+        "accept": "text/event-stream",
+        "accept-encoding": "identity",
+        "user-agent": f"packyproxy/{version}",
+        "openai-beta": "responses=experimental",
+        "x-client-request-id": request_id,
+    }
+    if prompt_cache_key is not None:
+        headers["session_id"] = headers["conversation_id"] = prompt_cache_key
+    for name, value in provider.headers:
+        if name.lower() not in _NOT_THE_OPERATORS:
+            headers[name.lower()] = value
+    if provider.requires_openai_auth and provider.api_key is not None:
+        headers["authorization"] = f"Bearer {provider.api_key.reveal()}"
+    return UpstreamRequest(provider.responses_url, tuple(headers.items()), body)
