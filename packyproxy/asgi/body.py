@@ -4,7 +4,13 @@ from starlette.datastructures import Headers
 from starlette.types import Receive
 
 from packyproxy.errors import InvalidRequest, PackyProxyError
-from packyproxy.wire.content_encoding import decompress
+from packyproxy.wire.content_encoding import (
+    REQUEST_ENCODINGS,
+    CorruptBody,
+    OversizedBody,
+    UnsupportedEncoding,
+    decompress,
+)
 
 __all__ = ["ClientLeft", "read_body"]
 
@@ -51,4 +57,12 @@ def _too_large(limit: int) -> InvalidRequest:
 
 
 def _decompress(body: bytes, encoding: str, limit: int) -> bytes:
-    return decompress(body, encoding, limit)
+    try:
+        return decompress(body, encoding, limit, allowed=REQUEST_ENCODINGS)
+    except OversizedBody as error:
+        raise _too_large(limit) from error
+    except UnsupportedEncoding as error:
+        accepted = "content-encoding must be identity, gzip, deflate or zstd"
+        raise InvalidRequest(accepted, status=415, code="unsupported_media_type") from error
+    except CorruptBody as error:
+        raise InvalidRequest("the request body does not decompress as its content-encoding says") from error

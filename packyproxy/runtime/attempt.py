@@ -8,8 +8,8 @@ from packyproxy.runtime.deadlines import Deadlines, Due
 from packyproxy.runtime.upstream import Upstream, UpstreamResponse
 from packyproxy.runtime.watch import Aborted, Watch
 from packyproxy.transcode import Transcoder
-from packyproxy.translate.failures import classify_response, transport_failure
-from packyproxy.wire.content_encoding import BadEncoding, Decompressor
+from packyproxy.translate.failures import classify_response, mask_secrets, transport_failure
+from packyproxy.wire.content_encoding import DecompressionFailed, Decompressor
 
 __all__ = ["Attempt"]
 
@@ -70,7 +70,8 @@ class Attempt:
                 if not 200 <= response.status < 300:
                     return await self._read_refusal(response)
                 await self._relay(response)
-            return self._transcoder.failure
+            failure = self._transcoder.failure
+            return mask_secrets(failure, self._secrets) if failure is not None else None
         except Aborted as aborted:
             kind = _TIMEOUTS.get(aborted.due)
             if kind is None:
@@ -105,10 +106,7 @@ class Attempt:
         body = await response.read_error_body()
         encoding = response.headers.get("content-encoding", "identity")
         if encoding != "identity":
-            try:
-                body = b"".join(Decompressor(encoding).feed(body))
-            except BadEncoding:
-                body = b""
+            body = _start_of(body, encoding)
         return classify_response(response.status, response.headers, body, secrets=self._secrets)
 
 
@@ -118,5 +116,13 @@ async def _decompressed(response: UpstreamResponse, encoding: str) -> AsyncItera
         async for chunk in response:
             for piece in decompressor.feed(chunk):
                 yield piece
-    except BadEncoding as error:
+    except DecompressionFailed as error:
         raise UpstreamFailed(transport_failure(FailureKind.BAD_STREAM, str(error))) from error
+
+
+def _start_of(body: bytes, encoding: str) -> bytes:
+    """Decompress the first piece of a refusal, which is more than any refusal says."""
+    try:
+        return next(Decompressor(encoding).feed(body), b"")
+    except DecompressionFailed:
+        return b""
