@@ -1,0 +1,36 @@
+"""A configuration as it was written, before anything is known about its keys.
+
+The values are those of JSON, but a bare YAML scalar that is not text is kept as :class:`Plain` with its spelling:
+``no``, ``0777`` and ``1:30`` may well have been meant as text.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from packyproxy.errors import Problem
+
+__all__ = ["Document", "Plain", "join_path"]
+
+
+class Plain(Struct, frozen=True):
+    """A bare scalar that YAML 1.1 reads as a truth value or a number."""
+
+    text: str
+    """As written in the file."""
+    value: bool | int | float
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """The values of a file or mapping, where they stand, and what the notation itself got wrong."""
+
+    root: object
+    """Mappings, lists, text, None and :class:`Plain` (from a mapping also bare numbers and truth values)."""
+    lines: Mapping[str, int] = {}
+    """1-based line of each path, e.g. of ``tppc.providers[0].name``."""
+    problems: tuple[Problem, ...] = ()
+
+
+def join_path(parent: str, key: str) -> str:
+    """Return the path of ``key`` in the mapping at ``parent``, which is ``""`` for the whole file."""
+    return f"{parent}.{key}" if parent else key

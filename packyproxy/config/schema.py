@@ -1,0 +1,220 @@
+"""The configuration as frozen structs: what ``config.yaml`` may say, with every default.
+
+A YAML key ``like-this`` is the attribute ``like_this``. These structs hold what was validated; they check nothing
+themselves. Times are in seconds. Keys and proxy URLs are :class:`Secret`, so a ``repr`` may be logged.
+"""
+
+from collections.abc import Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from msgspec import Struct
+
+from packyproxy.config.secret import HeaderMap, Secret
+from packyproxy.errors import ConfigError
+from packyproxy.translate.contract import Capabilities
+
+__all__ = [
+    "DEFAULT_CONTEXT_WINDOW",
+    "Config",
+    "Defaults",
+    "HealthCheckConfig",
+    "LogFormat",
+    "ModelConfig",
+    "ProviderConfig",
+    "RemoteManagementConfig",
+    "RoutingConfig",
+    "RoutingStrategy",
+    "StreamingConfig",
+]
+
+LogFormat = Literal["auto", "console", "json"]
+RoutingStrategy = Literal["fill-first", "round-robin", "weighted-round-robin", "least-latency"]
+
+DEFAULT_CONTEXT_WINDOW = 272_000
+"""Tokens that a codex back end takes, whatever the model could take elsewhere (wire-mapping 0.2)."""
+
+
+class Defaults(Struct, frozen=True, kw_only=True):
+    """What a provider serves for ``claude-*`` and other names that name no model of its own (wire-mapping 10.4)."""
+
+    model: str = "gpt-5"
+    """A model id, also with an effort suffix."""
+    effort: str | None = "high"
+    """``model-reasoning-effort``: used where neither the client nor the model name asks for one."""
+    small_model: str | None = None
+    """For haiku-like names; None stands for ``model`` at effort low."""
+
+
+class ModelConfig(Struct, frozen=True, kw_only=True):
+    """One item of a provider's ``models`` list."""
+
+    id: str
+    """Sent upstream as written; a glob (``*``, ``?``) selects from the built-in catalogue and admits new ids."""
+    aliases: tuple[str, ...] = ()
+    efforts: tuple[str, ...] | None = None
+    """Allowed values of ``reasoning.effort``, weakest first; None for the built-in list of wire-mapping 1.6."""
+    context_window: int | None = None
+    """Tokens; None for the built-in value."""
+
+
+class ProviderConfig(Struct, frozen=True, kw_only=True):
+    """One upstream: the ``packycode`` block or an entry of ``tppc.providers``.
+
+    A provider that is not enabled may be incomplete: empty name or URL, no key.
+    """
+
+    kind: Literal["packycode", "tppc"]
+    name: str
+    enabled: bool = False
+    base_url: str = ""
+    """Scheme and host in lower case, without a trailing slash; ``/responses`` is appended to it."""
+    api_key: Secret | None = None
+    requires_openai_auth: bool = True
+    """False: no key is needed, and none is sent."""
+    defaults: Defaults = Defaults()
+    models: tuple[ModelConfig, ...] | None = None
+    """None: the built-in catalogue, and any other id is passed on as it is."""
+    headers: Mapping[str, str] = HeaderMap()
+    proxy_url: Secret | None = None
+    priority: int = 0
+    weight: int = 1
+    capabilities: Capabilities = Capabilities()
+    compact: bool | None = None
+    """Whether ``/responses/compact`` exists; None: found out on first use."""
+    reasoning_scope: str | None = None
+    """Says "reasoning made here can be decrypted here"; None stands for the base URL (wire-mapping 2.2)."""
+    buffer_tools: frozenset[str] = frozenset({"Read"})
+    chat_reasoning: bool = True
+
+
+class StreamingConfig(Struct, frozen=True, kw_only=True):
+    """How long each wait of a request may take (wire-mapping 0.5, 8.7)."""
+
+    commit_deadline: float = 15.0
+    keepalive_seconds: float = 15.0
+    headers_timeout: float = 120.0
+    idle_timeout: float = 300.0
+    total_timeout: float = 3600.0
+
+
+class RemoteManagementConfig(Struct, frozen=True, kw_only=True):
+    """Access to the management API; without a key it is off."""
+
+    secret_key: Secret | None = None
+    allow_remote: bool = False
+
+
+class RoutingConfig(Struct, frozen=True, kw_only=True):
+    """How a provider is chosen among several."""
+
+    strategy: RoutingStrategy = "fill-first"
+    session_affinity: bool = True
+    hedge_after: float | None = None
+
+
+class HealthCheckConfig(Struct, frozen=True, kw_only=True):
+    """Active probes of the providers."""
+
+    enabled: bool = False
+    interval: float = 60.0
+
+
+class Config(Struct, frozen=True, kw_only=True):
+    """A whole configuration, immutable; the constructor gives the built-in defaults and checks nothing."""
+
+    host: str = "127.0.0.1"
+    port: int = 8317
+    api_keys: tuple[Secret, ...] = ()
+    """Keys that clients show; empty means open."""
+    remote_management: RemoteManagementConfig = RemoteManagementConfig()
+    providers: tuple[ProviderConfig, ...] = ()
+    """All that are configured: the ``packycode`` block first, then ``tppc.providers`` in the order of the file."""
+    routing: RoutingConfig = RoutingConfig()
+    request_retry: int = 3
+    max_retry_interval: float = 30.0
+    streaming: StreamingConfig = StreamingConfig()
+    model_map: tuple[tuple[str, str], ...] = ()
+    """Pairs of glob and model (or model with effort suffix); the first glob that matches counts."""
+    health_check: HealthCheckConfig = HealthCheckConfig()
+    discover_models: bool = False
+    metrics: bool = False
+    expose_route_headers: bool = True
+    cors_origins: tuple[str, ...] = ()
+    max_body_bytes: int = 32 * 1024 * 1024
+    log_format: LogFormat = "auto"
+    tps_log: bool = True
+    request_log: bool = False
+    debug: bool = False
+    source: str = "defaults"
+    """Where this came from: a path, ``"text"`` or ``"dict"``."""
+
+    @property
+    def enabled_providers(self) -> tuple[ProviderConfig, ...]:
+        """The providers that are switched on, in the order of ``providers``."""
+        return tuple(provider for provider in self.providers if provider.enabled)
+
+    @property
+    def served_providers(self) -> tuple[ProviderConfig, ...]:
+        """The enabled providers that this release can serve from: the ``packycode`` block."""
+        return tuple(provider for provider in self.enabled_providers if provider.kind == "packycode")
+
+    @classmethod
+    def read(cls, config: "Config | Mapping[str, Any] | str | PathLike[str] | None" = None) -> "Config":
+        """Make a configuration of what a host hands over: one as it is, a mapping, a path, or None to look for a file.
+
+        Raises:
+            ConfigError: as ``load`` does; also when there is no file in any of the usual places.
+        """
+        if isinstance(config, Config):
+            return config
+        if isinstance(config, Mapping):
+            return cls.from_mapping(config)
+        if config is not None:
+            return cls.load(config)
+        from packyproxy.config.yaml_file import find_file  # noqa: PLC0415 - the YAML parser is loaded on demand
+
+        return cls.load(find_file())
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read and validate a file.
+
+        Raises:
+            ConfigError: the file cannot be read, or anything in it is wrong; carries every problem.
+        """
+        from packyproxy.config.yaml_file import read_file  # noqa: PLC0415 - the YAML parser is loaded on demand
+
+        return cls._from(read_file(Path(path)), source=str(path))
+
+    @classmethod
+    def parse(cls, text: str | bytes, *, source: str = "text") -> Self:
+        """Validate the text of a file.
+
+        Raises:
+            ConfigError: as ``load`` does.
+        """
+        from packyproxy.config.yaml_file import read_text  # noqa: PLC0415 - the YAML parser is loaded on demand
+
+        return cls._from(read_text(text), source=source)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+        """Validate a mapping in the shape of the file, with the file's kebab-case keys.
+
+        Raises:
+            ConfigError: as ``load`` does.
+        """
+        from packyproxy.config.document import Document  # noqa: PLC0415 - validate imports this module
+
+        return cls._from(Document(root=mapping), source="dict")
+
+    @classmethod
+    def _from(cls, document: Any, *, source: str) -> Self:
+        from packyproxy.config.validate import validate  # noqa: PLC0415 - validate imports this module
+
+        config, problems = validate(document, source=source)
+        if config is None:
+            raise ConfigError(problems)
+        return config
