@@ -11,7 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from packyproxy.config.schema import ProviderConfig, Secret
+from packyproxy.config.schema import ProviderConfig
+from packyproxy.config.secret import Secret
 from packyproxy.translate.contract import Capabilities, Target
 from packyproxy.translate.reasoning import scope_of
 

@@ -7,7 +7,7 @@ failure's row in ``translate.failure_table`` and by the operator's ``request-ret
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ from packyproxy.translate.effort import step_effort
 from packyproxy.translate.failure_table import FAILURES, Repeat
 from packyproxy.translate.failures import wait_seconds
 
-__all__ = ["Decision", "GiveUp", "History", "Repair", "RepeatRequest", "Sent", "decide"]
+__all__ = ["Decision", "GiveUp", "History", "Repair", "RetryAfter", "Sent", "decide"]
 
 _MAX_REMOVALS = 3
 _LONGEST_WAIT_SECONDS = 5.0
@@ -37,9 +37,19 @@ class Sent(Struct, frozen=True, kw_only=True):
     system_as: Literal["instructions", "developer"] = "instructions"
 
 
+class History(Struct, frozen=True, kw_only=True):
+    """What was done about earlier failures of this request at this provider."""
+
+    removals: int = 0
+    repaired: frozenset[FailureKind] = frozenset()
+    repeated: tuple[FailureKind, ...] = ()
+
+
 class Repair(Struct, frozen=True, kw_only=True):
     """Translate again with one thing changed, and send that at once to the same provider."""
 
+    history: History
+    """The history with this decision in it."""
     remove_parameter: str | None = None
     drops_reasoning: bool = False
     uses_developer: bool = False
@@ -57,60 +67,40 @@ class Repair(Struct, frozen=True, kw_only=True):
         return facts
 
 
-class RepeatRequest(Struct, frozen=True):
+class RetryAfter(Struct, frozen=True, kw_only=True):
     """Send the same request to the same provider once more."""
 
-    delay_seconds: float = 0.0
+    history: History
+    """The history with this decision in it."""
+    seconds: float = 0.0
 
 
 class GiveUp(Struct, frozen=True):
     """This provider will not do; the failure stands."""
 
 
-Decision = Repair | RepeatRequest | GiveUp
+Decision = Repair | RetryAfter | GiveUp
 
 
-class History(Struct, frozen=True):
-    """What was done about earlier failures of this request at this provider."""
-
-    removals: int = 0
-    repaired: frozenset[FailureKind] = frozenset()
-    repeated: tuple[FailureKind, ...] = ()
-
-    def after(self, failure: Failure, decision: Decision) -> Self:
-        """Return the history with one more decision in it."""
-        if isinstance(decision, RepeatRequest):
-            return replace(self, repeated=(*self.repeated, failure.kind))
-        if isinstance(decision, Repair):
-            removals = self.removals + (decision.remove_parameter is not None)
-            return replace(self, removals=removals, repaired=self.repaired | {failure.kind})
-        return self
-
-
-def decide(
-    failure: Failure, history: History, sent: Sent, *, has_content: bool, request_retry: int, now: float
-) -> Decision:
-    """Choose what follows a failed attempt.
+def decide(failure: Failure, history: History, sent: Sent, *, retries_allowed: int, now: float) -> Decision:
+    """Choose what follows a failed attempt; to be asked only while the client has seen no content of it.
 
     Args:
         failure: how it failed.
-        history: what was tried before it, for this request at this provider.
-        sent: what it sent.
-        has_content: model output has reached the client; then nothing can be done.
-        request_retry: the most repeats for one request.
+        history: what was done before, for this request at this provider.
+        sent: what the attempt sent.
+        retries_allowed: the most repeats for one request.
         now: Unix seconds.
     """
-    if has_content:
-        return GiveUp()
     repair = _REPAIRS.get(failure.kind)
     if repair is not None:
         return repair(failure, history, sent) or GiveUp()
-    return _repeat(failure, history, request_retry, now)
+    return _repeat(failure, history, retries_allowed, now)
 
 
-def _repeat(failure: Failure, history: History, request_retry: int, now: float) -> Decision:
+def _repeat(failure: Failure, history: History, retries_allowed: int, now: float) -> Decision:
     repeat = FAILURES[failure.kind].repeat
-    if repeat is Repeat.NEVER or failure.kind in history.repeated or len(history.repeated) >= request_retry:
+    if repeat is Repeat.NEVER or failure.kind in history.repeated or len(history.repeated) >= retries_allowed:
         return GiveUp()
     upstream_named_time = failure.reset_at is not None or failure.retry_after_seconds is not None
     delay = 0.0
@@ -120,33 +110,41 @@ def _repeat(failure: Failure, history: History, request_retry: int, now: float) 
         return GiveUp()
     if repeat is Repeat.ONCE_AFTER_DELAY:
         delay = max(delay, _OVERLOAD_DELAY_SECONDS)
-    return RepeatRequest(delay)
+    after = replace(history, repeated=(*history.repeated, failure.kind))
+    return RetryAfter(history=after, seconds=delay)
+
+
+def _repaired(history: History, kind: FailureKind) -> History:
+    return replace(history, repaired=history.repaired | {kind})
 
 
 def _remove_parameter(failure: Failure, history: History, sent: Sent) -> Repair | None:
     parameter = failure.param
     if parameter is None or parameter in sent.facts.removed_parameters or history.removals >= _MAX_REMOVALS:
         return None
-    return Repair(remove_parameter=parameter)
+    after = replace(history, removals=history.removals + 1)
+    return Repair(history=after, remove_parameter=parameter)
 
 
 def _drop_reasoning(_: Failure, history: History, sent: Sent) -> Repair | None:
     if not sent.has_reasoning or FailureKind.INVALID_REASONING in history.repaired:
         return None
-    return Repair(drops_reasoning=True)
+    return Repair(history=_repaired(history, FailureKind.INVALID_REASONING), drops_reasoning=True)
 
 
 def _use_developer(_: Failure, history: History, sent: Sent) -> Repair | None:
     if sent.system_as == "developer" or FailureKind.INSTRUCTIONS_REFUSED in history.repaired:
         return None
-    return Repair(uses_developer=True)
+    return Repair(history=_repaired(history, FailureKind.INSTRUCTIONS_REFUSED), uses_developer=True)
 
 
 def _step_effort(_: Failure, history: History, sent: Sent) -> Repair | None:
     if sent.effort is None or FailureKind.EFFORT_REFUSED in history.repaired:
         return None
     effort = step_effort(sent.effort, sent.efforts)
-    return Repair(effort=effort) if effort is not None else None
+    if effort is None:
+        return None
+    return Repair(history=_repaired(history, FailureKind.EFFORT_REFUSED), effort=effort)
 
 
 _REPAIRS: Mapping[FailureKind, Callable[[Failure, History, Sent], Repair | None]] = MappingProxyType(

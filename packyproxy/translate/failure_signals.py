@@ -194,7 +194,7 @@ def failure_kind(error: UpstreamError, status: int | None) -> tuple[Kind, str | 
             if parameter is not None:
                 return Kind.UNSUPPORTED_PARAMETER, parameter
     for name in (error.code, error.type):
-        if name in _FAMILIES:
+        if name is not None and name in _FAMILIES:
             return _FAMILIES[name], error.param
     return _kind_of_status(error, status), error.param
 
