@@ -1,0 +1,298 @@
+"""A Responses API upstream that answers from a script, as an ASGI app.
+
+It behaves as a codex relay does towards a client: it refuses what the real API refuses, streams what it streams, and
+keeps what it received for the test to look at. Run it in-process with ``StreamingASGITransport`` or under any ASGI
+server. It never sleeps.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from itertools import count
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+
+from packyproxy.testing.delivery import Delivery, deliver
+from packyproxy.testing.encrypted_content import ReasoningVault
+from packyproxy.testing.events import AnswerWriter, Ids
+from packyproxy.testing.faults import BrokenStream, ErrorAnswer, Fault
+from packyproxy.testing.received_request import ReceivedRequest
+from packyproxy.testing.script import Framing, Stream, Turn
+from packyproxy.testing.validation import Refusal, Rules, check_request
+from packyproxy.wire.content_encoding import DecompressionFailed, decompress
+
+__all__ = ["Answer", "FakeUpstream", "Script"]
+
+_Message = MutableMapping[str, Any]
+_Receive = Callable[[], Awaitable[_Message]]
+_Send = Callable[[_Message], Awaitable[None]]
+
+Answer: TypeAlias = str | Turn | Fault | Stream
+"""One answer; a string is a turn with that text."""
+
+Script: TypeAlias = Answer | Sequence[Answer] | Callable[[ReceivedRequest], Answer]
+"""One answer for every request, one per request in order, or a function that decides."""
+
+_MAX_BODY_BYTES = 256 * 1024 * 1024
+_instances = count(1)
+_encode = msgspec.json.Encoder().encode
+
+
+class FakeUpstream:
+    """Answer ``POST .../responses`` from a script, and ``GET .../models``, under any prefix.
+
+    ``FakeUpstream("Hello")`` always says hello; ``FakeUpstream([Turn(calls=[Call("ls")]), "Done."])`` calls a tool first;
+    without a script it repeats what the user said. Requests that are refused use up no turn.
+
+    Args:
+        script: the answers.
+        mode: ``codex`` accepts what the codex back end accepts and has its error shapes; ``platform`` is the public API.
+        when_exhausted: what follows the last answer of a sequence: that answer again, the user's words, or a 500.
+        api_key: the bearer token to insist on; None admits anyone.
+        models: the models that exist; None means any.
+        efforts: allowed ``reasoning.effort`` values per model, over the built-in table.
+        identity: who issues ``encrypted_content``; two upstreams differ unless they are given the same one.
+        validates: False accepts any JSON object.
+        framing: how frames are written unless a turn says otherwise.
+        pace: awaited before every write with its number; lets a test or a demo set the tempo.
+        clock: Unix seconds, for ``created_at``.
+    """
+
+    def __init__(
+        self,
+        script: Script | None = None,
+        *,
+        mode: Literal["codex", "platform"] = "codex",
+        when_exhausted: Literal["repeat", "echo", "fail"] = "repeat",
+        api_key: str | None = None,
+        models: Sequence[str] | None = None,
+        efforts: Mapping[str, Sequence[str]] | None = None,
+        identity: str | None = None,
+        validates: bool = True,
+        framing: Framing | None = None,
+        pace: Callable[[int], Awaitable[None]] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.script: Script | None = script
+        """May be replaced between requests; a new sequence starts at its beginning."""
+        self.requests: list[ReceivedRequest] = []
+        """Every ``POST .../responses`` received, refused ones included, in order of arrival."""
+        self._when_exhausted = when_exhausted
+        self._api_key = api_key
+        self._mode = mode
+        self._framing = framing or Framing()
+        self._pace = pace
+        self._clock = clock
+        self._identity = identity or f"fake-upstream-{next(_instances)}"
+        self._vault = ReasoningVault(self._identity)
+        self._ids = Ids(self._identity)
+        self._models = tuple(models) if models is not None else None
+        self._rules = Rules(mode=mode, models=self._models, efforts=dict(efforts or {}))
+        self._validates = validates
+        self._position: tuple[Script | None, int] = (script, 0)
+        self._arrivals: list[tuple[int, asyncio.Event]] = []
+
+    @property
+    def last_request(self) -> ReceivedRequest:
+        """The newest request; an IndexError when there is none."""
+        return self.requests[-1]
+
+    def release(self) -> None:
+        """Let every answer that has stalled so far go on."""
+        for request in self.requests:
+            request.release()
+
+    async def received(self, number: int = 1) -> ReceivedRequest:
+        """Wait for the request with this number, counted from 1."""
+        if len(self.requests) < number:
+            arrival = asyncio.Event()
+            self._arrivals.append((number, arrival))
+            await arrival.wait()
+        return self.requests[number - 1]
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] == "lifespan":
+            await _serve_lifespan(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1003})
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
+        headers = _headers(scope)
+        path: str = scope["path"]
+        raw = await _read_body(receive)
+        if path.endswith("/models"):
+            refusal = self._check_key(headers)
+            if refusal is None and scope["method"] == "GET":
+                refusal = Refusal(200, self._model_list(scope))
+            await _send_json(send, refusal or Refusal(405, {"detail": "Method Not Allowed"}))
+        elif not path.endswith("/responses"):
+            await _send_json(send, Refusal(404, {"detail": "Not Found"}))
+        elif scope["method"] != "POST":
+            await _send_json(send, Refusal(405, {"detail": "Method Not Allowed"}))
+        else:
+            query = scope.get("query_string", b"").decode("latin-1")
+            request = ReceivedRequest(method="POST", path=path, query=query, headers=headers, raw=raw)
+            self.requests.append(request)
+            self._announce()
+            await self._respond(request, receive, send)
+
+    def _announce(self) -> None:
+        for number, arrival in self._arrivals:
+            if len(self.requests) >= number:
+                arrival.set()
+
+    async def _respond(self, request: ReceivedRequest, receive: _Receive, send: _Send) -> None:
+        refusal = self._check_key(request.headers) or self._read(request)
+        if refusal is not None:
+            request.status, request.error = refusal.status, refusal.body
+            await _send_json(send, refusal)
+            request.end("completed")
+            return
+        answering = asyncio.create_task(self._answer(request, self._next_answer(request), send))
+        leaving = asyncio.create_task(_wait_for_disconnect(receive))
+        try:
+            await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            if not answering.done():
+                answering.cancel()
+            await asyncio.gather(answering, leaving, return_exceptions=True)
+            request.end("disconnected")
+        if not answering.cancelled():
+            answering.result()
+
+    def _check_key(self, headers: Mapping[str, str]) -> Refusal | None:
+        if self._api_key is None or headers.get("authorization") == f"Bearer {self._api_key}":
+            return None
+        if self._mode == "codex":
+            return Refusal(401, {"detail": "Unauthorized"})
+        return Refusal.error("Incorrect API key provided.", status=401, code="invalid_api_key")
+
+    def _read(self, request: ReceivedRequest) -> Refusal | None:
+        if not request.headers.get("content-type", "application/json").startswith("application/json"):
+            return Refusal(400, {"detail": "Unsupported content type"})
+        encoding = request.headers.get("content-encoding", "")
+        try:
+            data = decompress(request.raw, encoding, _MAX_BODY_BYTES) if encoding else request.raw
+        except DecompressionFailed:
+            return Refusal(400, {"detail": "Bad Request"})
+        if not request.decode(data):
+            message = "We could not parse the JSON body of your request."
+            return Refusal(400, {"detail": message}) if self._mode == "codex" else Refusal.error(message)
+        return check_request(request.body, self._rules, self._vault) if self._validates else None
+
+    def _next_answer(self, request: ReceivedRequest) -> Answer:
+        script = self.script
+        if script is None:
+            return request.last_text
+        if isinstance(script, str | Turn | Fault | Stream):
+            return script
+        if callable(script):
+            return script(request)
+        known, position = self._position
+        if known is not script:
+            position = 0
+        self._position = (script, position + 1)
+        if position < len(script):
+            return script[position]
+        if self._when_exhausted == "repeat" and script:
+            return script[-1]
+        return request.last_text if self._when_exhausted == "echo" else Fault.status(500, "The script has ended.")
+
+    async def _answer(self, request: ReceivedRequest, answer: Answer, send: _Send) -> None:
+        match answer:
+            case ErrorAnswer():
+                delivery = Delivery(answer.code, answer.headers, iter((answer.body,)))
+            case Stream():
+                body = (answer.body,) if isinstance(answer.body, bytes) else answer.body
+                delivery = Delivery(answer.status, answer.headers, iter(body))
+            case str() | Turn() | BrokenStream():
+                delivery = deliver(answer, self._writer(request), request.body, self._framing, mode=self._mode)
+            case _:
+                problem = f"a script cannot answer with {type(answer).__name__}"
+                raise TypeError(problem)
+        await self._send(request, delivery, send)
+
+    def _writer(self, request: ReceivedRequest) -> AnswerWriter:
+        return AnswerWriter(
+            request.body,
+            request_bytes=len(request.raw),
+            ids=self._ids,
+            vault=self._vault,
+            created_at=int(self._clock()),
+        )
+
+    async def _send(self, request: ReceivedRequest, delivery: Delivery, send: _Send) -> None:
+        """Write a delivery; the status line travels with the first write, as servers do it."""
+        request.status = delivery.status
+        headers = [(name.encode(), value.encode()) for name, value in delivery.headers.items()]
+        start = {"type": "http.response.start", "status": delivery.status, "headers": headers}
+        is_started = False
+        number = 0
+        for piece in delivery.writes:
+            if piece is None:
+                await request.wait_for_release()
+                continue
+            if self._pace is not None:
+                await self._pace(number)
+            if not is_started:
+                await send(start)
+                is_started = True
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+            number += 1
+        if delivery.is_cut:
+            # An ASGI server drops the connection of an app that returns before its last body message.
+            request.end("cut")
+            return
+        request.end("completed")
+        if not is_started:
+            await send(start)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _model_list(self, scope: Mapping[str, Any]) -> dict[str, Any]:
+        models = self._models or ("gpt-5.1-codex", "gpt-5", "gpt-5-codex")
+        if b"client_version=" in scope.get("query_string", b""):
+            return {"models": [{"slug": model, "display_name": model} for model in models]}
+        data = [{"id": m, "object": "model", "created": 1735689600, "owned_by": "openai"} for m in models]
+        return {"object": "list", "data": data}
+
+
+async def _serve_lifespan(receive: _Receive, send: _Send) -> None:
+    for state in ("startup", "shutdown"):
+        await receive()
+        await send({"type": f"lifespan.{state}.complete"})
+
+
+async def _read_body(receive: _Receive) -> bytes:
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return b""
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+async def _wait_for_disconnect(receive: _Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _send_json(send: _Send, answer: Refusal) -> None:
+    body = _encode(answer.body)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
+
+
+def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+    return headers
