@@ -36,7 +36,10 @@ def read_packycode(block: Section) -> ProviderConfig:
     privacy.close()
     credentials = block.section("credentials")
     provider = _read_provider(
-        block, kind="packycode", name="packycode", key=credentials.optional_text("openai-api-key", check=check_key)
+        block,
+        kind="packycode",
+        name="packycode",
+        key=credentials.optional_text("openai-api-key", check=check_key),
     )
     if _needs_key(provider) and credentials.lacks("openai-api-key"):
         fix = f"add your provider's key, or set {block.at('requires-openai-auth')}: false if it takes none"
@@ -98,7 +101,9 @@ def _read_provider(
         compat.texts("buffer-tools", check=check_model)
     compat.close()
     if provider.enabled and section.lacks("base-url"):
-        section.problem("base-url", "missing", "is missing", f"add the provider's URL, such as {_URL_EXAMPLE}")
+        section.problem(
+            "base-url", "missing", "is missing", f"add the provider's URL, such as {_URL_EXAMPLE}"
+        )
     return provider
 
 
@@ -136,7 +141,9 @@ def _read_headers(section: Section) -> HeaderMap:
     seen: set[str] = set()
     for name, value in section.mapping("headers", check_header_name, check_header_value):
         if name.lower() in seen:
-            section.problem(f"headers.{name}", "duplicate_key", "given twice (case does not count)", "keep one of them")
+            section.problem(
+                f"headers.{name}", "duplicate_key", "given twice (case does not count)", "keep one of them"
+            )
         seen.add(name.lower())
         headers[name] = value
     return HeaderMap(headers)
@@ -153,7 +160,9 @@ def _read_models(section: Section) -> tuple[ModelConfig, ...] | None:
         ):
             first = first_of.setdefault(name.casefold(), path)
             if name and first != path:
-                item.problem_at(path, "duplicate_name", f"already given at {first} (case does not count)", "remove one")
+                item.problem_at(
+                    path, "duplicate_name", f"already given at {first} (case does not count)", "remove one"
+                )
         models.append(model)
     return tuple(models) or None
 
@@ -168,10 +177,14 @@ def _read_model(item: Section) -> ModelConfig:
     if item.lacks("id"):
         item.problem("id", "missing", "is missing", "name the model")
     if model.aliases and _GLOB_CHARACTERS.intersection(model.id):
-        item.problem("aliases", "invalid", "an alias stands for one model, not for a pattern", "list the model by its id")
+        item.problem(
+            "aliases", "invalid", "an alias stands for one model, not a pattern", "list the model by its id"
+        )
     for index, alias in enumerate(model.aliases):
         if _GLOB_CHARACTERS.intersection(alias):
-            item.problem(f"aliases[{index}]", "invalid", "an alias is not a pattern", "put patterns into model-map")
+            item.problem(
+                f"aliases[{index}]", "invalid", "an alias is not a pattern", "put patterns into model-map"
+            )
     item.close()
     return model
 

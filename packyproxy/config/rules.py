@@ -26,7 +26,9 @@ Complaint = tuple[str, str]
 
 _VISIBLE: Final = re.compile(r"[!-~]+")
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
-_HOST: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?")
+_HOST: Final = re.compile(
+    r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\.?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(?:%\w+)?"
+)
 _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE: Final = re.compile(r"[!-~](?:[ -~\t]*[!-~])?|")
 _LONGEST_MODEL: Final = 256
@@ -53,7 +55,10 @@ def check_key(value: str) -> Complaint | None:
     """Judge a key that travels in an HTTP header."""
     if _VISIBLE.fullmatch(value):
         return None
-    return "holds blanks or characters that an HTTP header cannot carry", "copy the key again, without blanks around it"
+    return (
+        "holds blanks or characters that an HTTP header cannot carry",
+        "copy the key again, without blanks around it",
+    )
 
 
 def check_name(value: str) -> Complaint | None:
@@ -128,7 +133,10 @@ def check_header_value(value: str) -> Complaint | None:
     """Judge the value of a fixed upstream header."""
     if _HEADER_VALUE.fullmatch(value):
         return None
-    return "holds characters that an HTTP header cannot carry", "use visible ASCII, without line breaks or blanks around"
+    return (
+        "holds characters that an HTTP header cannot carry",
+        "use visible ASCII on one line, without blanks around",
+    )
 
 
 def normalise_url(value: str) -> str:
@@ -139,7 +147,10 @@ def normalise_url(value: str) -> str:
 
 def _check_url(value: str) -> Complaint | None:
     if not _VISIBLE.fullmatch(value):
-        return "holds blanks or characters that a URL cannot carry", "write them percent-encoded, or remove them"
+        return (
+            "holds blanks or characters that a URL cannot carry",
+            "write them percent-encoded, or remove them",
+        )
     if not value.lower().startswith(("http://", "https://")):
         return "not an http(s) URL", "begin with https://"
     try:

@@ -161,13 +161,13 @@ class Config(Struct, frozen=True, kw_only=True):
         return tuple(provider for provider in self.enabled_providers if provider.kind == "packycode")
 
     @classmethod
-    def read(cls, config: "Config | Mapping[str, Any] | str | PathLike[str] | None" = None) -> "Config":
+    def read(cls, config: "Config | Mapping[str, Any] | str | PathLike[str] | None" = None) -> Self:
         """Make a configuration of what a host hands over: one as it is, a mapping, a path, or None to look for a file.
 
         Raises:
             ConfigError: as ``load`` does; also when there is no file in any of the usual places.
         """
-        if isinstance(config, Config):
+        if isinstance(config, cls):
             return config
         if isinstance(config, Mapping):
             return cls.from_mapping(config)

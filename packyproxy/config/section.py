@@ -57,7 +57,9 @@ class Section:
         if isinstance(value, Mapping):
             return cls(findings, value, path)
         if value is not None:
-            findings.add(path, "wrong_type", f"{_kind(value)}, not a mapping", "write key: value lines under it")
+            findings.add(
+                path, "wrong_type", f"{_kind(value)}, not a mapping", "write key: value lines under it"
+            )
         return cls(findings, {}, path)
 
     def at(self, key: str) -> str:
@@ -84,13 +86,15 @@ class Section:
             elif isinstance(value, Mapping):
                 yield Section(self._findings, value, path)
             else:
-                self._wrong_type(path, value, "a mapping", "write key: value lines after the dash, or remove it")
+                self._wrong_type(
+                    path, value, "a mapping", "write key: value lines after the dash, or remove it"
+                )
 
     def mapping(self, key: str, key_check: _Check, value_check: _Check) -> tuple[tuple[str, str], ...]:
         """Take a mapping of free keys to text, in the order of the file; pairs that break a rule are left out."""
         entries = self.section(key)
         pairs = []
-        for name in list(entries._values):
+        for name in entries.keys():
             if not isinstance(name, str):
                 self._findings.add(entries.path, "key_not_text", "a key is not text", "put the key in quotes")
                 continue
@@ -166,15 +170,21 @@ class Section:
             return plain
         return default
 
-    def seconds(self, key: str, default: float, *, may_be_zero: bool = False, high: float = 86_400.0) -> float:
+    def seconds(
+        self, key: str, default: float, *, may_be_zero: bool = False, high: float = 86_400.0
+    ) -> float:
         """Take a time in seconds."""
         if not self._has(key):
             return default
         value = self._values[key]
         plain = value.value if isinstance(value, Plain) else value
         if isinstance(plain, bool) or not isinstance(plain, int | float):
-            self._wrong_type(self.at(key), value, "a number of seconds", "write a number, without quotes or unit")
-        elif isinstance(value, Plain) and math.isfinite(plain) and not _DECIMAL_FRACTION.fullmatch(value.text):
+            self._wrong_type(
+                self.at(key), value, "a number of seconds", "write a number, without quotes or unit"
+            )
+        elif (
+            isinstance(value, Plain) and math.isfinite(plain) and not _DECIMAL_FRACTION.fullmatch(value.text)
+        ):
             self._surprising_number(key, "seconds as a decimal number")
         elif not 0 <= plain <= high or (plain == 0 and not may_be_zero):
             lower = "0" if may_be_zero else "above 0"
@@ -193,13 +203,17 @@ class Section:
     def tristate(self, key: str, *, unset: str) -> bool | None:
         """Take true, false (also as the words on and off) or the word ``unset``, which reads as None."""
         value = self._values.get(key)
+        if value is None:
+            self._take(key)
+            return None
         if not isinstance(value, str):
-            return self.flag(key, default=False) if self.has(key) else self._unset(key)
+            return self.flag(key, default=False)
         word = self.choice(key, unset, (unset, "on", "off"))
         return None if word == unset else word == "on"
 
-    def _unset(self, key: str) -> None:
-        self._take(key)
+    def keys(self) -> tuple[object, ...]:
+        """Return the keys as they are in the document."""
+        return tuple(self._values)
 
     def has(self, key: str) -> bool:
         """Tell whether a key is given a value."""
@@ -244,7 +258,9 @@ class Section:
         if isinstance(value, list | tuple):
             return [(f"{self.at(key)}[{index}]", item) for index, item in enumerate(value)]
         if value is not None:
-            self._wrong_type(self.at(key), value, "a list", "write each item on a line of its own after a dash")
+            self._wrong_type(
+                self.at(key), value, "a list", "write each item on a line of its own after a dash"
+            )
         return []
 
     def _as_text(self, value: object, path: str, check: _Check | None) -> str | None:
@@ -255,7 +271,8 @@ class Section:
             self._findings.add(path, "invalid", *complaint)
         elif isinstance(value, Plain) and isinstance(value.value, bool):
             reading = "true" if value.value else "false"
-            self._findings.add(path, "wrong_type", f"YAML reads a bare {value.text} as {reading}, not as text", _QUOTES_FIX)
+            message = f"YAML reads a bare {value.text} as {reading}, not as text"
+            self._findings.add(path, "wrong_type", message, _QUOTES_FIX)
         elif isinstance(value, Plain):
             self._findings.add(path, "wrong_type", "YAML reads this as a number, not as text", _QUOTES_FIX)
         elif value is None:

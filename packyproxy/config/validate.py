@@ -77,8 +77,7 @@ def _read_providers(top: Section, findings: Findings) -> tuple[ProviderConfig, .
     if top.has("packycode"):
         providers.append((block.path, read_packycode(block)))
     tppc = top.section("tppc")
-    for entry in tppc.sections("providers"):
-        providers.append((entry.at("name"), read_tppc(entry)))
+    providers += [(entry.at("name"), read_tppc(entry)) for entry in tppc.sections("providers")]
     tppc.close()
     first_of: dict[str, str] = {}
     for path, provider in providers:

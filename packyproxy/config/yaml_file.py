@@ -36,7 +36,10 @@ _SYNTAX_FIXES: Final = (
     (r"mapping values are not allowed", 'put text that holds ": " in quotes, or mend the indentation'),
     (r"unexpected end of stream|expected ',' or", "close the quote or bracket that is still open"),
     (r"unknown escape|escape sequence", "use single quotes, or write each backslash twice"),
-    (r"expected <block end>|could not find expected ':'", "mend the indentation of this line or the one above"),
+    (
+        r"expected <block end>|could not find expected ':'",
+        "mend the indentation of this line or the one above",
+    ),
     (r"single document", "keep one document: remove the second ---"),
 )
 
@@ -93,7 +96,9 @@ def read_file(path: Path) -> Document:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        return _unreadable("unreadable", f"{path} cannot be read ({reason})", "check the path and its permissions")
+        return _unreadable(
+            "unreadable", f"{path} cannot be read ({reason})", "check the path and its permissions"
+        )
     return read_text(data)
 
 
@@ -140,7 +145,9 @@ def _syntax_problem(error: yaml.MarkedYAMLError) -> Document:
     # The parser quotes names from the file, and one of them may be a key that YAML took for an alias.
     said = re.sub(r" '(?!\\t)[^']{3,}'", "", error.problem or "not valid YAML")
     known = f"{error.context or ''} {error.problem or ''}"
-    fix = next((fix for pattern, fix in _SYNTAX_FIXES if re.search(pattern, known)), "mend the YAML at that place")
+    fix = next(
+        (fix for pattern, fix in _SYNTAX_FIXES if re.search(pattern, known)), "mend the YAML at that place"
+    )
     if mark is None:
         return _unreadable("yaml_syntax", said, fix)
     line = mark.line + 1
@@ -171,7 +178,8 @@ class _Conversion:
             return [self._value(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
-        return self._unknown_tag(node, path)
+        self._unknown_tag(node, path)
+        return None
 
     def _mapping(self, node: yaml.MappingNode, path: str, depth: int) -> dict[str, object]:
         values: dict[str, object] = {}
@@ -184,7 +192,9 @@ class _Conversion:
             child = join_path(path, key)
             if key in values:
                 first = self._lines[child]
-                self._problem(child, "duplicate_key", f"given twice, first on line {first}", "keep one of them", line)
+                self._problem(
+                    child, "duplicate_key", f"given twice, first on line {first}", "keep one of them", line
+                )
                 continue
             self._lines[child] = line
             values[key] = self._value(value_node, child, depth + 1)
@@ -195,10 +205,16 @@ class _Conversion:
             self._problem(path, "merge_key", "merge keys (<<) are not supported", "write the keys out", line)
         elif isinstance(node, yaml.ScalarNode):
             self._problem(
-                path, "key_not_text", f"the key on line {line} is not text for YAML", "put the key in quotes", line
+                path,
+                "key_not_text",
+                f"the key on line {line} is not text for YAML",
+                "put the key in quotes",
+                line,
             )
         else:
-            self._problem(path, "key_not_text", f"the key on line {line} is a list or mapping", "use text", line)
+            self._problem(
+                path, "key_not_text", f"the key on line {line} is a list or mapping", "use text", line
+            )
 
     def _scalar(self, node: yaml.ScalarNode, path: str) -> object:
         text: str = node.value
@@ -210,7 +226,8 @@ class _Conversion:
         if kind == "bool":
             return Plain(text, text.lower() in {"true", "yes", "on"})
         if kind not in {"int", "float"}:
-            return self._unknown_tag(node, path)
+            self._unknown_tag(node, path)
+            return None
         if len(text) > _LONGEST_NUMBER:
             return text
         try:
@@ -221,7 +238,11 @@ class _Conversion:
 
     def _unknown_tag(self, node: yaml.Node, path: str) -> None:
         self._problem(
-            path, "yaml_tag", "YAML tags (!name) are not supported", "remove the tag", node.start_mark.line + 1
+            path,
+            "yaml_tag",
+            "YAML tags (!name) are not supported",
+            "remove the tag",
+            node.start_mark.line + 1,
         )
 
     def _problem(self, path: str, code: str, message: str, fix: str, line: int) -> None:

@@ -1,0 +1,1 @@
+"""Which models exist, and what a requested name means; pure."""

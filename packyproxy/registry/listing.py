@@ -1,0 +1,150 @@
+"""Write the model lists: OpenAI's shape and Anthropic's (wire-mapping 10.2, 10.3)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from packyproxy.errors import InvalidRequest
+from packyproxy.registry.catalogue import MAX_OUTPUT_TOKENS
+from packyproxy.registry.registry import Model, Registry
+from packyproxy.registry.resolve import unknown_model
+from packyproxy.translate.contract import Family
+
+__all__ = ["list_models", "show_model"]
+
+_ENCODER: Final = msgspec.json.Encoder()
+_OWNER: Final = "openai"
+_ANTHROPIC_PREFIX: Final = "anthropic-"
+_DEFAULT_LIMIT: Final = 20
+_LARGEST_LIMIT: Final = 1000
+
+
+class _OpenAIModel(Struct, frozen=True):
+    id: str
+    created: int
+    object: Literal["model"] = "model"
+    owned_by: str = _OWNER
+
+
+class _OpenAIList(Struct, frozen=True):
+    data: list[_OpenAIModel]
+    object: Literal["list"] = "list"
+
+
+class _AnthropicModel(Struct, frozen=True, tag_field="type", tag="model"):
+    id: str
+    display_name: str
+    created_at: str
+    lifecycle: Literal["active"]
+    max_input_tokens: int
+    max_tokens: int
+
+
+class _AnthropicList(Struct, frozen=True):
+    data: list[_AnthropicModel]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
+
+
+def list_models(registry: Registry, family: Family, query: Mapping[str, str]) -> bytes:
+    """Return the JSON body of ``GET /v1/models``; ``query`` pages the Anthropic list and is ignored for OpenAI's.
+
+    Raises:
+        InvalidRequest: ``limit``, ``after_id`` or ``before_id`` is wrong.
+    """
+    if family == "openai":
+        return _ENCODER.encode(_OpenAIList(_openai_models(registry)))
+    return _ENCODER.encode(_page(_anthropic_models(registry), query))
+
+
+def show_model(registry: Registry, family: Family, model_id: str) -> bytes:
+    """Return the JSON body of ``GET /v1/models/{id}`` for a listed id, whatever its case.
+
+    Raises:
+        InvalidRequest: 404, the id is not listed.
+    """
+    models = _openai_models(registry) if family == "openai" else _anthropic_models(registry)
+    for model in models:
+        if model.id.lower() == model_id.lower():
+            return _ENCODER.encode(model)
+    raise unknown_model(model_id, registry)
+
+
+def _names(registry: Registry) -> list[tuple[str, Model]]:
+    """Return every model, each followed by its effort variants, then the aliases."""
+    models = registry.models()
+    taken = {model.id.lower() for model in models}
+    names: list[tuple[str, Model]] = []
+    for model in models:
+        names.append((model.id, model))
+        variants = [f"{model.id}-{effort}" for effort in model.efforts]
+        names += [(variant, model) for variant in variants if variant.lower() not in taken]
+    return names + [(alias.name, alias.model) for alias in registry.aliases()]
+
+
+def _openai_models(registry: Registry) -> list[_OpenAIModel]:
+    return [_OpenAIModel(name, model.created) for name, model in _names(registry)]
+
+
+def _anthropic_models(registry: Registry) -> list[_AnthropicModel]:
+    """Return the list for Claude Code, which shows only ids that start with ``claude`` or ``anthropic``."""
+    claude = [alias for alias in registry.aliases() if alias.name.lower().startswith("claude")]
+    shown = {alias.name for alias in claude}
+    listed = [
+        _anthropic_model(alias.name, f"{alias.name} → {alias.model.id}", alias.model) for alias in claude
+    ]
+    listed += [_anthropic_model(_ANTHROPIC_PREFIX + model.id, model.id, model) for model in registry.models()]
+    listed += [_anthropic_model(name, name, model) for name, model in _names(registry) if name not in shown]
+    return listed
+
+
+def _anthropic_model(name: str, display_name: str, model: Model) -> _AnthropicModel:
+    created = datetime.fromtimestamp(model.created, UTC)
+    return _AnthropicModel(
+        id=name,
+        display_name=display_name,
+        created_at=created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        lifecycle="active",
+        max_input_tokens=model.context_window,
+        max_tokens=MAX_OUTPUT_TOKENS,
+    )
+
+
+def _page(models: list[_AnthropicModel], query: Mapping[str, str]) -> _AnthropicList:
+    limit = _limit(query.get("limit", str(_DEFAULT_LIMIT)))
+    start, end = 0, len(models)
+    if (after := query.get("after_id")) is not None:
+        start = _position(models, "after_id", after) + 1
+    if (before := query.get("before_id")) is not None:
+        end = _position(models, "before_id", before)
+    selected = models[start:end]
+    is_backward = before is not None and after is None
+    page = selected[-limit:] if is_backward else selected[:limit]
+    return _AnthropicList(
+        data=page,
+        has_more=len(selected) > len(page),
+        first_id=page[0].id if page else None,
+        last_id=page[-1].id if page else None,
+    )
+
+
+def _limit(text: str) -> int:
+    if (
+        text.isascii()
+        and text.isdigit()
+        and len(text) <= len(str(_LARGEST_LIMIT))
+        and 1 <= int(text) <= _LARGEST_LIMIT
+    ):
+        return int(text)
+    raise InvalidRequest(f"must be a whole number from 1 to {_LARGEST_LIMIT}", field="limit")
+
+
+def _position(models: list[_AnthropicModel], field: str, model_id: str) -> int:
+    for index, model in enumerate(models):
+        if model.id == model_id:
+            return index
+    raise InvalidRequest("no model in this list has that id", field=field)
