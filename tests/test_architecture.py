@@ -139,6 +139,27 @@ def test_exports_are_the_public_definitions(path: Path) -> None:
     assert (public - exported, exported - bound) == (set(), set())
 
 
+def _private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_private_names_stay_in_their_file(path: Path) -> None:
+    """A name with an underscore is used only in the file that defines it."""
+    used: set[str] = set()
+    defined: set[str] = set()
+    for node in ast.walk(_syntax(path)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            defined.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            defined.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            (defined if isinstance(node.ctx, ast.Store) else used).add(node.attr)
+        elif isinstance(node, ast.ImportFrom):
+            used |= {alias.name for alias in node.names}
+    assert {name for name in used - defined if _private(name)} == set()
+
+
 @pytest.mark.parametrize("path", MODULES, ids=_name)
 def test_public_names_have_docstrings(path: Path) -> None:
     """A module, and every public class, function, method and property in it, says what it is."""
