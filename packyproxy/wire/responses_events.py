@@ -29,6 +29,7 @@ __all__ = [
     "Created",
     "CustomInputDelta",
     "CustomInputDone",
+    "DeltaEvent",
     "ErrorEvent",
     "ErrorEventAlias",
     "Failed",
@@ -49,6 +50,8 @@ __all__ = [
     "UnparsableEvent",
     "Usage",
     "decode_event",
+    "mend_json",
+    "safe_name",
 ]
 
 _EMPTY_TEXT = Raw(b'""')
@@ -392,6 +395,11 @@ def decode_event(data: bytes) -> ResponsesEvent:
         return _decode_broken(data)
 
 
+def safe_name(name: str) -> str:
+    """Cut an upstream's type name to 64 characters that are safe in a log line."""
+    return _UNSAFE.sub("_", name)[:64]
+
+
 def _decode_oddity(data: bytes) -> ResponsesEvent:
     """Decode JSON that fits no event class: an unknown type, a missing one, or a field of the wrong type."""
     fields = read_fields(data)
@@ -410,16 +418,13 @@ def _decode_oddity(data: bytes) -> ResponsesEvent:
         return cast("ResponsesEvent", salvage(cls, fields))
     if name.startswith("responsesapi."):
         return NoEffect()
-    return UnknownEvent(_UNSAFE.sub("_", name)[:64])
+    return UnknownEvent(safe_name(name))
 
 
 def _decode_broken(data: bytes) -> ResponsesEvent:
     """Decode what msgspec refuses: JSON with half a surrogate pair in it; anything else is unparsable."""
-    try:
-        document = json.loads(data.decode(errors="replace"))
-        whole = json.dumps(document, ensure_ascii=False).encode("utf-16", "surrogatepass")
-        mended = whole.decode("utf-16", "replace").encode()
-    except (ValueError, RecursionError):
+    mended = mend_json(data)
+    if mended is None:
         return UnparsableEvent()
     try:
         event = _EVENT.decode(mended)
@@ -428,7 +433,17 @@ def _decode_broken(data: bytes) -> ResponsesEvent:
     except UNREADABLE:
         return UnparsableEvent()
     if isinstance(event, _DELTA_CLASSES):
-        delta = document.get("delta")
+        delta = json.loads(data.decode(errors="replace"))["delta"]
         if isinstance(delta, str):
             return BrokenDelta(event, delta)
     return event
+
+
+def mend_json(data: bytes) -> bytes | None:
+    """Rewrite JSON so that every text in it is valid Unicode, with U+FFFD for what is not; None if it is no JSON."""
+    try:
+        document = json.loads(data.decode(errors="replace"))
+        text = json.dumps(document, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return None
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()

@@ -1,0 +1,235 @@
+"""Upstream bytes to client bytes: all of a stream but the sockets (wire-mapping 0.4, 5.3).
+
+The upstream's ``content-type`` is not trusted: the first byte that is no white space tells an event stream from a
+whole JSON answer and from an HTML page.
+"""
+
+import msgspec
+from msgspec import Raw
+
+from packyproxy.errors import Failure, FailureKind, UpstreamFailed
+from packyproxy.translate.contract import Note, StreamWriter
+from packyproxy.translate.failures import classify_response
+from packyproxy.wire.responses_events import (
+    Cancelled,
+    Completed,
+    Created,
+    Failed,
+    Incomplete,
+    ItemAdded,
+    ItemDone,
+    ResponsesEvent,
+    UnknownEvent,
+    UnparsableEvent,
+    Usage,
+    decode_event,
+    mend_json,
+)
+from packyproxy.wire.responses_output import read_fields, read_response
+from packyproxy.wire.sse import BOM, MAX_FRAME_BYTES, FrameDecoder
+
+__all__ = ["Transcoder"]
+
+_MAX_NOTES = 32
+"""A hostile stream could make up a new event type for every frame."""
+
+_BLANKS = b" \t\r\n"
+_DONE = b"[DONE]"
+
+_ENDINGS: dict[str, type[Completed | Incomplete | Failed | Cancelled]] = {
+    "completed": Completed,
+    "incomplete": Incomplete,
+    "failed": Failed,
+    "cancelled": Cancelled,
+}
+
+
+class Transcoder:
+    """Feed it what one upstream sends; it returns what the client gets.
+
+    Args:
+        writer: fresh, or at least unused by any other upstream stream.
+        writes_start: put ``writer.start()`` before the first output; the runtime writes it itself, at the commit.
+        max_bytes: limit of one frame, and of a whole JSON answer.
+    """
+
+    def __init__(
+        self, writer: StreamWriter, *, writes_start: bool = False, max_bytes: int = MAX_FRAME_BYTES
+    ) -> None:
+        self._writer = writer
+        self._owes_start = writes_start
+        self._max_bytes = max_bytes
+        self._frames = FrameDecoder(max_frame_bytes=max_bytes)
+        self._is_stream = False
+        self._document: bytearray | None = None
+        """The body so far, when it is one JSON document."""
+        self._head = b""
+        self._saw_bytes = False
+        self._ended = False
+        self._failure: Failure | None = None
+        self._notes: list[Note] = []
+
+    @property
+    def has_content(self) -> bool:
+        """Whether model output was returned; from then on nothing can be retried."""
+        return self._writer.has_content
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the answer ended well."""
+        return self._writer.is_finished
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will be returned: the answer ended, well or not."""
+        return self._ended or self._writer.is_finished or self.failure is not None
+
+    @property
+    def failure(self) -> Failure | None:
+        """What went wrong, as the upstream said it or as its bytes show it."""
+        return self._writer.failure or self._failure
+
+    @property
+    def notes(self) -> list[Note]:
+        """What deserves a log line: first of the frames, then of what was in them."""
+        return [*self._notes, *self._writer.notes]
+
+    @property
+    def usage(self) -> Usage | None:
+        """The upstream's own numbers, once known."""
+        return self._writer.usage
+
+    @property
+    def saw_bytes(self) -> bool:
+        """Whether the upstream sent anything at all."""
+        return self._saw_bytes
+
+    def feed(self, chunk: bytes) -> bytes:
+        """Return the client bytes for one read of the upstream; never raises."""
+        self._saw_bytes = self._saw_bytes or bool(chunk)
+        if self.is_over:
+            return b""
+        if not self._is_stream:
+            chunk = self._sniff(chunk)
+            if not chunk:
+                return b""
+        try:
+            return self._write(self._frames.feed(chunk))
+        except UpstreamFailed as error:
+            self._failure = error.failure
+            return b""
+
+    def finish(self) -> bytes:
+        """Return the client bytes for the end of the upstream's bytes; never raises."""
+        if self.is_over:
+            return b""
+        if self._document is not None:
+            out = self._replay(bytes(self._document))
+        else:
+            try:
+                out = self._write(self._frames.finish())
+            except UpstreamFailed as error:
+                self._failure = error.failure
+                out = b""
+        if not self.is_over:
+            out += self._begun(self._writer.upstream_ended(said_done=False))
+        self._ended = True
+        return out
+
+    def _sniff(self, chunk: bytes) -> bytes:
+        """Return the bytes that belong to the event stream, once it is known to be one."""
+        if self._document is not None:
+            self._collect(chunk)
+            return b""
+        head = self._head + chunk.lstrip(_BLANKS) if not self._head else self._head + chunk
+        if len(head) < len(BOM) and BOM.startswith(head):
+            self._head = head
+            return b""
+        start = head.removeprefix(BOM).lstrip(_BLANKS)
+        if not start:
+            self._head = BOM
+        elif start[:1] == b"{":
+            self._document = bytearray()
+            self._collect(start)
+        elif start[:1] == b"<":
+            self._failure = Failure(kind=FailureKind.SERVER_ERROR, message="the upstream answered with HTML")
+        else:
+            self._is_stream = True
+            return start
+        return b""
+
+    def _collect(self, chunk: bytes) -> None:
+        assert self._document is not None
+        self._document += chunk
+        if len(self._document) > self._max_bytes:
+            self._document.clear()
+            self._failure = _bad("the upstream sent an answer that is too large")
+
+    def _write(self, datas: list[bytes]) -> bytes:
+        """Hand the events of one read to the writer and join what it returns."""
+        writer = self._writer
+        take = writer.event
+        out: list[bytes] = []
+        for data in datas:
+            if data == _DONE:
+                out.append(writer.upstream_ended(said_done=True))
+                self._ended = True
+                break
+            event = decode_event(data)
+            if type(event) is UnknownEvent:
+                self._note(Note("unknown_event", event.type))
+            elif type(event) is UnparsableEvent:
+                self._note(Note("unparsable_data"))
+            elif written := take(event):
+                out.append(written)
+        return self._begun(b"".join(out))
+
+    def _replay(self, body: bytes) -> bytes:
+        """Write a whole response object as the stream it stands for."""
+        document = body if _is_clean(body) else mend_json(body)
+        fields = None if document is None else read_fields(document)
+        if document is None or fields is None:
+            self._failure = _bad("the upstream sent JSON that cannot be read")
+            return b""
+        response = read_response(Raw(document))
+        if "output" not in fields and response.status not in _ENDINGS:
+            is_error = not {"error", "detail", "message"}.isdisjoint(fields)
+            self._failure = (
+                classify_response(200, {}, document)
+                if is_error
+                else _bad("the upstream's JSON is no response")
+            )
+            return b""
+        ending = _ENDINGS.get(response.status or "completed")
+        if ending is None:
+            return b""
+        raw = Raw(document)
+        events: list[ResponsesEvent] = [Created(response=raw)]
+        for index, item in enumerate(response.output):
+            events += [ItemAdded(output_index=index, item=item), ItemDone(output_index=index, item=item)]
+        events.append(ending(response=raw))
+        return self._begun(b"".join(map(self._writer.event, events)))
+
+    def _begun(self, out: bytes) -> bytes:
+        if out and self._owes_start:
+            self._owes_start = False
+            return self._writer.start() + out
+        return out
+
+    def _note(self, note: Note) -> None:
+        if len(self._notes) < _MAX_NOTES and note not in self._notes:
+            self._notes.append(note)
+
+
+def _is_clean(body: bytes) -> bool:
+    """Tell whether every text in the JSON is valid Unicode."""
+    try:
+        body.decode()
+        msgspec.json.decode(body, type=Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def _bad(message: str) -> Failure:
+    return Failure(kind=FailureKind.BAD_STREAM, message=message)

@@ -1,0 +1,99 @@
+"""Which output item an event is about (wire-mapping 4.1, 4.8).
+
+The key is ``output_index`` if the event has one, else the item's id, else the newest open item of the fitting kind:
+some relays leave out the one, some change the other from event to event.
+"""
+
+from msgspec import Raw
+
+from packyproxy.translate.messages.items import (
+    Answer,
+    IgnoredItem,
+    ImageItem,
+    Item,
+    MessageItem,
+    ReasoningItem,
+)
+from packyproxy.translate.messages.search_items import SearchItem
+from packyproxy.translate.messages.tool_items import ToolItem
+from packyproxy.wire.responses_output import OutputItem, read_item
+
+__all__ = ["ItemTable"]
+
+_CLASSES: dict[str, type[Item]] = {
+    "message": MessageItem,
+    "reasoning": ReasoningItem,
+    "function_call": ToolItem,
+    "custom_tool_call": ToolItem,
+    "web_search_call": SearchItem,
+    "image_generation_call": ImageItem,
+}
+
+
+class ItemTable:
+    """All items of one answer, in order of first appearance."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.items: list[Item] = []
+        self._answer = answer
+        self._by_index: dict[int, Item] = {}
+        self._by_id: dict[str, Item] = {}
+
+    def find(self, output_index: int | None, item_id: str | None) -> Item | None:
+        """Return the item with that key; both halves of the key name it once both were seen."""
+        if output_index is None:
+            return self._by_id.get(item_id) if item_id else None
+        found = self._by_index.get(output_index)
+        if found is None and item_id:
+            alias = self._by_id.get(item_id)
+            if alias is not None and alias.output_index is None:
+                found = alias
+                found.output_index = output_index
+                self._by_index[output_index] = found
+        if found is not None and item_id and found.item_id is None:
+            found.item_id = item_id
+            self._by_id.setdefault(item_id, found)
+        return found
+
+    def newest(self, cls: type[Item]) -> Item | None:
+        """Return the newest item of that class that is not done."""
+        return next((item for item in reversed(self.items) if type(item) is cls and not item.is_done), None)
+
+    def register(self, cls: type[Item], output_index: int | None, item_id: str | None) -> Item:
+        """Add an item of which nothing but its key is known."""
+        item = cls(self._answer)
+        self.items.append(item)
+        if output_index is not None and output_index not in self._by_index:
+            item.output_index = output_index
+            self._by_index[output_index] = item
+        if item_id:
+            item.item_id = item_id
+            self._by_id.setdefault(item_id, item)
+        return item
+
+    def class_for(self, item_type: str) -> type[Item]:
+        """Return the class for an upstream item type."""
+        cls = _CLASSES.get(item_type, IgnoredItem)
+        return IgnoredItem if cls is ReasoningItem and not self._answer.facts.thinking_is_visible else cls
+
+    def match_final(self, output: list[Raw]) -> list[tuple[Item | None, int, Raw, OutputItem]]:
+        """Pair the items of a finished response with those that were streamed.
+
+        Items pair by id first and then, kind by kind, in order, since ids may differ between events.
+
+        Returns:
+            (streamed item or None, place in the output, raw item, item) for each, in order.
+        """
+        items = [(raw, read_item(raw)) for raw in output]
+        by_id = [self._by_id.get(item.id) if item.id else None for _, item in items]
+        taken = {id(found) for found in by_id if found is not None}
+        matches: list[tuple[Item | None, int, Raw, OutputItem]] = []
+        for place, ((raw, item), found) in enumerate(zip(items, by_id, strict=True)):
+            partner = found
+            if partner is None:
+                cls = self.class_for(item.type)
+                partner = next((i for i in self.items if type(i) is cls and id(i) not in taken), None)
+                if partner is not None:
+                    taken.add(id(partner))
+            matches.append((partner, place, raw, item))
+        return matches

@@ -1,0 +1,391 @@
+"""How the output items of an answer become blocks, one class per kind (wire-mapping 2.3, 3.2, 4.5-4.7).
+
+An item is given its events in order while it is the one that writes, ending with its ``ItemDone``, or with ``finish``
+when the upstream never said that it was done. It ignores events of other kinds of items.
+"""
+
+from collections.abc import Callable
+from typing import ClassVar, cast
+
+import msgspec
+from msgspec import Raw, Struct
+
+from packyproxy.translate.contract import Note, StreamFacts
+from packyproxy.translate.messages.blocks import BlockState, BlockWriter
+from packyproxy.translate.messages.parts import Part, decode_literal
+from packyproxy.translate.messages.web_search import UrlCitation, cite, is_blocked, read_citation
+from packyproxy.translate.reasoning import write_signature
+from packyproxy.translate.text_limits import TextLimiter
+from packyproxy.wire import responses_events as upstream
+from packyproxy.wire.responses_events import ResponsesEvent
+from packyproxy.wire.responses_output import OutputItem, read_item, read_lenient
+
+__all__ = [
+    "Answer",
+    "IgnoredItem",
+    "ImageItem",
+    "Item",
+    "MessageItem",
+    "ReasoningItem",
+    "as_text",
+    "read_part",
+]
+
+_MAX_ENCRYPTED_CHARS = 1024 * 1024
+_EVENT_OVERHEAD_BYTES = 256
+"""Roughly what one waiting event costs besides its text."""
+_LARGE_FIELDS = ("delta", "item", "text", "arguments", "part", "refusal", "input", "annotation")
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer:
+    """What the items of one answer share."""
+
+    def __init__(self, facts: StreamFacts, answer_id: str, limiter: TextLimiter | None) -> None:
+        self.facts = facts
+        self.answer_id = answer_id
+        self.limiter = limiter
+        self.blocks = BlockWriter()
+        self.tool_ids: list[str] = []
+        """Ids of the tool blocks opened, in order; their number decides the stop reason."""
+        self.searches = 0
+        self.refusal = ""
+        self.notes: list[Note] = []
+
+    def note_contradiction(self) -> None:
+        """Remember, once, that the upstream's final text differs from what it streamed."""
+        note = Note("contradicting_text")
+        if note not in self.notes:
+            self.notes.append(note)
+
+
+class ContentPart(Struct, frozen=True):
+    """One part of a message's or reasoning item's content or summary."""
+
+    type: str = ""
+    text: Raw = Raw(b"null")
+    refusal: Raw = Raw(b"null")
+    annotations: list[Raw] | None = None
+
+
+_PART = msgspec.json.Decoder(ContentPart)
+
+
+def read_part(raw: Raw) -> ContentPart:
+    """Read a part; one that cannot be read has the type ``""``."""
+    return read_lenient(raw, _PART, ContentPart) or ContentPart()
+
+
+class Item:
+    """What every item has; on its own, an item that shows nothing."""
+
+    kind: ClassVar[str] = "ignored"
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.output_index: int | None = None
+        self.item_id: str | None = None
+        self.held: list[ResponsesEvent] = []
+        """Events that wait until this item may write."""
+        self.held_bytes = 0
+        self.has_begun = False
+        """Whether the item is, or was, the one that writes."""
+        self.is_done = False
+        """Whether the upstream said so; the item itself may still wait."""
+        self.is_finished = False
+        """Whether everything was written."""
+        self._run = bytearray()
+        self._run_key: tuple[object, ...] | None = None
+
+    def hold(self, event: ResponsesEvent) -> int:
+        """Keep an event for later and return what it costs in bytes.
+
+        Deltas of one part become one event, so that a long text does not wait as thousands of objects.
+        """
+        delta = getattr(event, "delta", None)
+        size = _EVENT_OVERHEAD_BYTES + sum(len(getattr(event, name, b"")) for name in _LARGE_FIELDS)
+        if delta is None:
+            self._end_run()
+            self.held.append(event)
+        else:
+            key = (type(event), getattr(event, "content_index", None), getattr(event, "summary_index", None))
+            if key == self._run_key:
+                size = len(delta)
+            else:
+                self._end_run()
+                self._run_key = key
+                self.held.append(event)
+            self._run += bytes(delta)[1:-1] if bytes(delta)[:1] == b'"' else b""
+        self.held_bytes += size
+        return size
+
+    def take_held(self) -> list[ResponsesEvent]:
+        """Return what was held, in order."""
+        self._end_run()
+        held, self.held, self.held_bytes = self.held, [], 0
+        return held
+
+    def _end_run(self) -> None:
+        if self._run_key is not None:
+            cast("upstream.DeltaEvent", self.held[-1]).delta = Raw(b'"%b"' % self._run)
+            self._run_key = None
+            self._run.clear()
+
+    def harvest(self, event: ResponsesEvent) -> None:
+        """Look at an event as it arrives, for what others need to know of this item before it writes."""
+
+    def introduce(self, item: OutputItem) -> None:
+        """Take what the upstream says of the item when it begins."""
+
+    def begin(self) -> bytes:
+        """Write what can be written before any other event."""
+        return b""
+
+    def take(self, event: ResponsesEvent) -> bytes:
+        """Write what one event adds."""
+        if type(event) is upstream.ItemDone:
+            return self.finish(read_item(event.item))
+        if type(event) is upstream.BrokenDelta:
+            part = self.part_of(event.event)
+            return self.write(event.event, part.add_broken(event.text)) if part is not None else b""
+        part = self.part_of(event)
+        delta = getattr(event, "delta", None)
+        if part is None:
+            return b""
+        return self.write(
+            event, part.add(delta) if delta is not None else self.completion(part, final_text(event))
+        )
+
+    def part_of(self, event: ResponsesEvent) -> Part | None:
+        """Return the part that the event's text belongs to; None for an event of another kind of item."""
+        return None
+
+    def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
+        """Show text of a part."""
+        return b""
+
+    def completion(self, part: Part, final: Raw | None) -> bytes:
+        """Return what the deltas of a part did not send."""
+        literal = part.complete(final)
+        if literal is None:
+            self.answer.note_contradiction()
+            return b""
+        return literal
+
+    def finish(self, item: OutputItem | None) -> bytes:
+        """Write the rest; ``item`` is the upstream's final word, None when it never came."""
+        self.is_finished = True
+        return b""
+
+    def shown_bytes(self) -> int:
+        """Return how many UTF-8 bytes of text and arguments were shown."""
+        return 0
+
+
+class IgnoredItem(Item):
+    """An item of a type that has no place in a Messages answer, or thinking that the client does not see."""
+
+
+class MessageItem(Item):
+    """Answer text and refusals: all parts share one text block."""
+
+    kind = "message"
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.parts: dict[tuple[bool, int], Part] = {}
+        """By (is a refusal, content index)."""
+        self.citations: dict[UrlCitation, int] = {}
+        """Each link and the content index whose text it marks, in order."""
+        self.is_open = False
+
+    def harvest(self, event: ResponsesEvent) -> None:
+        """Note the links in an event as it arrives: a search before this item waits for them."""
+        if type(event) is upstream.AnnotationAdded:
+            self._add_citation(event.annotation, event.content_index or 0)
+        elif type(event) is upstream.ContentPartDone:
+            self._add_citations(read_part(event.part).annotations, event.content_index or 0)
+        elif type(event) is upstream.ItemDone:
+            for index, raw in enumerate(read_item(event.item).content or ()):
+                self._add_citations(read_part(raw).annotations, index)
+
+    def part_of(self, event: ResponsesEvent) -> Part | None:
+        if isinstance(event, (upstream.TextDelta, upstream.TextDone)):
+            return self.part(False, event.content_index or 0)
+        if isinstance(event, (upstream.RefusalDelta, upstream.RefusalDone)):
+            return self.part(True, event.content_index or 0)
+        if isinstance(event, upstream.ContentPartDone):
+            return self.part(read_part(event.part).type == "refusal", event.content_index or 0)
+        return None
+
+    def part(self, is_refusal: bool, index: int) -> Part:  # noqa: FBT001 - half of a key
+        """Return the part with that key, made on first use."""
+        return self.parts.setdefault((is_refusal, index), Part())
+
+    def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
+        if type(event) is upstream.ContentPartDone:
+            is_refusal = read_part(event.part).type == "refusal"
+        else:
+            is_refusal = isinstance(event, (upstream.RefusalDelta, upstream.RefusalDone))
+        return self._show(literal, is_refusal=is_refusal)
+
+    def finish(self, item: OutputItem | None) -> bytes:
+        out = []
+        for index, raw in enumerate((item and item.content) or ()):
+            part = read_part(raw)
+            is_refusal = part.type == "refusal"
+            if is_refusal or part.type == "output_text":
+                final = part.refusal if is_refusal else part.text
+                literal = self.completion(self.part(is_refusal, index), final)
+                out.append(self._show(literal, is_refusal=is_refusal))
+        for (is_refusal, _), part in self.parts.items():
+            out.append(self._show(self.completion(part, None), is_refusal=is_refusal))
+        self.is_finished = True
+        if self.answer.limiter is not None and self.answer.limiter.stop is None:
+            out.append(self._show_text(_literal_or_nothing(self.answer.limiter.end_block())))
+        if self.is_open:
+            if self.answer.limiter is None or self.answer.limiter.stop is None:
+                out.append(self._cite())
+            out.append(self.answer.blocks.close())
+        return b"".join(out)
+
+    def shown_bytes(self) -> int:
+        return sum(len(part.text.encode()) for part in self.parts.values())
+
+    def _show(self, literal: bytes, *, is_refusal: bool) -> bytes:
+        if not literal:
+            return b""
+        if is_refusal:
+            self.answer.refusal += decode_literal(literal) or ""
+        limiter = self.answer.limiter
+        if limiter is not None:
+            literal = _literal_or_nothing(limiter.feed(decode_literal(literal) or ""))
+        return self._show_text(literal)
+
+    def _show_text(self, literal: bytes) -> bytes:
+        if not literal:
+            return b""
+        start = b"" if self.is_open else self.answer.blocks.open_text()
+        self.is_open = True
+        return start + self.answer.blocks.text(literal)
+
+    def _cite(self) -> bytes:
+        return b"".join(
+            self.answer.blocks.cite(cite(found, self.part(False, index).text))
+            for found, index in self.citations.items()
+        )
+
+    def _add_citations(self, annotations: list[Raw] | None, index: int) -> None:
+        for raw in annotations or ():
+            self._add_citation(raw, index)
+
+    def _add_citation(self, raw: Raw, index: int) -> None:
+        found = read_citation(raw)
+        if found is not None and not is_blocked(found.url, self.answer.facts.blocked_domains):
+            self.citations.setdefault(found, index)
+
+
+class ReasoningItem(Item):
+    """Visible thinking: one block, whatever the number of parts; it stays incomplete until the next block."""
+
+    kind = "reasoning"
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self.parts: dict[int, Part] = {}
+        self._shows_raw: bool | None = None
+        """Which of the two kinds of text came first; the other is ignored."""
+        self._last_index: int | None = None
+
+    def part_of(self, event: ResponsesEvent) -> Part | None:
+        if isinstance(event, (upstream.SummaryDelta, upstream.SummaryDone)):
+            return self._part(False, event.summary_index or 0)
+        if isinstance(event, (upstream.ReasoningDelta, upstream.ReasoningDone)):
+            return self._part(True, event.content_index or 0)
+        return None
+
+    def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
+        if isinstance(event, (upstream.SummaryDelta, upstream.SummaryDone)):
+            return self._show(literal, event.summary_index or 0)
+        if isinstance(event, (upstream.ReasoningDelta, upstream.ReasoningDone)):
+            return self._show(literal, event.content_index or 0)
+        return b""
+
+    def finish(self, item: OutputItem | None) -> bytes:
+        out = []
+        for is_raw, parts in ((False, item and item.summary), (True, item and item.content)):
+            for index, raw in enumerate(parts or ()):
+                text = read_part(raw).text
+                if len(text) > 2 and (part := self._part(is_raw, index)):  # noqa: PLR2004 - the two quotes
+                    out.append(self._show(self.completion(part, text), index))
+        for index, part in self.parts.items():
+            out.append(self._show(self.completion(part, None), index))
+        self.is_finished = True
+        encrypted = item.encrypted_content if item is not None else None
+        facts, blocks = self.answer.facts, self.answer.blocks
+        if blocks.state is BlockState.THINKING or (encrypted and len(encrypted) <= _MAX_ENCRYPTED_CHARS):
+            item_id = (item.id if item is not None else None) or self.item_id or ""
+            blocks.hold(write_signature(facts.scope, item_id, encrypted))
+        return b"".join(out)
+
+    def _part(self, is_raw: bool, index: int) -> Part | None:  # noqa: FBT001 - half of a key
+        if self._shows_raw is None:
+            self._shows_raw = is_raw
+        return self.parts.setdefault(index, Part()) if self._shows_raw is is_raw else None
+
+    def _show(self, literal: bytes, index: int) -> bytes:
+        if not literal or not self.answer.facts.thinking_has_text:
+            return b""
+        blocks = self.answer.blocks
+        if blocks.state is not BlockState.THINKING:
+            start = blocks.open_thinking()
+        else:
+            start = blocks.think(b'"\\n\\n"') if index != self._last_index else b""
+        self._last_index = index
+        return start + blocks.think(literal)
+
+
+class ImageItem(Item):
+    """A generated image, which a Messages answer can only mention."""
+
+    kind = "image"
+
+    def finish(self, item: OutputItem | None) -> bytes:
+        self.is_finished = True
+        if item is None:
+            return b""
+        blocks = self.answer.blocks
+        text = f"[generated image omitted: {item.output_format or 'png'}]"
+        return blocks.open_text() + blocks.text(_encode(text)) + blocks.close()
+
+
+_FINALS: dict[type, Callable[..., Raw | None]] = {
+    upstream.TextDone: lambda event: event.text,
+    upstream.RefusalDone: lambda event: event.refusal,
+    upstream.SummaryDone: lambda event: event.text,
+    upstream.ReasoningDone: lambda event: event.text,
+    upstream.ArgumentsDone: lambda event: as_text(event.arguments),
+    upstream.CustomInputDone: lambda event: event.input,
+}
+
+
+def final_text(event: ResponsesEvent) -> Raw | None:
+    """Return the whole text that a ``done`` event repeats."""
+    if type(event) is upstream.ContentPartDone:
+        part = read_part(event.part)
+        return part.refusal if part.type == "refusal" else part.text
+    read = _FINALS.get(type(event))
+    return None if read is None else read(event)
+
+
+def as_text(value: Raw) -> Raw:
+    """Return a tool's arguments as a JSON string literal; some relays send the object itself."""
+    return (
+        Raw(_encode(msgspec.json.format(bytes(value), indent=-1).decode()))
+        if bytes(value)[:1] == b"{"
+        else value
+    )
+
+
+def _literal_or_nothing(text: str) -> bytes:
+    return _encode(text) if text else b""

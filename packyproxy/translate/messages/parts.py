@@ -1,0 +1,82 @@
+"""The text of one part of an item as it streams, for the completion rule (wire-mapping 4.5).
+
+Text is a JSON string literal with its quotes; what was sent is remembered without them, still escaped, so the usual
+comparison at the end is one of bytes. A relay may cut a character in two: half a surrogate pair waits here for the
+rest, because no client could do anything with it.
+"""
+
+import msgspec
+from msgspec import Raw
+
+__all__ = ["Part", "decode_literal"]
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(str).decode
+
+_QUOTE = 0x22
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def decode_literal(raw: Raw | bytes) -> str | None:
+    """Read the text of a JSON string; None when the value is anything else."""
+    return _decode(raw) if bytes(raw)[:1] == b'"' else None
+
+
+class Part:
+    """What was sent of one part; every method returns the literal to send now, ``b""`` for nothing."""
+
+    __slots__ = ("half", "is_done", "sent")
+
+    def __init__(self) -> None:
+        self.sent = bytearray()
+        self.half = ""
+        self.is_done = False
+
+    def add(self, delta: Raw) -> bytes:
+        """Take the literal of a delta."""
+        literal = bytes(delta)
+        if self.is_done or len(literal) <= 2 or literal[0] != _QUOTE:  # noqa: PLR2004 - the two quotes
+            return b""
+        if self.half:
+            return self.add_broken(_decode(literal))
+        self.sent += literal[1:-1]
+        return literal
+
+    def add_broken(self, text: str) -> bytes:
+        """Take the text of a delta that may begin or end with half a surrogate pair."""
+        if self.is_done:
+            return b""
+        text = self.half + text
+        self.half = ""
+        if "\ud800" <= text[-1:] <= "\udbff":
+            text, self.half = text[:-1], text[-1]
+        return self._send(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+    def complete(self, final: Raw | None) -> bytes | None:
+        """Take the whole text, if the upstream repeats it; None when it contradicts what was sent."""
+        if self.is_done:
+            return b""
+        if final is None or bytes(final)[:1] != b'"':
+            half, self.half = self.half, ""
+            return self._send(_REPLACEMENT) if half else b""
+        self.is_done = True
+        whole = bytes(final)[1:-1]
+        if whole.startswith(self.sent):
+            tail = whole[len(self.sent) :]
+            self.sent += tail
+            return b'"' + tail + b'"' if tail else b""
+        sent, text = self.text, _decode(final)
+        # The two may escape one text differently.
+        return self._send(text[len(sent) :]) if text.startswith(sent) else None
+
+    @property
+    def text(self) -> str:
+        """What was sent, unescaped."""
+        return _decode(b'"%b"' % self.sent)
+
+    def _send(self, text: str) -> bytes:
+        if not text:
+            return b""
+        literal = _encode(text)
+        self.sent += literal[1:-1]
+        return literal

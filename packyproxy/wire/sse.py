@@ -1,0 +1,143 @@
+"""Bytes to SSE frames (wire-mapping 0.4; WHATWG HTML, "Parsing an event stream").
+
+Lines end at CRLF, LF or CR only and are split on bytes, so U+2028 or U+0085 inside JSON is data. Only the data of a
+frame is kept: every event we read repeats its type there, and some upstreams send no ``event:`` line at all.
+
+Line ends are made LF first, byte by byte of state, so that everything behind that step knows one form; a chunk
+without a CR, the usual case, passes it untouched.
+"""
+
+from packyproxy.errors import Failure, FailureKind, UpstreamFailed
+
+__all__ = ["BOM", "MAX_FRAME_BYTES", "FrameDecoder"]
+
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+"""A frame can carry a whole response with echoed instructions and several images' worth of text, but not this much."""
+
+BOM = b"\xef\xbb\xbf"
+
+_BLANK = b"\n\n"
+
+
+class FrameDecoder:
+    """Cut a byte stream into the data of its SSE frames; feed it any slicing of the stream.
+
+    Data is always valid UTF-8: bytes that are not become U+FFFD. Frames without data (comments, ids) yield nothing.
+    """
+
+    def __init__(self, *, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._max_frame_bytes = max_frame_bytes
+        self._pieces: list[bytes] = []
+        """The unfinished frame, joined only when it ends: a large one arrives in many chunks."""
+        self._size = 0
+        self._is_at_start = True
+        self._ended_with_cr = False
+        self._is_overlong = False
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the data of each frame that ``chunk`` completes.
+
+        Raises:
+            UpstreamFailed: one frame exceeds the limit. Frames that were complete before it are returned first; the
+                raise then comes from the next call.
+        """
+        if self._is_overlong:
+            raise _overlong()
+        if self._ended_with_cr or b"\r" in chunk:
+            chunk = self._with_lf(chunk)
+        if self._is_at_start:
+            chunk = self._without_bom(chunk)
+        if not chunk:
+            return []
+        if _BLANK not in chunk and not (chunk[0] == 10 and self._size and self._pieces[-1][-1] == 10):  # noqa: PLR2004 - LF
+            self._pieces.append(chunk)
+            self._size += len(chunk)
+            return self._checked([])
+        if self._pieces:
+            self._pieces.append(chunk)
+            chunk = b"".join(self._pieces)
+        blocks = chunk.split(_BLANK)
+        rest = blocks.pop()
+        self._pieces = [rest] if rest else []
+        self._size = len(rest)
+        return self._checked(self._datas(blocks))
+
+    def finish(self) -> list[bytes]:
+        """Return the frame that the end of the stream leaves without its blank line, if it has data.
+
+        The SSE standard drops such a frame; some relays end their last frame so, and half of one is not JSON anyway.
+
+        Raises:
+            UpstreamFailed: as ``feed``.
+        """
+        if self._is_overlong:
+            raise _overlong()
+        rest = b"".join(self._pieces)
+        self._pieces, self._size = [], 0
+        return self._checked(self._datas([rest]) if rest else [])
+
+    def _with_lf(self, chunk: bytes) -> bytes:
+        if self._ended_with_cr and chunk[:1] == b"\n":
+            chunk = chunk[1:]
+            self._ended_with_cr = False
+        if chunk:
+            self._ended_with_cr = chunk[-1:] == b"\r"
+        return chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+    def _without_bom(self, chunk: bytes) -> bytes:
+        head = b"".join(self._pieces) + chunk
+        self._pieces, self._size = [], 0
+        if len(head) < len(BOM) and BOM.startswith(head):
+            self._pieces, self._size = [head], len(head)
+            return b""
+        self._is_at_start = False
+        return head.removeprefix(BOM)
+
+    def _datas(self, blocks: list[bytes]) -> list[bytes]:
+        datas: list[bytes] = []
+        for block in blocks:
+            if len(block) > self._max_frame_bytes:
+                self._is_overlong = True
+                break
+            data = _data_of(block)
+            if data:
+                datas.append(data if data.isascii() else _valid(data))
+        return datas
+
+    def _checked(self, datas: list[bytes]) -> list[bytes]:
+        # The last byte may be the first half of the blank line, which is not part of the frame.
+        if self._size > self._max_frame_bytes + 1:
+            self._is_overlong = True
+        if self._is_overlong and not datas:
+            raise _overlong()
+        return datas
+
+
+def _data_of(block: bytes) -> bytes:
+    """Join the ``data`` lines of one frame with LF; ``b""`` when it has none."""
+    if block[:7] == b"event: ":
+        start = block.find(b"\ndata: ")
+        if start > 0 and block.find(b"\n") == start and block.find(b"\n", start + 7) < 0:
+            return block[start + 7 :]
+    elif block[:6] == b"data: " and b"\n" not in block:
+        return block[6:]
+    values = []
+    for line in block.split(b"\n"):
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            values.append(value.removeprefix(b" "))
+    return b"\n".join(values)
+
+
+def _valid(data: bytes) -> bytes:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return data.decode(errors="replace").encode()
+    return data
+
+
+def _overlong() -> UpstreamFailed:
+    return UpstreamFailed(
+        Failure(kind=FailureKind.BAD_STREAM, message="the upstream sent an event that is too large")
+    )
