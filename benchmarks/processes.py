@@ -1,0 +1,168 @@
+"""The processes under measurement: started, asked for CPU time and memory through /proc, and ended by their id.
+
+Linux only, because of /proc. CPU time is user and system together, in seconds, over all threads.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+__all__ = ["ServerProcess", "started_proxy", "started_pump"]
+
+_HERE = Path(__file__).parent
+_READY_SECONDS = 20.0
+_STOP_SECONDS = 5.0
+_POLL_SECONDS = 0.002
+
+_CONFIG = """\
+packycode:
+  enabled: true
+  base-url: "{upstream_url}"
+  credentials: {{openai-api-key: "sk-benchmark"}}
+"""
+
+
+class ServerProcess:
+    """A server on a loopback port of its own."""
+
+    def __init__(self, command: Sequence[str], *, port: int, log: IO[bytes]) -> None:
+        self.port = port
+        self._log = log
+        self._started_at = time.perf_counter()
+        self.ready_seconds = 0.0
+        """From exec to the first 200 of /readyz."""
+        self.task_count: Path | None = None
+        """The file that ``counted_serve.py`` writes, when it runs."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PACKY")}
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
+        )
+        self._proc = Path(f"/proc/{self._process.pid}")
+
+    async def wait_ready(self) -> None:
+        """Return once /readyz answers 200."""
+        while not await _answers_ready(self.port):
+            if self._process.poll() is not None:
+                raise RuntimeError(f"the server ended with {self._process.returncode}:\n{self._log_text()}")
+            if time.perf_counter() - self._started_at > _READY_SECONDS:
+                raise RuntimeError(f"the server was not ready in {_READY_SECONDS} s:\n{self._log_text()}")
+            await asyncio.sleep(_POLL_SECONDS)
+        self.ready_seconds = time.perf_counter() - self._started_at
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time used so far."""
+        threads = (self._proc / "task").iterdir()
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+    def rss_bytes(self) -> int:
+        """Return the resident memory."""
+        return self._status_bytes("VmRSS")
+
+    def peak_rss_bytes(self) -> int:
+        """Return the largest resident memory since the start."""
+        return self._status_bytes("VmHWM")
+
+    def open_files(self) -> int:
+        """Return the number of open file descriptors."""
+        return len(os.listdir(self._proc / "fd"))
+
+    async def open_tasks(self) -> int:
+        """Return the number of unfinished asyncio tasks; only of a process that counts them."""
+        assert self.task_count is not None, "started without counts_tasks"
+        self.task_count.unlink(missing_ok=True)
+        self._process.send_signal(signal.SIGUSR1)
+        async with asyncio.timeout(_STOP_SECONDS):
+            while not self.task_count.exists():
+                await asyncio.sleep(_POLL_SECONDS)
+        return int(self.task_count.read_text())
+
+    def stop(self) -> None:
+        """End the process, by force when it does not end by itself."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+    def _status_bytes(self, name: str) -> int:
+        for line in (self._proc / "status").read_text().splitlines():
+            if line.startswith(name + ":"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError(f"/proc knows no {name}")
+
+    def _log_text(self) -> str:
+        self._log.seek(0)
+        return self._log.read().decode(errors="replace")[-4000:]
+
+
+@asynccontextmanager
+async def started_proxy(upstream_url: str, *, counts_tasks: bool = False) -> AsyncIterator[ServerProcess]:
+    """Run ``packyproxy serve`` in front of an upstream for the length of the block.
+
+    Args:
+        upstream_url: the provider's base URL.
+        counts_tasks: serve through ``counted_serve.py``, which tells its open asyncio tasks on request.
+    """
+    with tempfile.TemporaryDirectory(prefix="packyproxy-bench-") as folder:
+        config = Path(folder) / "config.yaml"
+        config.write_text(_CONFIG.format(upstream_url=upstream_url))
+        port = _free_port()
+        task_count = Path(folder) / "tasks"
+        program = [str(Path(sys.executable).with_name("packyproxy"))]
+        if counts_tasks:
+            program = [sys.executable, str(_HERE / "counted_serve.py"), str(task_count)]
+        command = [*program, "serve", "--config", str(config), "--port", str(port)]
+        async with _started(command, port) as server:
+            server.task_count = task_count
+            yield server
+
+
+@asynccontextmanager
+async def started_pump(upstream_url: str) -> AsyncIterator[ServerProcess]:
+    """Run the pump in front of an upstream for the length of the block."""
+    port = _free_port()
+    async with _started([sys.executable, str(_HERE / "pump.py"), str(port), upstream_url], port) as server:
+        yield server
+
+
+@asynccontextmanager
+async def _started(command: Sequence[str], port: int) -> AsyncIterator[ServerProcess]:
+    with tempfile.TemporaryFile() as log:
+        server = ServerProcess(command, port=port, log=log)
+        try:
+            await server.wait_ready()
+            yield server
+        finally:
+            server.stop()
+
+
+async def _answers_ready(port: int) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    try:
+        writer.write(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        return (await reader.readline()).startswith(b"HTTP/1.1 200")
+    except OSError:
+        return False
+    finally:
+        writer.close()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,89 @@
+"""The yardstick: an ASGI byte relay on the proxy's own server and HTTP client, without anything in between.
+
+What the proxy costs above it is translation, limits, identities and the watch over the client. Like a bare relay it
+does not notice a client that leaves.
+
+Usage: python benchmarks/pump.py PORT UPSTREAM_URL
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+import hypercorn.asyncio
+from hypercorn.config import Config
+
+from packyproxy.providers.request import UpstreamRequest
+from packyproxy.runtime.upstream import Upstream
+
+_REQUEST_HEADERS = (
+    ("content-type", "application/json"),
+    ("accept", "text/event-stream"),
+    ("accept-encoding", "identity"),
+    ("user-agent", "pump"),
+    ("authorization", "Bearer sk-benchmark"),
+)
+_RESPONSE_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+
+
+class Pump:
+    """Relay the body of every POST to one URL, and its answer back."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._upstream = Upstream()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._serve_lifespan(receive, send)
+        elif scope["method"] == "POST":
+            await self._relay(receive, send)
+        else:
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _relay(self, receive: Any, send: Any) -> None:
+        pieces = []
+        is_whole = False
+        while not is_whole:
+            message = await receive()
+            pieces.append(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
+        response = await self._upstream.open(UpstreamRequest(self._url, _REQUEST_HEADERS, b"".join(pieces)))
+        try:
+            await send({"type": "http.response.start", "status": response.status, "headers": _RESPONSE_HEADERS})
+            async for chunk in response:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await response.aclose()
+
+    async def _serve_lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._upstream.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _server_config(port: int) -> Config:
+    config = Config()
+    config.bind = [f"127.0.0.1:{port}"]
+    config.backlog = 2048
+    config.keep_alive_timeout = 75
+    config.include_server_header = False
+    return config
+
+
+def main() -> None:
+    port, upstream_url = int(sys.argv[1]), sys.argv[2]
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        new_event_loop = asyncio.new_event_loop
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(hypercorn.asyncio.serve(Pump(f"{upstream_url}/responses"), _server_config(port)))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

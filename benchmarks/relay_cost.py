@@ -1,0 +1,116 @@
+"""How much CPU does the proxy spend per request and per upstream event, compared with a byte relay?
+
+Proxy and pump run on the same server and the same upstream HTTP client, and are measured in turns: A B A B. Compare
+the ratios of one run; the microseconds depend on the machine and on what else it does. Workloads:
+
+- small: a 30 KB request, an answer of 20 events; per request
+- ev1: one event per network read at an equal rate on many streams, as live providers write; per event
+- m50: 50 events in one write, each an HTTP chunk of its own, as after a stall; per event
+- mix: reasoning, text and two tool calls with 20 KB of echoed instructions, written at once; per event, with its request
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from figures import Figure
+from load_client import closed_loop
+from processes import ServerProcess
+from targets import Bench, Target, started_bench
+from upstream_server import Paced, UpstreamServer, Whole
+from workloads import long_text, messages_request, mixed_answer, small_answer
+
+__all__ = ["measure"]
+
+_SMALL_CONNECTIONS = 8
+_EV1_STREAMS = 100
+_EV1_SECONDS = 0.05
+_M50_STREAMS = 10
+_M50_SECONDS = 0.05
+_SETTLE_SECONDS = 0.3
+
+Cost = Callable[[Target, ServerProcess], Awaitable[float]]
+"""Measures a target once: CPU microseconds per unit of work."""
+
+
+async def measure(*, quick: bool) -> list[Figure]:
+    """Measure every workload in pairs of pump and proxy."""
+    async with started_bench() as bench:
+        costs = _Costs(bench.upstream, quick=quick)
+        pairs = 3 if quick else 9
+        figures = await _compare(bench, "small", costs.of_small_requests, "us/req", pairs=pairs, goal=2.0)
+        figures += await _compare(bench, "ev1", costs.of_single_events, "us/event", pairs=pairs, goal=1.6)
+        figures += await _compare(bench, "m50", costs.of_bursts, "us/event", pairs=pairs)
+        figures += await _compare(bench, "mix", costs.of_mixed_answers, "us/event", pairs=pairs)
+    return figures
+
+
+async def _compare(
+    bench: Bench, workload: str, cost: Cost, unit: str, *, pairs: int, goal: float | None = None
+) -> list[Figure]:
+    pump, proxy = [], []
+    for _ in range(pairs):
+        pump.append(await cost(bench.pump, bench.pump_process))
+        proxy.append(await cost(bench.proxy, bench.proxy_process))
+    ratios = tuple(ours / bare for ours, bare in zip(proxy, pump, strict=True))
+    return [
+        Figure(name=f"{workload}.pump", unit=unit, samples=tuple(pump)),
+        Figure(name=f"{workload}.proxy", unit=unit, samples=tuple(proxy)),
+        Figure(name=f"{workload}.ratio", unit="x", samples=ratios, goal=goal),
+    ]
+
+
+class _Costs:
+    def __init__(self, upstream: UpstreamServer, *, quick: bool) -> None:
+        self._upstream = upstream
+        self._small_requests = 200 if quick else 500
+        self._mixed_requests = 40 if quick else 100
+        self._window_seconds = 0.7 if quick else 2.0
+        self._request = messages_request()
+
+    async def of_small_requests(self, target: Target, process: ServerProcess) -> float:
+        return await self._of_closed_loop(target, process, small_answer(), self._small_requests)
+
+    async def of_mixed_answers(self, target: Target, process: ServerProcess) -> float:
+        answer = mixed_answer()
+        return await self._of_closed_loop(target, process, answer, self._mixed_requests) / len(answer)
+
+    async def of_single_events(self, target: Target, process: ServerProcess) -> float:
+        return await self._of_streams(target, process, events=1, streams=_EV1_STREAMS, seconds=_EV1_SECONDS)
+
+    async def of_bursts(self, target: Target, process: ServerProcess) -> float:
+        return await self._of_streams(target, process, events=50, streams=_M50_STREAMS, seconds=_M50_SECONDS)
+
+    async def _of_closed_loop(
+        self, target: Target, process: ServerProcess, answer: tuple[bytes, ...], requests: int
+    ) -> float:
+        """Return microseconds per request."""
+        self._upstream.set_plan(Whole(answer))
+        connections = await target.connections(_SMALL_CONNECTIONS)
+        await closed_loop(connections, self._request, _SMALL_CONNECTIONS)
+        before = process.cpu_seconds()
+        await closed_loop(connections, self._request, requests)
+        spent = process.cpu_seconds() - before
+        for connection in connections:
+            connection.close()
+        return spent / requests * 1e6
+
+    async def _of_streams(
+        self, target: Target, process: ServerProcess, *, events: int, streams: int, seconds: float
+    ) -> float:
+        """Return microseconds per event while all streams are open: neither their start nor their end counts."""
+        head, delta, tail = long_text()
+        self._upstream.set_plan(Paced(head, (delta,) * events, tail, seconds))
+        connections = await target.connections(streams)
+        for connection in connections:
+            connection.send(self._request)
+        for connection in connections:
+            await connection.wait_content()
+        await asyncio.sleep(_SETTLE_SECONDS)
+        beats, before = self._upstream.beats, process.cpu_seconds()
+        await asyncio.sleep(self._window_seconds)
+        beats, spent = self._upstream.beats - beats, process.cpu_seconds() - before
+        self._upstream.finish_streams()
+        for connection in connections:
+            await connection.wait_whole()
+            connection.close()
+        return spent / (beats * events) * 1e6

@@ -1,0 +1,69 @@
+"""What is compared: the proxy and the pump, side by side in front of one upstream."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from load_client import ClientConnection, connect
+from msgspec import Struct
+from processes import ServerProcess, started_proxy, started_pump
+from upstream_server import UpstreamServer, Whole, started_upstream
+from workloads import UPSTREAM_CONTENT, messages_request, small_answer
+
+__all__ = ["Bench", "Target", "started_bench"]
+
+_WARM_UP_REQUESTS = 50
+
+
+class Target(Struct, frozen=True):
+    """A port to send requests to, and how its answers look."""
+
+    name: str
+    port: int
+    content_mark: bytes
+    """Found in the read that brings the first content."""
+    ending: bytes
+    """Found in the last bytes of a whole answer."""
+
+    async def connect(self) -> ClientConnection:
+        """Open a connection."""
+        return await connect(self.port, content_mark=self.content_mark, ending=self.ending)
+
+    async def connections(self, count: int) -> list[ClientConnection]:
+        """Open several connections."""
+        return [await self.connect() for _ in range(count)]
+
+
+class Bench(Struct, frozen=True):
+    """Everything that runs."""
+
+    upstream: UpstreamServer
+    proxy: Target
+    proxy_process: ServerProcess
+    pump: Target
+    pump_process: ServerProcess
+    direct: Target
+
+
+@asynccontextmanager
+async def started_bench(*, counts_tasks: bool = False) -> AsyncIterator[Bench]:
+    """Start upstream, proxy and pump, and warm them up with some requests."""
+    async with AsyncExitStack() as stack:
+        upstream = await stack.enter_async_context(started_upstream())
+        proxy = await stack.enter_async_context(started_proxy(upstream.url, counts_tasks=counts_tasks))
+        pump = await stack.enter_async_context(started_pump(upstream.url))
+        bench = Bench(
+            upstream=upstream,
+            proxy=Target("proxy", proxy.port, b'"content_block_delta"', b'"message_stop"'),
+            proxy_process=proxy,
+            pump=Target("pump", pump.port, UPSTREAM_CONTENT, b"}}\n\n"),
+            pump_process=pump,
+            direct=Target("direct", upstream.port, UPSTREAM_CONTENT, b"}}\n\n"),
+        )
+        upstream.set_plan(Whole(small_answer()))
+        request = messages_request()
+        for target in (bench.proxy, bench.pump, bench.direct):
+            connection = await target.connect()
+            for _ in range(_WARM_UP_REQUESTS):
+                await connection.exchange(request)
+            connection.close()
+        yield bench
