@@ -8,7 +8,7 @@ deterministic, so that one script always gives the same stream.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, zip_longest
-from typing import Any
+from typing import Any, assert_never
 
 from packyproxy.testing.encrypted_content import ReasoningVault
 from packyproxy.testing.script import Call, Message, OutputItem, Reasoning, Search, Turn, Usage
@@ -80,7 +80,6 @@ class AnswerWriter:
             output=output if turn.has_final_output or turn.detail == "response" else [],
             usage=usage if turn.has_usage else None,
             incomplete=turn.incomplete,
-            searches=sum(isinstance(item, Search) for item in items),
         )
         events.append({"type": f"response.{terminal}", "response": response})
         return _numbered(events)
@@ -109,7 +108,6 @@ class AnswerWriter:
         usage: Usage | None = None,
         error: Mapping[str, Any] | None = None,
         incomplete: str | None = None,
-        searches: int = 0,
     ) -> Event:
         """Return the response object in a given state."""
         request = self._request
@@ -152,8 +150,8 @@ class AnswerWriter:
             "user": None,
             "metadata": request.get("metadata") or {},
         }
-        if searches and is_over:
-            response["tool_usage"] = {"web_search": {"num_requests": searches}}
+        if usage is not None and usage.web_search_requests is not None:
+            response["tool_usage"] = {"web_search": {"num_requests": usage.web_search_requests}}
         return response
 
     def _item(
@@ -176,6 +174,8 @@ class AnswerWriter:
                 opened, details, finished = self._message(item, turn, index, has_call_after=has_call_after)
             case Call():
                 opened, details, finished = self._call(item, turn, index)
+            case _:
+                assert_never(item)
         if is_cut and "status" in finished:
             finished["status"] = "incomplete"
         output.append(finished)

@@ -152,7 +152,7 @@ class FakeUpstream:
             await _send_json(send, refusal)
             request.end("completed")
             return
-        answering = asyncio.create_task(self._answer(request, self._next_answer(request), send))
+        answering = asyncio.create_task(self._answer(request, send))
         leaving = asyncio.create_task(_wait_for_disconnect(receive))
         try:
             await asyncio.wait((answering, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -161,7 +161,7 @@ class FakeUpstream:
             if not answering.done():
                 answering.cancel()
             await asyncio.gather(answering, leaving, return_exceptions=True)
-            request.end("disconnected")
+            request.end("disconnected" if answering.cancelled() else "cut")
         if not answering.cancelled():
             answering.result()
 
@@ -203,10 +203,12 @@ class FakeUpstream:
             return script[-1]
         return request.last_text if self._when_exhausted == "echo" else Fault.status(500, "The script has ended.")
 
-    async def _answer(self, request: ReceivedRequest, answer: Answer, send: _Send) -> None:
+    async def _answer(self, request: ReceivedRequest, send: _Send) -> None:
+        answer = self._next_answer(request)
         match answer:
             case ErrorAnswer():
-                delivery = Delivery(answer.code, answer.headers, iter((answer.body,)))
+                headers = {**answer.headers, "content-length": str(len(answer.body))}
+                delivery = Delivery(answer.code, headers, iter((answer.body,)))
             case Stream():
                 body = (answer.body,) if isinstance(answer.body, bytes) else answer.body
                 delivery = Delivery(answer.status, answer.headers, iter(body))

@@ -84,6 +84,8 @@ class Usage(Struct, frozen=True, kw_only=True):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    web_search_requests: int | None = None
+    """Adds ``tool_usage``, which not every relay passes on."""
 
 
 class Framing(Struct, frozen=True, kw_only=True):
