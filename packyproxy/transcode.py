@@ -65,7 +65,7 @@ class Transcoder:
         """The body so far, when it is one JSON document."""
         self._head = b""
         self._saw_bytes = False
-        self._ended = False
+        self._is_over = False
         self._failure: Failure | None = None
         self._notes: list[Note] = []
 
@@ -82,7 +82,7 @@ class Transcoder:
     @property
     def is_over(self) -> bool:
         """Whether nothing more will be returned: the answer ended, well or not."""
-        return self._ended or self._writer.is_finished or self.failure is not None
+        return self._is_over
 
     @property
     def failure(self) -> Failure | None:
@@ -107,7 +107,7 @@ class Transcoder:
     def feed(self, chunk: bytes) -> bytes:
         """Return the client bytes for one read of the upstream; never raises."""
         self._saw_bytes = self._saw_bytes or bool(chunk)
-        if self.is_over:
+        if self._is_over:
             return b""
         if not self._is_stream:
             chunk = self._sniff(chunk)
@@ -116,12 +116,11 @@ class Transcoder:
         try:
             return self._write(self._frames.feed(chunk))
         except UpstreamFailed as error:
-            self._failure = error.failure
-            return b""
+            return self._fail(error.failure)
 
     def finish(self) -> bytes:
         """Return the client bytes for the end of the upstream's bytes; never raises."""
-        if self.is_over:
+        if self._is_over:
             return b""
         if self._document is not None:
             out = self._replay(bytes(self._document))
@@ -129,11 +128,10 @@ class Transcoder:
             try:
                 out = self._write(self._frames.finish())
             except UpstreamFailed as error:
-                self._failure = error.failure
-                out = b""
-        if not self.is_over:
+                out = self._fail(error.failure)
+        if not self._is_over:
             out += self._begun(self._writer.upstream_ended(said_done=False))
-        self._ended = True
+            self._is_over = True
         return out
 
     def _sniff(self, chunk: bytes) -> bytes:
@@ -152,7 +150,7 @@ class Transcoder:
             self._document = bytearray()
             self._collect(start)
         elif start[:1] == b"<":
-            self._failure = Failure(kind=FailureKind.SERVER_ERROR, message="the upstream answered with HTML")
+            self._fail(Failure(kind=FailureKind.SERVER_ERROR, message="the upstream answered with HTML"))
         else:
             self._is_stream = True
             return start
@@ -163,7 +161,7 @@ class Transcoder:
         self._document += chunk
         if len(self._document) > self._max_bytes:
             self._document.clear()
-            self._failure = _bad("the upstream sent an answer that is too large")
+            self._fail(_bad("the upstream sent an answer that is too large"))
 
     def _write(self, datas: list[bytes]) -> bytes:
         """Hand the events of one read to the writer and join what it returns."""
@@ -173,7 +171,7 @@ class Transcoder:
         for data in datas:
             if data == _DONE:
                 out.append(writer.upstream_ended(said_done=True))
-                self._ended = True
+                self._is_over = True
                 break
             event = decode_event(data)
             if type(event) is UnknownEvent:
@@ -182,6 +180,8 @@ class Transcoder:
                 self._note(Note("unparsable_data"))
             elif written := take(event):
                 out.append(written)
+        if writer.is_finished or writer.failure is not None:
+            self._is_over = True
         return self._begun(b"".join(out))
 
     def _replay(self, body: bytes) -> bytes:
@@ -189,17 +189,13 @@ class Transcoder:
         document = body if _is_clean(body) else mend_json(body)
         fields = None if document is None else read_fields(document)
         if document is None or fields is None:
-            self._failure = _bad("the upstream sent JSON that cannot be read")
-            return b""
+            return self._fail(_bad("the upstream sent JSON that cannot be read"))
         response = read_response(Raw(document))
-        if "output" not in fields and response.status not in _ENDINGS:
-            is_error = not {"error", "detail", "message"}.isdisjoint(fields)
-            self._failure = (
-                classify_response(200, {}, document)
-                if is_error
-                else _bad("the upstream's JSON is no response")
-            )
-            return b""
+        if response.status not in _ENDINGS:
+            if any(name in fields and bytes(fields[name]) != b"null" for name in ("error", "detail")):
+                return self._fail(classify_response(200, {}, document))
+            if "output" not in fields:
+                return self._fail(_bad("the upstream's JSON is no response"))
         ending = _ENDINGS.get(response.status or "completed")
         if ending is None:
             return b""
@@ -208,7 +204,14 @@ class Transcoder:
         for index, item in enumerate(response.output):
             events += [ItemAdded(output_index=index, item=item), ItemDone(output_index=index, item=item)]
         events.append(ending(response=raw))
-        return self._begun(b"".join(map(self._writer.event, events)))
+        out = b"".join(map(self._writer.event, events))
+        self._is_over = self._writer.is_finished or self._writer.failure is not None
+        return self._begun(out)
+
+    def _fail(self, failure: Failure) -> bytes:
+        self._failure = failure
+        self._is_over = True
+        return b""
 
     def _begun(self, out: bytes) -> bytes:
         if out and self._owes_start:

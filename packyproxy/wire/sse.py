@@ -49,7 +49,7 @@ class FrameDecoder:
             chunk = self._without_bom(chunk)
         if not chunk:
             return []
-        if _BLANK not in chunk and not (chunk[0] == 10 and self._size and self._pieces[-1][-1] == 10):  # noqa: PLR2004 - LF
+        if _BLANK not in chunk and not (chunk[0] == 10 and self._size and self._pieces[-1][-1] == 10):
             self._pieces.append(chunk)
             self._size += len(chunk)
             return self._checked([])

@@ -127,7 +127,7 @@ class Item:
 
     def _end_run(self) -> None:
         if self._run_key is not None:
-            cast("upstream.DeltaEvent", self.held[-1]).delta = Raw(b'"%b"' % self._run)
+            cast("upstream.DeltaEvent", self.held[-1]).delta = Raw(b'"' + self._run + b'"')
             self._run_key = None
             self._run.clear()
 
@@ -210,6 +210,7 @@ class MessageItem(Item):
                 self._add_citations(read_part(raw).annotations, index)
 
     def part_of(self, event: ResponsesEvent) -> Part | None:
+        """Return the part of the event's text."""
         if isinstance(event, (upstream.TextDelta, upstream.TextDone)):
             return self.part(False, event.content_index or 0)
         if isinstance(event, (upstream.RefusalDelta, upstream.RefusalDone)):
@@ -218,11 +219,12 @@ class MessageItem(Item):
             return self.part(read_part(event.part).type == "refusal", event.content_index or 0)
         return None
 
-    def part(self, is_refusal: bool, index: int) -> Part:  # noqa: FBT001 - half of a key
+    def part(self, is_refusal: bool, index: int) -> Part:
         """Return the part with that key, made on first use."""
         return self.parts.setdefault((is_refusal, index), Part())
 
     def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
+        """Show text of a part."""
         if type(event) is upstream.ContentPartDone:
             is_refusal = read_part(event.part).type == "refusal"
         else:
@@ -230,12 +232,13 @@ class MessageItem(Item):
         return self._show(literal, is_refusal=is_refusal)
 
     def finish(self, item: OutputItem | None) -> bytes:
+        """Write the rest and end the block."""
         out = []
         for index, raw in enumerate((item and item.content) or ()):
-            part = read_part(raw)
-            is_refusal = part.type == "refusal"
-            if is_refusal or part.type == "output_text":
-                final = part.refusal if is_refusal else part.text
+            content = read_part(raw)
+            is_refusal = content.type == "refusal"
+            if is_refusal or content.type == "output_text":
+                final = content.refusal if is_refusal else content.text
                 literal = self.completion(self.part(is_refusal, index), final)
                 out.append(self._show(literal, is_refusal=is_refusal))
         for (is_refusal, _), part in self.parts.items():
@@ -250,6 +253,7 @@ class MessageItem(Item):
         return b"".join(out)
 
     def shown_bytes(self) -> int:
+        """Return how many UTF-8 bytes were shown."""
         return sum(len(part.text.encode()) for part in self.parts.values())
 
     def _show(self, literal: bytes, *, is_refusal: bool) -> bytes:
@@ -298,6 +302,7 @@ class ReasoningItem(Item):
         self._last_index: int | None = None
 
     def part_of(self, event: ResponsesEvent) -> Part | None:
+        """Return the part of the event's text; None for text of the kind that came second."""
         if isinstance(event, (upstream.SummaryDelta, upstream.SummaryDone)):
             return self._part(False, event.summary_index or 0)
         if isinstance(event, (upstream.ReasoningDelta, upstream.ReasoningDone)):
@@ -305,6 +310,7 @@ class ReasoningItem(Item):
         return None
 
     def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
+        """Show text of a part."""
         if isinstance(event, (upstream.SummaryDelta, upstream.SummaryDone)):
             return self._show(literal, event.summary_index or 0)
         if isinstance(event, (upstream.ReasoningDelta, upstream.ReasoningDone)):
@@ -312,11 +318,12 @@ class ReasoningItem(Item):
         return b""
 
     def finish(self, item: OutputItem | None) -> bytes:
+        """Write text not yet streamed; the signature and the end of the block stay held."""
         out = []
         for is_raw, parts in ((False, item and item.summary), (True, item and item.content)):
             for index, raw in enumerate(parts or ()):
                 text = read_part(raw).text
-                if len(text) > 2 and (part := self._part(is_raw, index)):  # noqa: PLR2004 - the two quotes
+                if len(text) > 2 and (part := self._part(is_raw, index)):
                     out.append(self._show(self.completion(part, text), index))
         for index, part in self.parts.items():
             out.append(self._show(self.completion(part, None), index))
@@ -328,7 +335,7 @@ class ReasoningItem(Item):
             blocks.hold(write_signature(facts.scope, item_id, encrypted))
         return b"".join(out)
 
-    def _part(self, is_raw: bool, index: int) -> Part | None:  # noqa: FBT001 - half of a key
+    def _part(self, is_raw: bool, index: int) -> Part | None:
         if self._shows_raw is None:
             self._shows_raw = is_raw
         return self.parts.setdefault(index, Part()) if self._shows_raw is is_raw else None
@@ -351,6 +358,7 @@ class ImageItem(Item):
     kind = "image"
 
     def finish(self, item: OutputItem | None) -> bytes:
+        """Mention the image."""
         self.is_finished = True
         if item is None:
             return b""

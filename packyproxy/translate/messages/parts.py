@@ -35,7 +35,7 @@ class Part:
     def add(self, delta: Raw) -> bytes:
         """Take the literal of a delta."""
         literal = bytes(delta)
-        if self.is_done or len(literal) <= 2 or literal[0] != _QUOTE:  # noqa: PLR2004 - the two quotes
+        if self.is_done or len(literal) <= 2 or literal[0] != _QUOTE:
             return b""
         if self.half:
             return self.add_broken(_decode(literal))
@@ -72,7 +72,7 @@ class Part:
     @property
     def text(self) -> str:
         """What was sent, unescaped."""
-        return _decode(b'"%b"' % self.sent)
+        return _decode(b'"' + self.sent + b'"')
 
     def _send(self, text: str) -> bytes:
         if not text:

@@ -35,12 +35,14 @@ class SearchItem(Item):
         self._has_failed = False
 
     def harvest(self, event: ResponsesEvent) -> None:
+        """Learn what was searched, which the queue must know before this item writes."""
         if type(event) is ItemDone:
             action = read_action(read_item(event.item).action)
             self.is_search = action.type == "search"
             self.urls = action.source_urls
 
     def finish(self, item: OutputItem | None) -> bytes:
+        """Write the rest and end the block."""
         self.is_finished = True
         if item is None or not self.is_search:
             return b""

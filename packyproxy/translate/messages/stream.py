@@ -18,7 +18,7 @@ from packyproxy.translate.failures import classify_error_object
 from packyproxy.translate.messages import finish, frames
 from packyproxy.translate.messages.blocks import BlockState
 from packyproxy.translate.messages.item_table import ItemTable
-from packyproxy.translate.messages.items import Answer, IgnoredItem, Item, MessageItem, ReasoningItem
+from packyproxy.translate.messages.items import Answer, IgnoredItem, Item, MessageItem
 from packyproxy.translate.messages.search_items import SearchItem
 from packyproxy.translate.messages.tool_items import ToolItem
 from packyproxy.translate.text_limits import text_limiter
@@ -45,7 +45,7 @@ class MessagesWriter:
         request_id: part of every protocol's writer; Messages shows it only in error bodies, which come in whole.
     """
 
-    def __init__(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> None:  # noqa: ARG002 - see Args
+    def __init__(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> None:
         self._facts = facts
         self._answer_id = answer_id
         self._answer = Answer(facts, answer_id, text_limiter(facts.stop_sequences, facts.max_text_tokens))
@@ -139,7 +139,7 @@ class MessagesWriter:
         usage = finish.estimated_usage(self._facts.input_tokens_estimate, 0, 0)
         return self._message_end("max_tokens", usage)
 
-    def fail(self, status: int, body: bytes) -> bytes:  # noqa: ARG002 - other protocols repeat it in the frame
+    def fail(self, status: int, body: bytes) -> bytes:
         """Write the ``error`` frame; nothing may follow it."""
         self._is_over = True
         self._fast_output = None
@@ -175,23 +175,22 @@ class MessagesWriter:
         return self._deliver(known, event)
 
     def _message_event(self, event: Any) -> bytes:
-        return self._deliver(self._find(event, "message", MessageItem), event)
+        return self._deliver(self._find(event, "message"), event)
 
     def _reasoning_event(self, event: Any) -> bytes:
-        return self._deliver(self._find(event, "reasoning", ReasoningItem), event)
+        return self._deliver(self._find(event, "reasoning"), event)
 
     def _tool_event(self, event: Any) -> bytes:
-        return self._deliver(self._find(event, "function_call", ToolItem), event)
+        return self._deliver(self._find(event, "function_call"), event)
 
     def _part_done(self, event: upstream.ContentPartDone) -> bytes:
         known = self._table.find(event.output_index, event.item_id)
         return b"" if known is None else self._deliver(known, event)
 
     def _broken_delta(self, event: upstream.BrokenDelta) -> bytes:
-        name, cls = _OWNERS[type(event.event)]
-        return self._deliver(self._find(event.event, name, cls), event)
+        return self._deliver(self._find(event.event, _OWNERS[type(event.event)]), event)
 
-    def _find(self, event: Any, item_type: str, cls: type[Item]) -> Item:
+    def _find(self, event: Any, item_type: str) -> Item:
         """Return the item of a delta or ``done``; one that was never announced begins here."""
         item = self._table.find(event.output_index, event.item_id)
         if item is None and event.output_index is None and not event.item_id:
@@ -296,10 +295,8 @@ class MessagesWriter:
     def _replay(self, output: list[Raw]) -> bytes:
         """Take the items that only the finished response has, or has whole."""
         out: list[bytes] = []
-        for known, place, raw, item in self._table.match_final(output):
-            if known is None:
-                known = self._register(item.type, place, item.id)
-                known.introduce(item)
+        for streamed, place, raw, item in self._table.match_final(output):
+            known = streamed or self._register(item.type, place, item.id)
             if not known.is_done and not self._is_over:
                 out.append(self._deliver(known, upstream.ItemDone(output_index=place, item=raw)))
         return b"".join(out)
@@ -363,7 +360,7 @@ class MessagesWriter:
         self._usage = read_usage(response.usage)
         return self._fail(classify_error_object(bytes(response.error)))
 
-    def _cancelled(self, event: upstream.Cancelled) -> bytes:  # noqa: ARG002 - it says nothing more
+    def _cancelled(self, event: upstream.Cancelled) -> bytes:
         return self._fail(_cancelled())
 
     def _error(self, event: upstream.ErrorEvent) -> bytes:
@@ -387,6 +384,16 @@ def _cancelled() -> Failure:
 def _output_order(item: Item) -> float:
     return float("inf") if item.output_index is None else item.output_index
 
+
+_OWNERS: dict[type, str] = {
+    upstream.TextDelta: "message",
+    upstream.RefusalDelta: "message",
+    upstream.SummaryDelta: "reasoning",
+    upstream.ReasoningDelta: "reasoning",
+    upstream.ArgumentsDelta: "function_call",
+    upstream.CustomInputDelta: "function_call",
+}
+"""The type of item that a delta belongs to."""
 
 _QUIET_ITEMS = frozenset({"reasoning", "compaction"})
 

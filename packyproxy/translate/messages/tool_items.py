@@ -34,28 +34,34 @@ class ToolItem(Item):
         self._shown = 0
 
     def introduce(self, item: OutputItem) -> None:
+        """Take the call's id and name."""
         self.is_custom = self.is_custom or item.type == "custom_tool_call"
         self._call_id = self._call_id or item.call_id
         self._name = self._name or item.name
 
     def begin(self) -> bytes:
+        """Open the block if the call is known."""
         return self._open_if_known()
 
     def take(self, event: ResponsesEvent) -> bytes:
+        """Write what one event adds."""
         if isinstance(event, upstream.ArgumentsDone):
             self._name = self._name or event.name
         return self._open_if_known() + super().take(event)
 
     def part_of(self, event: ResponsesEvent) -> Part | None:
+        """Return the part of the event's text."""
         if isinstance(event, (upstream.CustomInputDelta, upstream.CustomInputDone)):
             self.is_custom = True
             return self.part
         return self.part if isinstance(event, (upstream.ArgumentsDelta, upstream.ArgumentsDone)) else None
 
     def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
+        """Show text of a part."""
         return self._argue(literal)
 
     def finish(self, item: OutputItem | None) -> bytes:
+        """Write the rest and end the block."""
         if item is not None:
             self.introduce(item)
         if not self._name:
@@ -73,6 +79,7 @@ class ToolItem(Item):
         return b"".join(out)
 
     def shown_bytes(self) -> int:
+        """Return how many UTF-8 bytes were shown."""
         return len(self.part.text.encode())
 
     @property
