@@ -38,7 +38,7 @@ class Gateway:
     def _serving(self, protocol: ClientProtocol) -> Endpoint:
         async def serve(call: Call) -> None:
             inbound, body = await self._take(call)
-            await Exchange(self._runtime, protocol, inbound, call).run(body)
+            await Exchange(self._runtime, protocol, inbound, call, body).run()
 
         return serve
 
@@ -57,10 +57,7 @@ class Gateway:
         if content_type.partition(";")[0].strip().lower() != "application/json":
             raise InvalidRequest("content-type must be application/json", status=415, code="unsupported_media_type")
         body = await call.read_body(config.max_body_bytes)
-        headers = call.headers
-        session = next((headers[name] for name in _SESSION_HEADERS if headers.get(name)), None)
-        return Inbound(request_id=call.request_id, key_id=key_id, session=session, accepted_at=accepted_at), body
-
-
-_SESSION_HEADERS = ("x-claude-code-session-id", "session_id", "session-id", "conversation_id", "thread-id")
-"""Where a client names its session, best first (wire-mapping 0.3); read before the body is."""
+        inbound = Inbound(
+            request_id=call.request_id, key_id=key_id, headers=call.headers, accepted_at=accepted_at
+        )
+        return inbound, body

@@ -66,10 +66,14 @@ class Downstream:
 
     async def write(self, data: bytes, *, is_last: bool = False) -> None:
         """Write content; commits if that has not happened yet."""
-        watch = self.watch
-        if watch is not None and watch.is_interjecting:
-            await watch.settle()
+        if self.watch is not None and self.watch.is_interjecting:
+            await self.watch.settle()
         await self._put(data, is_last=is_last)
+
+    async def settle(self) -> None:
+        """Wait for a commit or keep-alive that is being written, so that ``is_committed`` is true to the wire."""
+        if self.watch is not None:
+            await self.watch.settle()
 
     async def interject(self, due: Due) -> None:
         """Commit without content, or show life: what the watch calls when its timer says so."""

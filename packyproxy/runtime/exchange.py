@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from packyproxy.errors import Failure
-from packyproxy.providers.repair import GiveUp, History, Repair, RetryAfter, decide
+from packyproxy.providers.repair import GiveUp, History, Repair, Sent, decide
 from packyproxy.providers.request import responses_request
 from packyproxy.runtime.attempt import Attempt
 from packyproxy.runtime.deadlines import Deadlines, Due
@@ -16,11 +16,11 @@ from packyproxy.runtime.downstream import Client, Downstream, Headers
 from packyproxy.runtime.identity import new_answer_id
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.journal import Outcome, log_failure, log_notes, log_outcome
-from packyproxy.runtime.plan import Plan, make_plan, translate
+from packyproxy.runtime.plan import make_plan
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.runtime.watch import Aborted, Watch
 from packyproxy.transcode import Transcoder
-from packyproxy.translate.contract import ClientProtocol, StreamWriter, Translation
+from packyproxy.translate.contract import AttemptFacts, ClientProtocol
 from packyproxy.translate.failures import ErrorResponse, error_response
 
 __all__ = ["Exchange"]
@@ -30,20 +30,28 @@ _EVENT_STREAM: Headers = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_LONGEST_WARNINGS = 512
+_JSON: Headers = [(b"content-type", b"application/json")]
+_MAX_WARNINGS_BYTES = 512
 
 
 class Exchange:
-    """Serve one request of one client.
+    """Serve one request of one client; made for it, and of no use after.
 
     Args:
         runtime: whose snapshot at this moment holds to the end.
         protocol: what the client speaks.
         inbound: the facts of the request's headers.
         client: the connection to answer on.
+        body: the decompressed request body.
+
+    Raises:
+        InvalidRequest: the request cannot be served as sent.
+        NoProvider: nobody is enabled who could serve it.
     """
 
-    def __init__(self, runtime: Runtime, protocol: ClientProtocol, inbound: Inbound, client: Client) -> None:
+    def __init__(
+        self, runtime: Runtime, protocol: ClientProtocol, inbound: Inbound, client: Client, body: bytes
+    ) -> None:
         self._runtime = runtime
         self._snapshot = runtime.snapshot
         self._protocol = protocol
@@ -51,50 +59,34 @@ class Exchange:
         self._client = client
         self._time = asyncio.get_running_loop().time
         self._answer_id = new_answer_id()
+        self._request = protocol.read(body)
+        self._plan = make_plan(self._snapshot, protocol, self._request, inbound)
+        provider = self._plan.provider
+        self._target = self._plan.target(runtime.learned)
+        self._facts = runtime.learned.attempt_facts(
+            provider.id, self._target.model, scope=self._target.scope, now=runtime.now()
+        )
         self._history = History()
-        self._frames = bytearray()
-        self._outcome = Outcome(inbound=inbound, protocol=protocol.name)
-        self._plan: Plan
-        self._translation: Translation
-        self._writer: StreamWriter
+        self._collected: list[bytes] = []
+        self._translate()
+        self._outcome = Outcome(inbound, self._plan, self._translation)
 
-    async def run(self, body: bytes) -> None:
-        """Answer the request.
-
-        Raises:
-            InvalidRequest: it cannot be served as sent; nothing has been written then.
-            NoProvider: nobody is enabled who could serve it; likewise.
-        """
-        request = self._protocol.read(body)
-        self._plan = make_plan(self._snapshot, self._protocol, request, self._inbound)
-        self._prepare_attempt()
-        self._outcome.begin(self._plan, self._translation)
-        if request.is_prewarm:
+    async def run(self) -> None:
+        """Answer the request; whatever goes wrong upstream is answered too."""
+        if self._request.is_prewarm:
             await self._answer_locally()
-        elif request.is_stream:
-            await self._serve(self._serve_stream)
-        else:
-            await self._serve(self._serve_whole)
-
-    async def _answer_locally(self) -> None:
-        frames = self._writer.start() + self._writer.answer_locally()
-        if self._plan.request.is_stream:
-            await self._client.start(200, self._stream_head())
-            await self._client.write(frames, is_last=True)
-        else:
-            await self._send_whole(frames)
-
-    async def _serve(self, serve: "Callable[[Watch, Deadlines, Downstream], Awaitable[None]]") -> None:
+            return
         deadlines = Deadlines(
-            self._snapshot.limits, accepted_at=self._inbound.accepted_at, is_stream=self._plan.request.is_stream
+            self._snapshot.limits, accepted_at=self._inbound.accepted_at, is_stream=self._request.is_stream
         )
         downstream = Downstream(
             self._client,
             deadlines,
-            head=self._stream_head,
+            head=lambda: [*_EVENT_STREAM, *self._route_headers()],
             opening=lambda: self._writer.start(),
             keep_alive=lambda: self._writer.keep_alive(),
         )
+        serve = self._serve_stream if self._request.is_stream else self._serve_whole
         try:
             async with Watch(
                 deadlines, wait_gone=self._client.wait_gone, interject=downstream.interject
@@ -103,27 +95,26 @@ class Exchange:
         except Aborted as aborted:
             self._outcome.client_left(is_stalled=aborted.due is Due.CLIENT_STALLED)
         finally:
-            log_outcome(self._outcome, self._time())
+            log_outcome(self._outcome, self._time(), is_wanted=self._snapshot.config.request_log)
 
     async def _serve_stream(self, watch: Watch, deadlines: Deadlines, downstream: Downstream) -> None:
         failure = await self._try_until_settled(watch, deadlines, downstream.write)
         with watch.abortable():
             if failure is None:
                 await downstream.write(b"", is_last=True)
-            elif downstream.is_committed:
-                error = self._error_of(failure, is_midstream=True)
-                await downstream.write(self._writer.fail(error.status, error.body), is_last=True)
-            else:
+                return
+            await downstream.settle()
+            if not downstream.is_committed:
                 await self._refuse(failure)
+                return
+            error = self._error_response(failure, in_stream=True)
+            await downstream.write(self._writer.fail(error.status, error.body), is_last=True)
 
-    async def _serve_whole(self, watch: Watch, deadlines: Deadlines, _downstream: Downstream) -> None:
-        async def collect(data: bytes) -> None:
-            self._frames += data
-
-        failure = await self._try_until_settled(watch, deadlines, collect)
+    async def _serve_whole(self, watch: Watch, deadlines: Deadlines, _: Downstream) -> None:
+        failure = await self._try_until_settled(watch, deadlines, self._collect)
         with watch.abortable():
             if failure is None:
-                await self._send_whole(self._writer.start() + bytes(self._frames))
+                await self._send_whole(self._writer.start() + b"".join(self._collected))
             else:
                 await self._refuse(failure)
 
@@ -131,15 +122,16 @@ class Exchange:
         self, watch: Watch, deadlines: Deadlines, take: Callable[[bytes], Awaitable[None]]
     ) -> Failure | None:
         """Run attempts until one succeeds (None) or nothing is left to try (its failure)."""
-        plan = self._plan
+        provider = self._plan.provider
         while True:
+            self._outcome.attempts += 1
             transcoder = Transcoder(self._writer)
             attempt = Attempt(
-                self._runtime.upstream(plan.provider),
+                self._runtime.upstream(provider),
                 responses_request(
-                    plan.provider,
+                    provider,
                     self._translation.body,
-                    prompt_cache_key=plan.target.prompt_cache_key,
+                    prompt_cache_key=self._target.prompt_cache_key,
                     request_id=self._inbound.request_id,
                     version=self._runtime.version,
                 ),
@@ -148,26 +140,132 @@ class Exchange:
                 deadlines=deadlines,
                 watch=watch,
                 time=self._time,
-                secrets=plan.provider.secrets,
+                secrets=provider.secrets,
             )
             failure = await attempt.run()
-            log_notes(transcoder.notes, self._inbound.request_id, plan.provider.name)
+            if transcoder.notes:
+                log_notes(transcoder.notes, self._inbound.request_id, provider.name)
             if failure is None:
-                self._learn_from(transcoder)
+                self._take_usage()
                 return None
-            log_failure(failure, self._inbound.request_id, plan.provider.name, plan.target.model)
-            if plan.request.is_stream and transcoder.has_content:
+            log_failure(failure, self._inbound.request_id, provider.name, self._target.model)
+            if self._request.is_stream and transcoder.has_content:
                 return failure
-            decision = decide(
-                failure, self._history, retries_allowed=self._snapshot.config.request_retry, now=self._runtime.now()
-            )
-            if isinstance(decision, GiveUp):
+            if not await self._mend(failure, watch):
                 return failure
-            self._history = decision.history
-            if isinstance(decision, Repair):
-                self._remember(decision)
-            elif isinstance(decision, RetryAfter) and decision.seconds:
-                with watch.abortable():
-                    await asyncio.sleep(decision.seconds)
-            self._frames.clear()
-            self._prepare_attempt()
+
+    async def _mend(self, failure: Failure, watch: Watch) -> bool:
+        """Get ready for another attempt, after a wait if need be; False when there shall be none."""
+        decision = decide(
+            failure,
+            self._history,
+            Sent(
+                facts=self._facts,
+                effort=self._translation.effort,
+                efforts=self._target.efforts,
+                has_reasoning=bool(self._translation.reasoning),
+                system_as=self._target.capabilities.system_as,
+            ),
+            retries_allowed=self._snapshot.config.request_retry,
+            now=self._runtime.now(),
+        )
+        if isinstance(decision, GiveUp):
+            return False
+        self._history = decision.history
+        self._collected.clear()
+        if isinstance(decision, Repair):
+            self._learn(decision)
+        elif decision.seconds:
+            with watch.abortable():
+                await asyncio.sleep(decision.seconds)
+        self._translate()
+        return True
+
+    def _learn(self, repair: Repair) -> None:
+        """Remember what a refusal taught, for this request and those to come."""
+        learned, provider, target = self._runtime.learned, self._plan.provider, self._target
+        if repair.remove_parameter is not None:
+            learned.remove_parameter(provider.id, target.model, repair.remove_parameter)
+        if repair.drops_reasoning:
+            learned.refuse_reasoning(target.scope, self._translation.reasoning, self._runtime.now())
+        if repair.uses_developer:
+            learned.use_developer(provider.id)
+        if repair.effort is not None and self._translation.effort is not None:
+            learned.refuse_effort(provider.id, target.model, self._translation.effort)
+        self._target = self._plan.target(learned)
+        self._facts = repair.apply(self._facts)
+
+    def _translate(self) -> None:
+        """Make what one attempt needs: its request, and a writer that has seen nothing."""
+        self._translation = self._plan.translate(self._target, self._facts, self._runtime.token_scales)
+        self._writer = self._protocol.writer(
+            self._translation.stream_facts, answer_id=self._answer_id, request_id=self._inbound.request_id
+        )
+
+    def _take_usage(self) -> None:
+        usage = self._writer.usage
+        self._outcome.usage = usage
+        if usage is not None and usage.input_tokens:
+            scales, model = self._runtime.token_scales, self._target.model
+            estimate = self._translation.stream_facts.input_tokens_estimate / scales.factor(model)
+            scales.feed(model, round(estimate), usage.input_tokens)
+
+    async def _answer_locally(self) -> None:
+        frames = self._writer.start() + self._writer.answer_locally()
+        if self._request.is_stream:
+            await self._client.start(200, [*_EVENT_STREAM, *self._route_headers()])
+            await self._client.write(frames, is_last=True)
+        else:
+            await self._send_whole(frames)
+
+    async def _collect(self, data: bytes) -> None:
+        self._collected.append(data)
+
+    async def _send_whole(self, frames: bytes) -> None:
+        body = self._protocol.fold(frames)
+        length = (b"content-length", b"%d" % len(body))
+        await self._client.start(200, [*_JSON, length, *self._route_headers()])
+        await self._client.write(body, is_last=True)
+
+    async def _refuse(self, failure: Failure) -> None:
+        error = self._error_response(failure)
+        await self._client.start(error.status, [*error.headers, *self._route_headers()])
+        await self._client.write(error.body, is_last=True)
+
+    def _error_response(self, failure: Failure, *, in_stream: bool = False) -> ErrorResponse:
+        error = error_response(
+            failure,
+            self._protocol.family,
+            provider=self._plan.provider.name,
+            request_id=self._inbound.request_id,
+            now=self._runtime.now(),
+            input_tokens_estimate=self._translation.stream_facts.input_tokens_estimate,
+            context_window=self._plan.resolution.context_window,
+            max_tokens=self._request.max_tokens,
+            in_stream=in_stream,
+        )
+        self._outcome.failed(failure, error.status)
+        return error
+
+    def _route_headers(self) -> Headers:
+        """Say who answered, and what the translation had to drop (wire-mapping 12.4)."""
+        headers: Headers = []
+        if self._snapshot.config.expose_route_headers:
+            headers.append((b"x-packyproxy-provider", self._plan.provider.name.encode("latin-1", "replace")))
+            headers.append((b"x-packyproxy-upstream-model", self._target.model.encode("latin-1", "replace")))
+            if self._translation.effort is not None:
+                headers.append((b"x-packyproxy-effort", self._translation.effort.encode()))
+        if self._translation.warnings:
+            headers.append((b"x-packyproxy-warnings", _join_within(self._translation.warnings)))
+        return headers
+
+
+def _join_within(tokens: tuple[str, ...]) -> bytes:
+    """Join as many tokens as fit the header; tokens are never cut."""
+    joined = ""
+    for token in tokens:
+        longer = f"{joined},{token}" if joined else token
+        if len(longer) > _MAX_WARNINGS_BYTES:
+            break
+        joined = longer
+    return joined.encode("latin-1", "replace")

@@ -1,17 +1,22 @@
 """What is known of a client request besides its body."""
 
+from collections.abc import Mapping
+
 from msgspec import Struct
 
 __all__ = ["Inbound"]
 
 
 class Inbound(Struct, frozen=True, kw_only=True):
-    """The facts of one client request that its headers gave."""
+    """The facts of one client request that its headers gave; ``repr`` shows the id only."""
 
     request_id: str
     key_id: str
     """An id of the client key that was shown; ``""`` without keys."""
-    session: str | None
-    """The session a header named, or None (wire-mapping 0.3)."""
+    headers: Mapping[str, str]
+    """The client's, without regard to case; read for the session, never forwarded."""
     accepted_at: float
     """When the request was accepted, on the event loop's clock, in seconds."""
+
+    def __repr__(self) -> str:
+        return f"Inbound(request_id={self.request_id!r})"

@@ -16,35 +16,27 @@ from packyproxy.wire.responses_events import Usage
 __all__ = ["Outcome", "log_failure", "log_notes", "log_outcome"]
 
 _log = logging.getLogger("packyproxy")
+_CLIENT_ERROR = 400
 _CLIENT_CLOSED_REQUEST = 499
 
 
 class Outcome:
     """What one exchange came to; filled while it runs, logged at its end."""
 
-    def __init__(self, inbound: Inbound, protocol: str) -> None:
-        self._inbound = inbound
-        self._facts: dict[str, object] = {"request_id": inbound.request_id, "protocol": protocol, "attempts": 0}
-        self.status = 200
-
-    def begin(self, plan: Plan, translation: Translation) -> None:
-        """Note what the request became."""
-        self._facts |= {
+    def __init__(self, inbound: Inbound, plan: Plan, translation: Translation) -> None:
+        self._accepted_at = inbound.accepted_at
+        self._facts: dict[str, object] = {
+            "request_id": inbound.request_id,
+            "protocol": plan.protocol.name,
             "provider": plan.provider.name,
-            "model": plan.target.model,
+            "model": plan.resolution.model,
             "effort": translation.effort,
             "is_streaming": plan.request.is_stream,
             "body_bytes": len(translation.body),
         }
-
-    def count_attempt(self) -> None:
-        """Note that one more upstream request was made."""
-        self._facts["attempts"] = int(str(self._facts["attempts"])) + 1
-
-    def succeeded(self, usage: Usage | None) -> None:
-        """Note a whole answer and the upstream's numbers."""
-        if usage is not None:
-            self._facts |= {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+        self.attempts = 0
+        self.status = 200
+        self.usage: Usage | None = None
 
     def failed(self, failure: Failure, status: int) -> None:
         """Note the failure the client was given, and under which status."""
@@ -58,17 +50,33 @@ class Outcome:
 
     def facts(self, now: float) -> dict[str, object]:
         """Return everything noted, with the status and the duration in seconds."""
-        seconds = round(now - self._inbound.accepted_at, 3)
-        return {"event": "request", **self._facts, "status": self.status, "request_duration_seconds": seconds}
+        tokens = {}
+        if self.usage is not None:
+            tokens = {"input_tokens": self.usage.input_tokens, "output_tokens": self.usage.output_tokens}
+        return {
+            "event": "request",
+            **self._facts,
+            **tokens,
+            "attempts": self.attempts,
+            "status": self.status,
+            "request_duration_seconds": round(now - self._accepted_at, 3),
+        }
 
 
 def log_outcome(outcome: Outcome, now: float, *, is_wanted: bool) -> None:
-    """Log one line per request: always what failed, the rest with ``request-log``."""
-    if not is_wanted and outcome.status < 400:
+    """Log one line per request: always one that failed, the rest if ``is_wanted`` (``request-log``)."""
+    if not is_wanted and outcome.status < _CLIENT_ERROR:
         return
     facts = outcome.facts(now)
-    line = "request %s %s: %s in %ss" % (facts["request_id"], facts.get("model"), facts["status"], facts["request_duration_seconds"])  # noqa: E501, UP031
-    _log.info(line, extra=facts)
+    _log.info(
+        "request %s (%s, %s): %s in %s s",
+        facts["request_id"],
+        facts["provider"],
+        facts["model"],
+        facts["status"],
+        facts["request_duration_seconds"],
+        extra=facts,
+    )
 
 
 def log_failure(failure: Failure, request_id: str, provider: str, model: str) -> None:

@@ -135,6 +135,13 @@ class ClientRequest(Protocol):
     def is_prewarm(self) -> bool:
         """Whether the request is answered locally and empty, without an upstream call (``max_tokens: 0``)."""
 
+    @property
+    def max_tokens(self) -> int | None:
+        """The limit of the answer that the client asked for, for error texts."""
+
+    def opening(self) -> bytes:
+        """Return what tells conversations apart when nothing names them: system and first user text."""
+
 
 class StreamWriter(Protocol):
     """Turns the events of one upstream stream into the client's frames; one object per attempt.
@@ -215,3 +222,6 @@ class ClientProtocol(Protocol):
 
     def fold(self, frames: bytes) -> bytes:
         """Fold a whole client stream into the JSON body of the non-stream answer (wire-mapping 5.1)."""
+
+    def write_token_count(self, facts: StreamFacts) -> bytes:
+        """Write the JSON body that tells ``facts.input_tokens_estimate`` (wire-mapping 9)."""
