@@ -1,0 +1,117 @@
+"""From a client's bytes to structs, with errors that name the exact field and quote nothing (wire-mapping 0.6, 8.1).
+
+A body is checked for UTF-8 once; ``Raw`` parts cut out of it are decoded later by ``decode_part``, which needs to know
+where the part stood.
+"""
+
+import re
+from typing import TypeVar
+
+from msgspec import DecodeError, Raw, UnsetType, ValidationError, json
+
+from packyproxy.errors import InvalidRequest
+from packyproxy.wire import json_text
+
+__all__ = ["decode_body", "decode_part", "require_text", "safe_name", "too_deep"]
+
+_T = TypeVar("_T")
+
+# One escape at a time, so that the second half of ``\\\\`` never begins another one.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+_MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`")
+_EXPECTED = re.compile(r"Expected `(?P<expected>[\w |]+)`(?:, got `(?P<got>\w+)`)?")
+_JSON_NAMES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_FIRST_BYTES = {"{": "object", "[": "array", '"': "string", "t": "boolean", "f": "boolean", "n": "null"}
+
+
+def too_deep(field: str = "") -> InvalidRequest:
+    """Return the refusal of JSON whose nesting no decoder here follows."""
+    return InvalidRequest("JSON is nested too deeply", field=field)
+
+
+def safe_name(text: str) -> str:
+    """Cut a name that a client sent to at most 64 printable ASCII characters, fit for an error text."""
+    return "".join(char if " " <= char <= "~" and char not in '"\\' else "?" for char in text[:64])
+
+
+def decode_body(decoder: json.Decoder[_T], body: bytes) -> _T:
+    r"""Decode a whole request body.
+
+    Lone surrogate escapes (``\ud83d`` without its other half) become U+FFFD: programs that cut texts make them, and one
+    in a history would otherwise end the session.
+
+    Raises:
+        InvalidRequest: the body is not UTF-8, not JSON, not an object, or a field has the wrong type.
+    """
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            raise InvalidRequest("request body is not valid UTF-8") from None
+    try:
+        return decoder.decode(body)
+    except ValidationError as error:
+        raise _refusal(error, "") from None
+    except RecursionError:
+        raise too_deep() from None
+    except DecodeError:
+        mended = _ESCAPE.sub(lambda found: rb"\ufffd" if found["lone"] else found[0], body)
+    try:
+        return decoder.decode(mended)
+    except ValidationError as error:
+        raise _refusal(error, "") from None
+    except RecursionError:
+        raise too_deep() from None
+    except DecodeError:
+        raise InvalidRequest("invalid JSON") from None
+
+
+def decode_part(decoder: json.Decoder[_T], part: Raw, field: str) -> _T:
+    """Decode a part of a body that stood at ``field``.
+
+    Raises:
+        InvalidRequest: a field in it has the wrong type; the path is the one in the whole body.
+    """
+    try:
+        return decoder.decode(part)
+    except ValidationError as error:
+        raise _refusal(error, field) from None
+    except RecursionError:
+        raise too_deep(field) from None
+
+
+def require_text(value: Raw | UnsetType | None, field: str) -> Raw:
+    """Return a value that must be a string.
+
+    Raises:
+        InvalidRequest: it is missing or something else.
+    """
+    if value is None or isinstance(value, UnsetType):
+        raise InvalidRequest("field required", field=field)
+    if not json_text.is_text(value):
+        got = _FIRST_BYTES.get(chr(memoryview(value)[0]), "number")
+        raise InvalidRequest(f"expected string, got {got}", field=field)
+    return value
+
+
+def _refusal(error: ValidationError, field: str) -> InvalidRequest:
+    found = _MESSAGE.fullmatch(str(error))
+    what, path = (found["what"], found["path"] or "") if found else ("", "")
+    path = re.sub(r"\[(\d+)\]", r".\1", path.replace("[...]", "")).strip(".")
+    where = ".".join(part for part in (field, path) if part)
+    if missing := _MISSING.fullmatch(what):
+        return InvalidRequest("field required", field=f"{where}.{missing['name']}" if where else missing["name"])
+    if not where:
+        return InvalidRequest("request body must be a JSON object")
+    if expected := _EXPECTED.fullmatch(what):
+        wanted = " or ".join(_JSON_NAMES.get(name, name) for name in expected["expected"].split(" | "))
+        got = expected["got"]
+        return InvalidRequest(
+            f"expected {wanted}, got {_JSON_NAMES.get(got, got)}" if got else f"expected {wanted}", field=where
+        )
+    return InvalidRequest("invalid value", field=where)

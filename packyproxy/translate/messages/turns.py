@@ -1,0 +1,115 @@
+"""The ``messages`` array, decoded and checked: one turn per message (wire-mapping 1.4)."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from msgspec import Raw, Struct, UnsetType, json
+
+from packyproxy.errors import InvalidRequest
+from packyproxy.translate.decoding import decode_part
+from packyproxy.translate.effort import EFFORTS
+from packyproxy.translate.messages.block_reading import MESSAGE_BLOCKS, SYSTEM_BLOCKS
+from packyproxy.wire import json_text
+from packyproxy.wire.messages import Block, Message, OutputConfig, TextBlock
+
+__all__ = ["Turn", "check_effort", "first_user_text", "read_turns"]
+
+_CLEAR_AT_NEXT_USER_MESSAGE = b'"next_user_message"'
+
+_OUTPUT_CONFIG = json.Decoder(OutputConfig | None)
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """One message; a string as content is one text block."""
+
+    role: Literal["user", "assistant", "system"]
+    blocks: list[Block]
+    field: str
+    """Path of the content in the body."""
+    effort: str | None = None
+    """The effort that a system message asks for."""
+    is_cleared: bool = False
+    """A system message that the model shall not see any more."""
+
+
+def check_effort(effort: str | None, field: str) -> str | None:
+    """Return an effort that must be a word of either vocabulary, or None.
+
+    Raises:
+        InvalidRequest: it is another word.
+    """
+    if effort is None or effort in EFFORTS:
+        return effort
+    raise InvalidRequest(f"must be one of {', '.join(EFFORTS)}", field=field)
+
+
+def read_turns(messages: list[Message], warnings: list[str]) -> list[Turn]:
+    """Decode the content of every message.
+
+    Raises:
+        InvalidRequest: a role, a block or one of its fields is wrong.
+    """
+    last_user = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
+    return [
+        _read_turn(message, f"messages.{at}", warnings, has_later_user=at < last_user)
+        for at, message in enumerate(messages)
+    ]
+
+
+def _read_turn(message: Message, field: str, warnings: list[str], *, has_later_user: bool) -> Turn:
+    content_field = f"{field}.content"
+    content = message.content
+    if message.role == "user":
+        return Turn(role="user", blocks=_blocks(content, content_field), field=content_field)
+    if message.role == "assistant":
+        skipped: list[str] = []
+        blocks = _blocks(content, content_field, skipped)
+        if skipped:
+            warnings.append("unknown_block")
+        return Turn(role="assistant", blocks=blocks, field=content_field)
+    if message.role == "system":
+        return _read_system_turn(message, field, has_later_user=has_later_user)
+    raise InvalidRequest("unexpected value", field=f"{field}.role")
+
+
+def _read_system_turn(message: Message, field: str, *, has_later_user: bool) -> Turn:
+    content_field = f"{field}.content"
+    blocks: list[Block] = []
+    if isinstance(message.content, UnsetType):
+        # A system message may consist of its output_config alone.
+        pass
+    elif json_text.is_text(message.content):
+        blocks = _blocks(message.content, content_field)
+    elif not json_text.is_null(message.content):
+        blocks = [*SYSTEM_BLOCKS.read(message.content, content_field)]
+    effort = None
+    if not isinstance(message.output_config, UnsetType):
+        config = decode_part(_OUTPUT_CONFIG, message.output_config, f"{field}.output_config")
+        effort = check_effort(config.effort if config else None, f"{field}.output_config.effort")
+    clear_at = None if isinstance(message.clear_at, UnsetType) else bytes(message.clear_at)
+    return Turn(
+        role="system",
+        blocks=blocks,
+        field=content_field,
+        effort=effort,
+        is_cleared=has_later_user and clear_at == _CLEAR_AT_NEXT_USER_MESSAGE,
+    )
+
+
+def _blocks(content: Raw | UnsetType, field: str, skipped: list[str] | None = None) -> list[Block]:
+    if isinstance(content, UnsetType):
+        raise InvalidRequest("field required", field=field)
+    if json_text.is_text(content):
+        return [] if json_text.is_blank(content) else [TextBlock(content)]
+    return MESSAGE_BLOCKS.read(content, field, skipped=skipped)
+
+
+def first_user_text(turns: list[Turn]) -> bytes:
+    """Return the first text a user message holds, as the bytes of its literal; empty when there is none."""
+    return next((bytes(text) for text in _user_texts(turns)), b"")
+
+
+def _user_texts(turns: list[Turn]) -> Iterator[Raw]:
+    for turn in turns:
+        if turn.role == "user":
+            yield from (block.text for block in turn.blocks if isinstance(block, TextBlock))
