@@ -14,8 +14,8 @@ from packyproxy.runtime.counting import count_tokens
 from packyproxy.runtime.exchange import Exchange
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.translate import MESSAGES
 from packyproxy.translate.contract import ClientProtocol
+from packyproxy.translate.protocols import MESSAGES
 
 __all__ = ["Gateway"]
 

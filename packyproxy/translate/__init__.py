@@ -1,8 +1,1 @@
-"""The rules between client protocols and the Responses hub; pure. One line here makes a protocol known."""
-
-from packyproxy.translate.contract import ClientProtocol
-from packyproxy.translate.messages import MESSAGES
-
-__all__ = ["MESSAGES", "PROTOCOLS"]
-
-PROTOCOLS: tuple[ClientProtocol, ...] = (MESSAGES,)
+"""The rules between client protocols and the Responses hub; pure. ``protocols`` lists what is spoken."""

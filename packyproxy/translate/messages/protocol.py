@@ -1,0 +1,53 @@
+"""Both directions of Messages as one object."""
+
+import msgspec
+
+from packyproxy.translate.contract import AttemptFacts, ClientRequest, Family, StreamFacts, Target, Translation
+from packyproxy.translate.messages.fold import fold
+from packyproxy.translate.messages.request import MessagesRequest, read, to_responses
+from packyproxy.translate.messages.stream import MessagesWriter
+
+__all__ = ["MessagesProtocol"]
+
+_NO_FACTS = AttemptFacts()
+
+
+class MessagesProtocol:
+    """Messages as a :class:`~packyproxy.translate.contract.ClientProtocol`; holds no state."""
+
+    name = "messages"
+    family: Family = "anthropic"
+
+    def read(self, body: bytes, *, counting: bool = False) -> MessagesRequest:
+        """Decode and check a request body.
+
+        Raises:
+            InvalidRequest: the body is not JSON, or a field is wrong.
+        """
+        return read(body, counting=counting)
+
+    def to_responses(self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS) -> Translation:
+        """Translate a request that ``read`` returned, for one attempt.
+
+        Raises:
+            InvalidRequest: it holds something that no provider can be given.
+        """
+        assert isinstance(request, MessagesRequest), "a request of another protocol"
+        return to_responses(request, target, facts)
+
+    def writer(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> MessagesWriter:
+        """Return a fresh writer for one attempt."""
+        return MessagesWriter(facts, answer_id=answer_id, request_id=request_id)
+
+    def fold(self, frames: bytes) -> bytes:
+        """Fold a whole stream of frames into the JSON of its message."""
+        return fold(frames)
+
+    def write_token_count(self, facts: StreamFacts) -> bytes:
+        """Write the answer of ``count_tokens``."""
+        count = facts.input_tokens_estimate
+        answer: dict[str, object] = {"input_tokens": count}
+        if facts.echoes_context_management:
+            answer["context_management"] = {"original_input_tokens": count}
+        return msgspec.json.encode(answer)
+
