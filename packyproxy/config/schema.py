@@ -7,7 +7,7 @@ themselves. Times are in seconds. Keys and proxy URLs are :class:`Secret`, so a 
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -161,13 +161,13 @@ class Config(Struct, frozen=True, kw_only=True):
         return tuple(provider for provider in self.enabled_providers if provider.kind == "packycode")
 
     @classmethod
-    def read(cls, config: "Config | Mapping[str, Any] | str | PathLike[str] | None" = None) -> Self:
+    def read(cls, config: "Config | Mapping[str, Any] | str | PathLike[str] | None" = None) -> "Config":
         """Make a configuration of what a host hands over: one as it is, a mapping, a path, or None to look for a file.
 
         Raises:
             ConfigError: as ``load`` does; also when there is no file in any of the usual places.
         """
-        if isinstance(config, cls):
+        if isinstance(config, Config):
             return config
         if isinstance(config, Mapping):
             return cls.from_mapping(config)
@@ -178,7 +178,7 @@ class Config(Struct, frozen=True, kw_only=True):
         return cls.load(find_file())
 
     @classmethod
-    def load(cls, path: str | PathLike[str]) -> Self:
+    def load(cls, path: str | PathLike[str]) -> "Config":
         """Read and validate a file.
 
         Raises:
@@ -189,7 +189,7 @@ class Config(Struct, frozen=True, kw_only=True):
         return cls._from(read_file(Path(path)), source=str(path))
 
     @classmethod
-    def parse(cls, text: str | bytes, *, source: str = "text") -> Self:
+    def parse(cls, text: str | bytes, *, source: str = "text") -> "Config":
         """Validate the text of a file.
 
         Raises:
@@ -200,7 +200,7 @@ class Config(Struct, frozen=True, kw_only=True):
         return cls._from(read_text(text), source=source)
 
     @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> Self:
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> "Config":
         """Validate a mapping in the shape of the file, with the file's kebab-case keys.
 
         Raises:
@@ -211,7 +211,7 @@ class Config(Struct, frozen=True, kw_only=True):
         return cls._from(Document(root=mapping), source="dict")
 
     @classmethod
-    def _from(cls, document: Any, *, source: str) -> Self:
+    def _from(cls, document: Any, *, source: str) -> "Config":
         from packyproxy.config.validate import validate  # noqa: PLC0415 - validate imports this module
 
         config, problems = validate(document, source=source)

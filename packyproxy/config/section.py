@@ -94,7 +94,7 @@ class Section:
         """Take a mapping of free keys to text, in the order of the file; pairs that break a rule are left out."""
         entries = self.section(key)
         pairs = []
-        for name in entries.keys():
+        for name in entries.names():
             if not isinstance(name, str):
                 self._findings.add(entries.path, "key_not_text", "a key is not text", "put the key in quotes")
                 continue
@@ -211,7 +211,7 @@ class Section:
         word = self.choice(key, unset, (unset, "on", "off"))
         return None if word == unset else word == "on"
 
-    def keys(self) -> tuple[object, ...]:
+    def names(self) -> tuple[object, ...]:
         """Return the keys as they are in the document."""
         return tuple(self._values)
 
