@@ -8,6 +8,7 @@ import asyncio
 import time
 from itertools import count
 
+from event_loop import wait_until
 from figures import Figure
 from msgspec import Struct
 from processes import ServerProcess
@@ -21,6 +22,7 @@ _CLIENTS = 20
 _GOAL_MS = 50.0
 _PATIENCE_SECONDS = 2.0
 """An upstream still open after this is counted as closed then, which misses the goal."""
+_ARRIVAL_SECONDS = 10.0
 _SETTLE_SECONDS = 0.5
 _BATCH = 50
 _WARM_UP_ABORTS = 200
@@ -44,7 +46,9 @@ async def measure(*, quick: bool) -> list[Figure]:
         for phase in _phases():
             times = await _leave(bench, phase, _CLIENTS, markers)
             figures.append(Figure(name=f"{phase.name}.closed_after", unit="ms", samples=tuple(times)))
-            figures.append(Figure(name=f"{phase.name}.slowest", unit="ms", samples=(max(times),), goal=_GOAL_MS))
+            figures.append(
+                Figure(name=f"{phase.name}.slowest", unit="ms", samples=(max(times),), goal=_GOAL_MS)
+            )
         figures += await _growth(bench, 300 if quick else 1000, markers)
     return figures
 
@@ -69,9 +73,8 @@ async def _leave(bench: Bench, phase: _Phase, clients: int, markers: "count[int]
     expected = upstream.requests + clients
     for number, connection in zip(numbers, connections, strict=True):
         connection.send(messages_request(marker=number, is_stream=phase.is_stream))
-    async with asyncio.timeout(_PATIENCE_SECONDS + clients):
-        while upstream.requests < expected:
-            await asyncio.sleep(0.002)
+    if not await wait_until(lambda: upstream.requests >= expected, seconds=_ARRIVAL_SECONDS):
+        raise RuntimeError(f"{expected - upstream.requests} of {clients} requests never reached the upstream")
     if phase.shows_content:
         for connection in connections:
             await connection.wait_content()
@@ -79,9 +82,10 @@ async def _leave(bench: Bench, phase: _Phase, clients: int, markers: "count[int]
     left_at = time.perf_counter()
     for connection in connections:
         connection.close()
-    while time.perf_counter() - left_at < _PATIENCE_SECONDS and not upstream.closed_at.keys() >= set(numbers):
-        await asyncio.sleep(0.002)
-    return [(upstream.closed_at.pop(number, left_at + _PATIENCE_SECONDS) - left_at) * 1e3 for number in numbers]
+    await wait_until(lambda: upstream.closed_at.keys() >= set(numbers), seconds=_PATIENCE_SECONDS)
+    return [
+        (upstream.closed_at.pop(number, left_at + _PATIENCE_SECONDS) - left_at) * 1e3 for number in numbers
+    ]
 
 
 async def _growth(bench: Bench, aborts: int, markers: "count[int]") -> list[Figure]:
@@ -99,7 +103,12 @@ async def _growth(bench: Bench, aborts: int, markers: "count[int]") -> list[Figu
     goals = {"tasks": 0.0, "open_files": 0.0, "rss": _RSS_GOAL_MB}
     units = {"tasks": "tasks", "open_files": "files", "rss": "MB"}
     return [
-        Figure(name=f"growth_after_{aborts}.{name}", unit=units[name], samples=(after[name] - before[name],), goal=goal)
+        Figure(
+            name=f"growth_after_{aborts}.{name}",
+            unit=units[name],
+            samples=(after[name] - before[name],),
+            goal=goal,
+        )
         for name, goal in goals.items()
     ]
 

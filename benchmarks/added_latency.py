@@ -23,8 +23,13 @@ async def measure(*, quick: bool) -> list[Figure]:
         for _ in range(turns // 100):
             for target, samples in ((target, times[target.name]) for target in targets):
                 samples.extend(await _first_contents(target, request, 100))
-    figures = [Figure(name=f"{name}.first_content", unit="ms", samples=tuple(found)) for name, found in times.items()]
-    figures += [Figure(name=f"{name}.p99", unit="ms", samples=(percentile(found, 0.99),)) for name, found in times.items()]
+    figures = [
+        Figure(name=f"{name}.first_content", unit="ms", samples=tuple(found)) for name, found in times.items()
+    ]
+    figures += [
+        Figure(name=f"{name}.p99", unit="ms", samples=(percentile(found, 0.99),))
+        for name, found in times.items()
+    ]
     for bare, goal in (("direct", None), ("pump", 1.0)):
         added = tuple(ours - theirs for ours, theirs in zip(times["proxy"], times[bare], strict=True))
         figures.append(Figure(name=f"added_over_{bare}", unit="ms", samples=added, goal=goal))

@@ -40,4 +40,6 @@ def _import_time(statement: str, times: int, *, goal: float | None = None) -> Fi
     command = [sys.executable, "-c", _TIMED.format(statement=statement)]
     subprocess.run(command, check=True, capture_output=True)  # writes the .pyc files
     runs = [subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(times)]
-    return Figure(name=statement, unit="ms", samples=tuple(float(run.stdout) * 1e3 for run in runs), goal=goal)
+    return Figure(
+        name=statement, unit="ms", samples=tuple(float(run.stdout) * 1e3 for run in runs), goal=goal
+    )

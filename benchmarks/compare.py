@@ -19,7 +19,9 @@ def main() -> None:
         sys.exit("usage: python benchmarks/compare.py A.json B.json")
     runs = [msgspec.json.decode(Path(path).read_bytes(), type=Run) for path in sys.argv[1:]]
     for letter, run in zip("AB", runs, strict=True):
-        print(f"{letter}: commit {run.commit}, {run.started_at}{', quick' if run.is_quick else ''}, {run.machine['cpu']}")
+        print(
+            f"{letter}: commit {run.commit}, {run.started_at}{', quick' if run.is_quick else ''}, {run.machine['cpu']}"
+        )
     for setting in ("machine", "versions"):
         one, two = (getattr(run, setting) for run in runs)
         for name in sorted(one.keys() | two.keys()):
@@ -39,7 +41,9 @@ def _line(question: str, one: Figure, two: Figure) -> str:
     is_apart = max(one.samples) < min(two.samples) or max(two.samples) < min(one.samples)
     remark = "apart" if is_apart and min(len(one.samples), len(two.samples)) > 1 else ""
     name = f"{question} {one.name} {one.unit}"
-    line = f"{name:<58}{one.median:>10.4g}{two.median:>10.4g}{ratio:>8}  {ranges[0]:<22}{ranges[1]:<22}{remark}"
+    line = (
+        f"{name:<58}{one.median:>10.4g}{two.median:>10.4g}{ratio:>8}  {ranges[0]:<22}{ranges[1]:<22}{remark}"
+    )
     return line.rstrip()
 
 

@@ -40,8 +40,12 @@ def print_table(question: str, figures: Sequence[Figure]) -> None:
     print(f"\n{question}")
     print(f"  {'figure':<44}{'median':>11}{'min':>11}{'max':>11}  {'unit':<9}goal")
     for figure in figures:
-        numbers = "".join(f"{_short(number):>11}" for number in (figure.median, min(figure.samples), max(figure.samples)))
-        goal = "" if figure.goal is None else f"<= {_short(figure.goal)} {'ok' if figure.is_met else 'MISSED'}"
+        numbers = "".join(
+            f"{_short(number):>11}" for number in (figure.median, min(figure.samples), max(figure.samples))
+        )
+        goal = (
+            "" if figure.goal is None else f"<= {_short(figure.goal)} {'ok' if figure.is_met else 'MISSED'}"
+        )
         print(f"  {figure.name:<44}{numbers}  {figure.unit:<9}{goal}".rstrip())
 
 

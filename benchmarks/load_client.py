@@ -46,7 +46,9 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self._is_closing and self.answer.reads and not self.whole.done():
-            self._fail(ConnectionError(f"the answer was cut off after {self.answer.received_bytes} bytes: {error}"))
+            self._fail(
+                ConnectionError(f"the answer was cut off after {self.answer.received_bytes} bytes: {error}")
+            )
 
     def data_received(self, data: bytes) -> None:
         answer = self.answer
@@ -108,7 +110,9 @@ class ClientConnection(asyncio.Protocol):
 async def connect(port: int, *, content_mark: bytes, ending: bytes) -> ClientConnection:
     """Open a connection to a loopback port."""
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(lambda: ClientConnection(content_mark, ending), "127.0.0.1", port)
+    _, connection = await loop.create_connection(
+        lambda: ClientConnection(content_mark, ending), "127.0.0.1", port
+    )
     return connection
 
 

@@ -7,6 +7,7 @@ fresh processes; the pump shows which part of it is the server's and the HTTP cl
 import asyncio
 
 from figures import Figure
+from load_client import ClientConnection
 from processes import ServerProcess
 from targets import Target, started_bench
 from upstream_server import Paced, UpstreamServer
@@ -27,7 +28,9 @@ async def measure(*, quick: bool) -> list[Figure]:
     for _ in range(1 if quick else 3):
         async with started_bench() as bench:
             for target, process in ((bench.pump, bench.pump_process), (bench.proxy, bench.proxy_process)):
-                found[target.name].append(await _kilobytes_per_stream(bench.upstream, target, process, streams))
+                found[target.name].append(
+                    await _kilobytes_per_stream(bench.upstream, target, process, streams)
+                )
             peaks.append(bench.proxy_process.peak_rss_bytes() / 1e6)
     return [
         Figure(name="pump.per_stream", unit="KB", samples=tuple(found["pump"])),
@@ -43,7 +46,7 @@ async def _kilobytes_per_stream(
     upstream.set_plan(Paced(head, (delta,), tail, _NEVER))
     request = messages_request()
     before = process.rss_bytes()
-    connections = []
+    connections: list[ClientConnection] = []
     while len(connections) < streams:
         opened = await target.connections(min(_CONNECTS_AT_ONCE, streams - len(connections)))
         for connection in opened:

@@ -16,6 +16,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
+from event_loop import wait_until
+
 __all__ = ["ServerProcess", "started_proxy", "started_pump"]
 
 _HERE = Path(__file__).parent
@@ -73,16 +75,15 @@ class ServerProcess:
 
     def open_files(self) -> int:
         """Return the number of open file descriptors."""
-        return len(os.listdir(self._proc / "fd"))
+        return sum(1 for _ in (self._proc / "fd").iterdir())
 
     async def open_tasks(self) -> int:
         """Return the number of unfinished asyncio tasks; only of a process that counts them."""
         assert self.task_count is not None, "started without counts_tasks"
         self.task_count.unlink(missing_ok=True)
         self._process.send_signal(signal.SIGUSR1)
-        async with asyncio.timeout(_STOP_SECONDS):
-            while not self.task_count.exists():
-                await asyncio.sleep(_POLL_SECONDS)
+        if not await wait_until(self.task_count.exists, seconds=_STOP_SECONDS):
+            raise RuntimeError("the server did not tell its tasks")
         return int(self.task_count.read_text())
 
     def stop(self) -> None:

@@ -6,10 +6,10 @@ does not notice a client that leaves.
 Usage: python benchmarks/pump.py PORT UPSTREAM_URL
 """
 
-import asyncio
 import sys
 from typing import Any
 
+import event_loop
 import hypercorn.asyncio
 from hypercorn.config import Config
 
@@ -51,7 +51,9 @@ class Pump:
             is_whole = not message.get("more_body", False)
         response = await self._upstream.open(UpstreamRequest(self._url, _REQUEST_HEADERS, b"".join(pieces)))
         try:
-            await send({"type": "http.response.start", "status": response.status, "headers": _RESPONSE_HEADERS})
+            await send(
+                {"type": "http.response.start", "status": response.status, "headers": _RESPONSE_HEADERS}
+            )
             async for chunk in response:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
             await send({"type": "http.response.body", "body": b""})
@@ -77,12 +79,7 @@ def _server_config(port: int) -> Config:
 
 def main() -> None:
     port, upstream_url = int(sys.argv[1]), sys.argv[2]
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        new_event_loop = asyncio.new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(hypercorn.asyncio.serve(Pump(f"{upstream_url}/responses"), _server_config(port)))  # type: ignore[arg-type]
+    event_loop.run(hypercorn.asyncio.serve(Pump(f"{upstream_url}/responses"), _server_config(port)))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ the ratios of one run; the microseconds depend on the machine and on what else i
 - small: a 30 KB request, an answer of 20 events; per request
 - ev1: one event per network read at an equal rate on many streams, as live providers write; per event
 - m50: 50 events in one write, each an HTTP chunk of its own, as after a stall; per event
-- mix: reasoning, text and two tool calls with 20 KB of echoed instructions, written at once; per event, with its request
+- mix: reasoning, text and two tool calls, 20 KB of echoed instructions, in one write; per event, with its request
 """
 
 import asyncio

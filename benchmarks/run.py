@@ -4,7 +4,6 @@ Usage: python benchmarks/run.py [--quick] [--output FILE] [QUESTION ...]
 """
 
 import argparse
-import asyncio
 import importlib
 import os
 import platform
@@ -15,6 +14,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import event_loop
 import msgspec
 from figures import Figure, print_table
 
@@ -47,9 +47,13 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 def main(argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__.partition("\n")[0])
-    parser.add_argument("questions", nargs="*", metavar="QUESTION", help=f"of {', '.join(QUESTIONS)}; default: all")
+    parser.add_argument(
+        "questions", nargs="*", metavar="QUESTION", help=f"of {', '.join(QUESTIONS)}; default: all"
+    )
     parser.add_argument("--quick", action="store_true", help="fewer samples: all questions in under a minute")
-    parser.add_argument("--output", type=Path, help="where the JSON goes; default: benchmarks/results/<time>.json")
+    parser.add_argument(
+        "--output", type=Path, help="where the JSON goes; default: benchmarks/results/<time>.json"
+    )
     arguments = parser.parse_args(argv)
     if unknown := set(arguments.questions) - set(QUESTIONS):
         parser.error(f"no such question: {', '.join(sorted(unknown))}; there are {', '.join(QUESTIONS)}")
@@ -57,7 +61,9 @@ def main(argv: Sequence[str]) -> None:
     found: dict[str, tuple[Figure, ...]] = {}
     for question in arguments.questions or QUESTIONS:
         began = time.perf_counter()
-        found[question] = tuple(_measure(question, quick=arguments.quick))
+        found[question] = tuple(
+            event_loop.run(importlib.import_module(question).measure(quick=arguments.quick))
+        )
         print_table(f"{question} ({time.perf_counter() - began:.0f} s)", found[question])
     output = arguments.output or _HERE / "results" / f"{started_at}.json"
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -73,19 +79,11 @@ def main(argv: Sequence[str]) -> None:
     print(f"\nwritten to {os.path.relpath(output)}")
 
 
-def _measure(question: str, *, quick: bool) -> list[Figure]:
-    try:
-        from uvloop import new_event_loop
-    except ImportError:
-        new_event_loop = asyncio.new_event_loop
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        figures: list[Figure] = runner.run(importlib.import_module(question).measure(quick=quick))
-        return figures
-
-
 def _machine() -> dict[str, str]:
     cpuinfo = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    models = [line.partition(":")[2].strip() for line in cpuinfo.splitlines() if line.startswith("model name")]
+    models = [
+        line.partition(":")[2].strip() for line in cpuinfo.splitlines() if line.startswith("model name")
+    ]
     return {
         "system": platform.platform(),
         "cpu": models[0] if models else platform.processor(),
@@ -108,8 +106,12 @@ def _commit() -> str:
     """Return the commit, with a plus when the tree differs from it."""
     git = ["git", "-C", str(_HERE)]
     try:
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        changes = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+        head = subprocess.run(
+            [*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+        )
+        changes = subprocess.run(
+            [*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head.stdout.strip() + ("+" if changes.stdout.strip() else "")

@@ -15,7 +15,9 @@ from msgspec import Struct
 
 __all__ = ["Paced", "Silent", "UpstreamServer", "Whole", "http_chunks", "started_upstream"]
 
-_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+)
 _END = b"0\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _GOLDEN = 0.618034
@@ -97,7 +99,7 @@ class _Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by inheritance
         self._server.open_connections.add(self)
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
+    def connection_lost(self, error: Exception | None) -> None:
         self._server.open_connections.discard(self)
         if self._marker is not None:
             self._server.closed_at[self._marker] = time.perf_counter()

@@ -18,7 +18,9 @@ UPSTREAM_CONTENT = b'"response.output_text.delta"'
 """In the first frame that shows content, as the upstream wrote it."""
 
 _DELTA_CHARACTERS = 9
-_WORDS = "the model answers in short pieces so that a reader sees them at once while the rest is still being made "
+_WORDS = (
+    "the model answers in short pieces so that a reader sees them at once while the rest is still being made "
+)
 _PLAIN = Framing()
 
 
@@ -86,7 +88,11 @@ def _frames(turn: Turn, *, instructions: str | None = None) -> tuple[bytes, ...]
         "store": False,
     }
     writer = AnswerWriter(
-        request, request_bytes=30_000, ids=Ids("bench"), vault=ReasoningVault("bench"), created_at=1_795_224_607
+        request,
+        request_bytes=30_000,
+        ids=Ids("bench"),
+        vault=ReasoningVault("bench"),
+        created_at=1_795_224_607,
     )
     return tuple(frame(event, _PLAIN) for event in writer.turn(turn))
 
@@ -100,7 +106,12 @@ def _history(characters: int, question: str) -> list[dict[str, Any]]:
     result = _prose(characters // 2)
     messages: list[dict[str, Any]] = [{"role": "user", "content": "Look around."}]
     for number in range(2):
-        call = {"type": "tool_use", "id": f"toolu_{number}", "name": "Tool0", "input": {"path": "/src/main.py"}}
+        call = {
+            "type": "tool_use",
+            "id": f"toolu_{number}",
+            "name": "Tool0",
+            "input": {"path": "/src/main.py"},
+        }
         answer = {"type": "tool_result", "tool_use_id": f"toolu_{number}", "content": result}
         messages.append({"role": "assistant", "content": [{"type": "text", "text": "I will look."}, call]})
         messages.append({"role": "user", "content": [answer]})
@@ -113,7 +124,10 @@ def _tools(characters: int) -> list[dict[str, Any]]:
     schema = {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "type": "object",
-        "properties": {"path": {"type": "string", "description": "Where to look"}, "limit": {"type": "number"}},
+        "properties": {
+            "path": {"type": "string", "description": "Where to look"},
+            "limit": {"type": "number"},
+        },
         "required": ["path"],
         "additionalProperties": False,
     }
