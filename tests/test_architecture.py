@@ -177,6 +177,19 @@ def test_public_names_have_docstrings(path: Path) -> None:
     assert missing == []
 
 
+def test_tests_state_their_fact() -> None:
+    """Every test has a docstring that says what holds."""
+    silent = [
+        f"{_name(path)}::{node.name}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for node in ast.walk(_syntax(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and not ast.get_docstring(node)
+    ]
+    assert silent == []
+
+
 def test_importing_the_package_is_cheap() -> None:
     """``import packyproxy`` imports no HTTP client, server, framework, YAML reader or event loop."""
     code = "import sys, packyproxy; print(*sorted({name.split('.')[0] for name in sys.modules}))"
