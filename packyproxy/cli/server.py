@@ -1,0 +1,153 @@
+"""Run an ASGI app under hypercorn in this process: bind first, serve until told to stop, end in order."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Any, Final
+
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.typing import ASGIFramework
+
+from packyproxy.cli.failures import CommandFailed
+
+__all__ = ["Stop", "bind", "is_loopback", "run_in_loop", "serve_app", "server_url"]
+
+_BACKLOG: Final = 2048
+"""Connections that wait while the loop is busy; agents open many at once."""
+_KEEP_ALIVE_SECONDS: Final = 75.0
+"""Longer than the pause between two turns of an agent, and than the 60 s at which common clients drop theirs."""
+_REQUESTS_PER_CONNECTION: Final = 1_000_000
+_HEADER_BYTES: Final = 64 * 1024
+_LEEWAY_SECONDS: Final = 2.0
+
+_log = logging.getLogger("packyproxy")
+
+
+class Stop:
+    """The wish to end: once in order, twice at once."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.insisted = asyncio.Event()
+
+    def ask(self) -> None:
+        """Ask for an orderly end; asked again, for an immediate one."""
+        (self.insisted if self.asked.is_set() else self.asked).set()
+
+    def on_signals(self, *signals: signal.Signals) -> None:
+        """Take each of these signals as a call of ``ask``."""
+        loop = asyncio.get_running_loop()
+        for number in signals:
+            loop.add_signal_handler(number, self.ask)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    try:
+        return ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that listens; clients may connect from now on. Port 0 takes any free one.
+
+    Raises:
+        CommandFailed: the address cannot be used; says why.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise CommandFailed(
+            f"the host {host} is not an address of this machine: set host or --host"
+        ) from error
+    # A name such as localhost may stand for both families; IPv4 is what the printed URL and most clients use.
+    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        reason = (error.strerror or type(error).__name__).lower()
+        raise CommandFailed(
+            f"cannot listen on {host} port {port} ({reason}): stop what uses it, or choose another with --port"
+        ) from error
+    return listener
+
+
+def server_url(listener: socket.socket) -> str:
+    """Return the URL under which clients on this machine reach a listening socket."""
+    host, port = listener.getsockname()[:2]
+    if ip_address(host.partition("%")[0]).is_unspecified:
+        host = "::1" if ":" in host else "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run a coroutine function on a new event loop, uvloop's when it is installed."""
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    with suppress(ImportError):
+        from uvloop import new_event_loop
+
+        loop_factory = new_event_loop
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(main())
+
+
+async def serve_app(app: Any, listener: socket.socket, stop: Stop, *, grace_seconds: float) -> None:
+    """Serve until ``stop`` is asked for; then accept nothing more and let running answers finish.
+
+    They get ``grace_seconds``, and less when ``stop`` is asked for again. Takes over the socket.
+
+    Raises:
+        CommandFailed: the app failed to start.
+    """
+    config = _hypercorn_config(listener, grace_seconds)
+    framework: ASGIFramework = app
+    server = asyncio.create_task(
+        hypercorn_serve(framework, config, shutdown_trigger=stop.asked.wait, mode="asgi")
+    )
+    await _first_of(server, stop.asked)
+    if not server.done():
+        await _first_of(server, stop.insisted, within_seconds=grace_seconds + _LEEWAY_SECONDS)
+    if not server.done():
+        server.cancel()
+    try:
+        await server
+    except asyncio.CancelledError:
+        _log.warning("running answers were cut off at shutdown", extra={"event": "cut_off"})
+    except Exception as error:
+        raise CommandFailed(f"the server ended with {type(error).__name__}") from error
+
+
+async def _first_of(
+    server: asyncio.Task[None], event: asyncio.Event, *, within_seconds: float | None = None
+) -> None:
+    waiting = asyncio.create_task(event.wait())
+    try:
+        await asyncio.wait({server, waiting}, timeout=within_seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+
+
+def _hypercorn_config(listener: socket.socket, grace_seconds: float) -> HypercornConfig:
+    config = HypercornConfig()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.backlog = _BACKLOG
+    config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
+    config.keep_alive_max_requests = _REQUESTS_PER_CONNECTION
+    config.graceful_timeout = grace_seconds
+    config.include_server_header = False
+    config.h11_max_incomplete_size = _HEADER_BYTES
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.accesslog = None
+    return config
