@@ -12,15 +12,15 @@ from pathlib import Path
 from packyproxy.cli.main import main
 
 
-def _write_count(*_: object) -> None:
+def _write_count(file: Path) -> None:
     gc.collect()
     tasks = sum(isinstance(thing, asyncio.Task) and not thing.done() for thing in gc.get_objects())
-    written = Path(f"{_file}.new")
-    written.write_text(str(tasks))
-    written.replace(_file)
+    unfinished = file.with_suffix(".new")
+    unfinished.write_text(str(tasks))
+    unfinished.replace(file)
 
 
 if __name__ == "__main__":
-    _file = Path(sys.argv.pop(1))
-    signal.signal(signal.SIGUSR1, _write_count)
+    count_file = Path(sys.argv.pop(1))
+    signal.signal(signal.SIGUSR1, lambda *_: _write_count(count_file))
     sys.exit(main(sys.argv[1:]))
