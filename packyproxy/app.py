@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any, Self
 
 import httpx
@@ -16,6 +16,7 @@ from packyproxy.asgi.models import Models
 from packyproxy.asgi.routes import RouteTable
 from packyproxy.asgi.status import Status
 from packyproxy.config import Config
+from packyproxy.config.yaml_file import find_file
 from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["PackyProxy"]
@@ -41,7 +42,7 @@ class PackyProxy:
         client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        settings = Config.read(config)
+        settings = _read_config(config)
         self.runtime = Runtime(settings, client=client, transport=transport)
         components = (Gateway(self.runtime), Models(self.runtime), Status(self.runtime))
         self._table = RouteTable(route for component in components for route in component.routes)
@@ -74,3 +75,11 @@ class PackyProxy:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await dispatch(self._table, scope, receive, send)
+
+
+def _read_config(config: Config | Mapping[str, Any] | str | PathLike[str] | None) -> Config:
+    if isinstance(config, Config):
+        return config
+    if isinstance(config, Mapping):
+        return Config.from_mapping(config)
+    return Config.load(find_file(None if config is None else fspath(config)))
