@@ -69,8 +69,9 @@ _ROWS: list[Any] = [
                  (400, _INVALID), (400, _INVALID, "invalid_encrypted_content"), id="reasoning-verified"),
     pytest.param(400, _json(message="Encrypted content could not be decrypted"), "invalid_reasoning",
                  (400, _INVALID), (400, _INVALID, "invalid_encrypted_content"), id="reasoning-decrypted"),
-    pytest.param(400, _json(message="Item 'rs_1' of type 'reasoning' was provided without its required following item."),
-                 "invalid_reasoning", (400, _INVALID), (400, _INVALID, "invalid_encrypted_content"), id="reasoning-alone"),
+    pytest.param(400, _json(message="Item 'rs_1' was provided without its required following item."),
+                 "invalid_reasoning",
+                 (400, _INVALID), (400, _INVALID, "invalid_encrypted_content"), id="reasoning-alone"),
     pytest.param(400, _detail("Instructions are not valid"), "instructions_refused",
                  (400, _INVALID), (400, _INVALID, None), id="instructions"),
     pytest.param(400, _json(code="unsupported_value", param="reasoning.effort", message="Unsupported value: 'xhigh'"),
@@ -189,10 +190,34 @@ def test_upstream_signal(
 @pytest.mark.parametrize(
     ("kind", "detail", "message", "anthropic", "openai"),
     [
-        ("unreachable", "h", "could not connect to the upstream", (502, "api_error"), (502, "upstream_unreachable")),
-        ("tls", "h.example", "TLS verification failed for h.example", (502, "api_error"), (502, "upstream_tls")),
-        ("connect_timeout", "h", "timed out while connecting to the upstream", (504, "timeout_error"), (504, "timeout")),
-        ("headers_timeout", "", "the upstream did not answer in time", (504, "timeout_error"), (504, "timeout")),
+        (
+            "unreachable",
+            "h",
+            "could not connect to the upstream",
+            (502, "api_error"),
+            (502, "upstream_unreachable"),
+        ),
+        (
+            "tls",
+            "h.example",
+            "TLS verification failed for h.example",
+            (502, "api_error"),
+            (502, "upstream_tls"),
+        ),
+        (
+            "connect_timeout",
+            "h",
+            "timed out while connecting to the upstream",
+            (504, "timeout_error"),
+            (504, "timeout"),
+        ),
+        (
+            "headers_timeout",
+            "",
+            "the upstream did not answer in time",
+            (504, "timeout_error"),
+            (504, "timeout"),
+        ),
         ("idle_timeout", "", "the upstream fell silent", (504, "timeout_error"), (504, "timeout")),
         (
             "total_timeout",
@@ -228,7 +253,11 @@ def test_every_kind_has_a_row() -> None:
     ("message", "param", "parameter"),
     [
         ("Unsupported parameter: max_output_tokens", None, "max_output_tokens"),
-        ("Unsupported parameter: 'temperature' is not supported with this model.", "temperature", "temperature"),
+        (
+            "Unsupported parameter: 'temperature' is not supported with this model.",
+            "temperature",
+            "temperature",
+        ),
         ("Unknown parameter: 'input[3].phase'.", "input[3].phase", "phase"),
         ("Unknown parameter: 'input[0].content[1].detail'.", None, "detail"),
         ("Unrecognized request argument supplied: top_p", None, "top_p"),
@@ -276,7 +305,10 @@ def test_other_complaints_remove_nothing(message: str, param: str | None) -> Non
 )
 def test_type_inside_a_stream(kind: str, in_stream_type: str) -> None:
     """After the status line a retryable cause has a type that clients know from streams."""
-    assert in_stream_type == _error(_respond(Failure(kind=FailureKind(kind), message="x"), in_stream=True))["type"]
+    assert (
+        in_stream_type
+        == _error(_respond(Failure(kind=FailureKind(kind), message="x"), in_stream=True))["type"]
+    )
 
 
 def test_provider_is_named_after_the_upstreams_text() -> None:
@@ -288,7 +320,9 @@ def test_provider_is_named_after_the_upstreams_text() -> None:
 def test_upstream_text_about_credentials_is_hidden() -> None:
     """A refusal of the gateway's key shows our words only."""
     failure = classify_response(401, {}, _json(message="Incorrect API key for org-canary"))
-    assert "upstream rejected the gateway's credentials (provider: pc)" == _error(_respond(failure))["message"]
+    assert (
+        "upstream rejected the gateway's credentials (provider: pc)" == _error(_respond(failure))["message"]
+    )
 
 
 def test_restricted_clients_get_a_hint() -> None:
@@ -317,7 +351,11 @@ def test_secrets_are_masked() -> None:
     ("error", "family", "status", "expected"),
     [
         pytest.param(
-            AccessDenied(), "anthropic", 401, {"type": "authentication_error", "message": "invalid x-api-key"}, id="key-a"
+            AccessDenied(),
+            "anthropic",
+            401,
+            {"type": "authentication_error", "message": "invalid x-api-key"},
+            id="key-a",
         ),
         pytest.param(
             AccessDenied(),
@@ -358,7 +396,12 @@ def test_secrets_are_masked() -> None:
             InvalidRequest("model: x is not known here", status=404, code="model_not_found"),
             "openai",
             404,
-            {"type": _INVALID, "message": "model: x is not known here", "code": "model_not_found", "param": None},
+            {
+                "type": _INVALID,
+                "message": "model: x is not known here",
+                "code": "model_not_found",
+                "param": None,
+            },
             id="model-o",
         ),
         pytest.param(

@@ -98,7 +98,9 @@ def test_any_bytes_are_read(body: bytes) -> None:
         pytest.param("Incorrect API key: sk-proj-abc_DEF-123.", "Incorrect API key: ***", id="sk-key"),
         pytest.param("Incorrect API key: sk-ab***yz", "Incorrect API key: ***", id="half-masked-key"),
         pytest.param("got Bearer eyJhbGci.e30.x, sorry", "got Bearer ***, sorry", id="bearer"),
-        pytest.param("Missing bearer authentication in header", "Missing bearer authentication in header", id="prose"),
+        pytest.param(
+            "Missing bearer authentication in header", "Missing bearer authentication in header", id="prose"
+        ),
         pytest.param("disk-full", "disk-full", id="word-that-holds-sk"),
     ],
 )

@@ -1,0 +1,79 @@
+"""The request that goes upstream (wire-mapping 12.2, 12.3)."""
+
+from typing import Any
+
+import pytest
+
+from packyproxy.config.schema import ProviderConfig
+from packyproxy.config.secret import HeaderMap, Secret
+from packyproxy.providers.provider import Provider
+from packyproxy.providers.request import UpstreamRequest, responses_request
+
+
+def _request(prompt_cache_key: str | None = "k-1", **changes: Any) -> UpstreamRequest:
+    facts: dict[str, Any] = {
+        "kind": "packycode",
+        "name": "packycode",
+        "base_url": "https://h.example/v1/",
+        "api_key": Secret("sk-1"),
+    }
+    provider = Provider.from_config(ProviderConfig(**(facts | changes)))
+    return responses_request(
+        provider, b"{}", prompt_cache_key=prompt_cache_key, request_id="req_1", version="0.1"
+    )
+
+
+def test_headers_are_exactly_these() -> None:
+    """The headers are an allow-list, so nothing a client sends can reach an upstream."""
+    assert {
+        "authorization": "Bearer sk-1",
+        "content-type": "application/json",
+        "accept": "text/event-stream",
+        "accept-encoding": "identity",
+        "user-agent": "packyproxy/0.1",
+        "openai-beta": "responses=experimental",
+        "x-client-request-id": "req_1",
+        "session_id": "k-1",
+        "conversation_id": "k-1",
+    } == dict(_request().headers)
+
+
+def test_url_and_body() -> None:
+    """The Responses path is appended to the base URL and the body goes as it is."""
+    request = _request()
+    assert ("https://h.example/v1/responses", b"{}") == (request.url, request.body)
+
+
+def test_without_cache_key_there_is_no_session() -> None:
+    """Session headers repeat the body's key and are absent with it."""
+    assert {"session_id", "conversation_id"}.isdisjoint(dict(_request(None).headers))
+
+
+def test_provider_without_auth_gets_no_key() -> None:
+    """``requires-openai-auth: false`` sends no authorization even where a key is known."""
+    assert "authorization" not in dict(_request(requires_openai_auth=False).headers)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sent"),
+    [
+        pytest.param("User-Agent", "codex_exec/1", "codex_exec/1", id="replaces-ours"),
+        pytest.param("originator", "codex_exec", "codex_exec", id="adds"),
+        pytest.param("Authorization", "Bearer other", "Bearer sk-1", id="not-the-key"),
+        pytest.param("Content-Length", "7", None, id="not-the-framing"),
+    ],
+)
+def test_operator_headers(name: str, value: str, sent: str | None) -> None:
+    """The operator's headers win over all but the key and the body's framing."""
+    assert sent == dict(_request(headers=HeaderMap({name: value})).headers).get(name.lower())
+
+
+def test_each_header_occurs_once() -> None:
+    """A header given in another case replaces ours instead of joining it."""
+    names = [name for name, _ in _request(headers=HeaderMap({"ACCEPT": "*/*", "User-agent": "x"})).headers]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_repr_shows_neither_key_nor_body() -> None:
+    """A request may be logged."""
+    assert "UpstreamRequest(url='https://h.example/v1/responses')" == repr(_request())

@@ -1,0 +1,158 @@
+"""The token estimate of a translated request and its correction (wire-mapping 9)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from packyproxy.translate.token_count import ScaleFactors, estimate_tokens, text_tokens
+from packyproxy.wire.json_text import quote
+from packyproxy.wire.responses import (
+    FunctionCall,
+    FunctionCallOutput,
+    FunctionTool,
+    InputFile,
+    InputImage,
+    InputItem,
+    InputText,
+    JsonSchemaFormat,
+    MessageItem,
+    OutputText,
+    ReasoningItem,
+    ResponsesRequest,
+    TextOptions,
+    WebSearchTool,
+)
+
+
+def _request(items: Sequence[InputItem] = (), instructions: str = "", **more: Any) -> ResponsesRequest:
+    return ResponsesRequest(model="m", instructions=quote(instructions), input=list(items), **more)
+
+
+def _user(*texts: str) -> MessageItem:
+    return MessageItem("user", [InputText(quote(text)) for text in texts])
+
+
+_SCHEMA = Raw(b'{"type":"object"}')
+
+
+@pytest.mark.parametrize(
+    ("request_", "tokens"),
+    [
+        pytest.param(_request(), 3, id="base"),
+        pytest.param(_request([_user("hi")]), 8, id="hi"),
+        pytest.param(_request([_user("hi", "x" * 32)]), 18, id="parts"),
+        pytest.param(_request([MessageItem("assistant", [OutputText(quote("hi"))])]), 8, id="assistant"),
+        pytest.param(_request(instructions="x" * 32), 17, id="instructions"),
+        pytest.param(_request([FunctionCall("call_1", "Read", quote('{"a":1}'))]), 16, id="call"),
+        pytest.param(_request([FunctionCallOutput("call_1", quote("x" * 32))]), 19, id="output-text"),
+        pytest.param(
+            _request(
+                [FunctionCallOutput("call_1", [InputText(quote("hi")), InputImage(Raw(b'"https://h/a"'))])]
+            ),
+            1510,
+            id="output-parts",
+        ),
+        pytest.param(_request([ReasoningItem(encrypted_content="x" * 801)]), 104, id="reasoning"),
+        pytest.param(
+            _request([MessageItem("user", [InputFile(file_url=quote("https://h/a.pdf"))])]),
+            3007,
+            id="file-url",
+        ),
+        pytest.param(
+            _request(
+                [MessageItem("user", [InputFile(file_data=quote("data:application/pdf;base64,JVBERg=="))])]
+            ),
+            1507,
+            id="file-data",
+        ),
+        pytest.param(_request(tools=[FunctionTool("Read", quote("x" * 32), _SCHEMA)]), 47, id="tool"),
+        pytest.param(
+            _request(tools=[FunctionTool("Read", quote("x" * 32), Raw(b'{\n  "type": "object"\n}'))]),
+            47,
+            id="tool-with-white-space",
+        ),
+        pytest.param(_request(tools=[WebSearchTool()]), 319, id="web-search"),
+        pytest.param(_request(text=TextOptions(JsonSchemaFormat("output", _SCHEMA))), 19, id="format"),
+        pytest.param(_request(text=TextOptions()), 3, id="text-without-format"),
+    ],
+)
+def test_estimate(request_: ResponsesRequest, tokens: int) -> None:
+    """Each part of a request costs what the table says."""
+    assert tokens == estimate_tokens(request_)
+
+
+@pytest.mark.parametrize(
+    ("literal", "tokens"),
+    [
+        pytest.param(b'""', 0, id="empty"),
+        pytest.param(b'"' + b"x" * 320 + b'"', 100, id="ascii"),
+        pytest.param(quote("\u0436" * 100), 50, id="two-bytes"),
+        pytest.param(quote("\u4f60" * 100), 90, id="three-bytes"),
+        pytest.param(quote("\U0001f600" * 100), 250, id="four-bytes"),
+        pytest.param(quote("x" * 310 + "\u0436" * 20 + "\n" * 10), 110, id="mixed"),
+        pytest.param(quote("\\" * 320), 100, id="backslashes"),
+        pytest.param(quote('"' * 320), 100, id="quotes"),
+        pytest.param(b'"' + b"\\u4f60" * 100 + b'"', 90, id="unicode-escapes"),
+        pytest.param(quote("<|endoftext|>"), 5, id="special-token"),
+    ],
+)
+def test_text(literal: Raw | bytes, tokens: int) -> None:
+    """Text is counted per script class, however its characters are escaped."""
+    assert tokens == text_tokens(literal)
+
+
+def test_scale_is_applied() -> None:
+    """The learned factor multiplies the whole estimate, rounded up."""
+    assert 12 == estimate_tokens(_request([_user("hi")]), scale=1.4)
+
+
+def test_estimate_is_never_zero() -> None:
+    """An empty request still counts, whatever the factor."""
+    assert 1 == estimate_tokens(_request(), scale=0.0)
+
+
+def test_unknown_model_is_not_corrected() -> None:
+    """Before the first answer the estimate stands."""
+    assert 1.0 == ScaleFactors().factor("m")
+
+
+@pytest.mark.parametrize(
+    ("actual", "factor"),
+    [
+        pytest.param(1500, 1.25, id="rises-fast"),
+        pytest.param(800, 0.98, id="falls-slowly"),
+        pytest.param(9000, 1.5, id="outlier-bounded"),
+        pytest.param(0, 1.0, id="unknown-usage"),
+    ],
+)
+def test_one_sample(actual: int, factor: float) -> None:
+    """Estimates that were too low are corrected faster than those that were too high."""
+    factors = ScaleFactors()
+    factors.feed("m", 1000, actual)
+    assert factor == pytest.approx(factors.factor("m"))
+
+
+@pytest.mark.parametrize(("actual", "bound"), [(10**9, 2.0), (1, 0.5)])
+def test_factor_is_bounded(actual: int, bound: float) -> None:
+    """However wrong an upstream's usage, the factor stays between 0.5 and 2."""
+    factors = ScaleFactors()
+    for _ in range(200):
+        factors.feed("m", 1000, actual)
+    assert bound == pytest.approx(factors.factor("m"), abs=0.001)
+
+
+def test_small_requests_teach_nothing() -> None:
+    """What a relay adds unseen would dominate them."""
+    factors = ScaleFactors()
+    factors.feed("m", 499, 5000)
+    assert 1.0 == factors.factor("m")
+
+
+def test_models_are_forgotten_beyond_the_bound() -> None:
+    """Model names may come from clients, so their number is bounded."""
+    factors = ScaleFactors()
+    for number in range(300):
+        factors.feed(str(number), 1000, 1500)
+    assert (1.0, 1.25) == (factors.factor("0"), factors.factor("299"))
