@@ -105,13 +105,16 @@ def _refusal(error: ValidationError, field: str) -> InvalidRequest:
     path = re.sub(r"\[(\d+)\]", r".\1", path.replace("[...]", "")).strip(".")
     where = ".".join(part for part in (field, path) if part)
     if missing := _MISSING.fullmatch(what):
-        return InvalidRequest("field required", field=f"{where}.{missing['name']}" if where else missing["name"])
+        return InvalidRequest(
+            "field required", field=f"{where}.{missing['name']}" if where else missing["name"]
+        )
     if not where:
         return InvalidRequest("request body must be a JSON object")
     if expected := _EXPECTED.fullmatch(what):
         wanted = " or ".join(_JSON_NAMES.get(name, name) for name in expected["expected"].split(" | "))
         got = expected["got"]
         return InvalidRequest(
-            f"expected {wanted}, got {_JSON_NAMES.get(got, got)}" if got else f"expected {wanted}", field=where
+            f"expected {wanted}, got {_JSON_NAMES.get(got, got)}" if got else f"expected {wanted}",
+            field=where,
         )
     return InvalidRequest("invalid value", field=where)

@@ -164,6 +164,8 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
         for key, value in schema.items():
             if key in _DATA:
                 continue
-            below: Iterable[Any] = value.values() if key in _SCHEMA_MAPS and isinstance(value, dict) else (value,)
+            below: Iterable[Any] = (
+                value.values() if key in _SCHEMA_MAPS and isinstance(value, dict) else (value,)
+            )
             for entry in below:
                 yield from _nodes(entry)

@@ -37,7 +37,7 @@ class BlockReader(Generic[_T]):
     def __init__(self, union: UnionType) -> None:
         self._known = frozenset(block.__struct_config__.tag for block in get_args(union))
         self._decode_all: json.Decoder[list[_T]] = json.Decoder(list[union])  # type: ignore[valid-type]  # built at run time
-        self._one: json.Decoder[_T] = json.Decoder(union)  # type: ignore[arg-type]  # a union is no class
+        self._one: json.Decoder[_T] = json.Decoder(union)
 
     def read(self, content: Raw, field: str, *, skipped: list[str] | None = None) -> list[_T]:
         """Decode the array that stood at ``field``.

@@ -126,16 +126,22 @@ class ContentReader:
         if json_text.is_text(content):
             return [] if json_text.is_empty(content) else [InputText(content)]
         blocks = decode_part(_INNER_BLOCKS, content, f"{field}.content")
-        return [part for at, block in enumerate(blocks) for part in self.parts(block, f"{field}.content.{at}")]
+        return [
+            part for at, block in enumerate(blocks) for part in self.parts(block, f"{field}.content.{at}")
+        ]
 
     def _search_result(self, block: SearchResultBlock, field: str) -> InputText:
         source = require_text(block.source, f"{field}.source")
         title = require_text(block.title, f"{field}.title")
-        texts = [require_text(part.text, f"{field}.content.{at}.text") for at, part in enumerate(block.content)]
+        texts = [
+            require_text(part.text, f"{field}.content.{at}.text") for at, part in enumerate(block.content)
+        ]
         if _is_enabled(block.citations):
             self._warnings.append("citations")
         opening = json_text.concat(b'<search_result source=\\"', source, b'\\" title=\\"', title, b'\\">')
-        return InputText(json_text.concat(opening, b"\\n", json_text.join(texts, b"\\n"), b"\\n</search_result>"))
+        return InputText(
+            json_text.concat(opening, b"\\n", json_text.join(texts, b"\\n"), b"\\n</search_result>")
+        )
 
 
 def _document_start(title: Raw | None) -> Raw:

@@ -84,7 +84,7 @@ class _Items:
     """The items of one inbound message, with the run of parts that is still open."""
 
     def __init__(self, role: Literal["user", "assistant", "developer"]) -> None:
-        self._role = role
+        self._role: Literal["user", "assistant", "developer"] = role
         self._run: list[MessagePart] = []
         self.closed: list[InputItem] = []
 
@@ -176,7 +176,9 @@ class HistoryTranslator:
             elif isinstance(block, ImageBlock | DocumentBlock | SearchResultBlock):
                 items.add_parts([*self._content.parts(block, where)])
             elif isinstance(block, ContainerUploadBlock):
-                reason = "container_upload blocks are not supported: this gateway has no code execution container"
+                reason = (
+                    "container_upload blocks are not supported: this gateway has no code execution container"
+                )
                 raise InvalidRequest(reason, field=where)
             elif not self._either_side(block, where, items, ServerTranscripts(turn.blocks)):
                 raise unknown_block(str(type(block).__struct_config__.tag), where)
@@ -197,7 +199,9 @@ class HistoryTranslator:
                     items.add_item(reasoning)
             elif isinstance(block, ServerCall | ServerResult):
                 self._server_block(block, items, transcripts)
-            elif not isinstance(block, FallbackBlock) and not self._either_side(block, where, items, transcripts):
+            elif not isinstance(block, FallbackBlock) and not self._either_side(
+                block, where, items, transcripts
+            ):
                 self._warnings.append("unknown_block")
         items.close_run()
         closed = without_stranded_reasoning(items.closed)
@@ -246,7 +250,9 @@ class HistoryTranslator:
             return item_id
         return UNSET
 
-    def _server_block(self, block: ServerCall | ServerResult, items: _Items, transcripts: ServerTranscripts) -> None:
+    def _server_block(
+        self, block: ServerCall | ServerResult, items: _Items, transcripts: ServerTranscripts
+    ) -> None:
         if isinstance(block, ToolSearchToolResultBlock):
             self._revealed.update(_references(block.content))
         elif isinstance(block, ServerResult):

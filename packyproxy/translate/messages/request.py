@@ -43,6 +43,8 @@ _SEARCH_SOURCES = "web_search_call.action.sources"
 _ENCRYPTED_REASONING = "reasoning.encrypted_content"
 _OLD_USER_ID = re.compile(r".*_session_([0-9a-fA-F-]{36})", re.DOTALL)
 
+_NOTHING_LEARNED = AttemptFacts()
+
 _BODY = json.Decoder(MessagesBody)
 _SYSTEM_BLOCKS = json.Decoder(list[TextBlock])
 _ANYTHING = json.Decoder()
@@ -90,7 +92,13 @@ def read(body: bytes, *, counting: bool = False) -> MessagesRequest:
     Raises:
         InvalidRequest: the body is not JSON, a field is wrong, or the request asks for what this gateway cannot do.
     """
-    decoded = decode_body(_BODY, body)
+    try:
+        return _read(decode_body(_BODY, body), counting=counting)
+    except RecursionError:
+        raise too_deep() from None
+
+
+def _read(decoded: MessagesBody, *, counting: bool) -> MessagesRequest:
     _check_required(decoded, counting=counting)
     _check_unsupported(decoded)
     warnings: list[str] = []
@@ -105,7 +113,9 @@ def read(body: bytes, *, counting: bool = False) -> MessagesRequest:
     )
 
 
-def to_responses(request: MessagesRequest, target: Target, facts: AttemptFacts = AttemptFacts()) -> Translation:
+def to_responses(
+    request: MessagesRequest, target: Target, facts: AttemptFacts = _NOTHING_LEARNED
+) -> Translation:
     """Translate for one attempt; deterministic.
 
     Raises:
@@ -175,11 +185,15 @@ def _check_unsupported(body: MessagesBody) -> None:
     if not _is_absent(body.thread):
         # The anthropic SDK's tool runner reads these details and sends whole histories from then on.
         details = {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
-        raise InvalidRequest("message threads are not supported by this gateway", field="thread", details=details)
+        raise InvalidRequest(
+            "message threads are not supported by this gateway", field="thread", details=details
+        )
     if not _is_absent(body.compaction):
         raise InvalidRequest("compaction is not supported by this gateway")
     if _decoded(body.mcp_servers):
-        raise InvalidRequest("mcp_servers is not supported by this gateway: run MCP servers on the client side")
+        raise InvalidRequest(
+            "mcp_servers is not supported by this gateway: run MCP servers on the client side"
+        )
     container = _decoded(body.container)
     if isinstance(container, dict) and container.get("skills"):
         raise InvalidRequest("container.skills is not supported by this gateway")
@@ -232,7 +246,11 @@ def _instructions(system: Raw | UnsetType) -> Raw:
         return json_text.EMPTY if json_text.begins_with(system, _ATTRIBUTION) else system
     blocks = decode_part(_SYSTEM_BLOCKS, system, "system")
     texts = [require_text(block.text, f"system.{at}.text") for at, block in enumerate(blocks)]
-    kept = [text for text in texts if not json_text.is_empty(text) and not json_text.begins_with(text, _ATTRIBUTION)]
+    kept = [
+        text
+        for text in texts
+        if not json_text.is_empty(text) and not json_text.begins_with(text, _ATTRIBUTION)
+    ]
     return kept[0] if len(kept) == 1 else json_text.join(kept, b"\\n\\n")
 
 
@@ -278,7 +296,9 @@ def _omits_thinking_text(body: MessagesBody) -> bool:
 
 
 def _reasoning(body: MessagesBody, effort: str | None, removed: frozenset[str]) -> Reasoning | UnsetType:
-    has_summary = _shows_thinking(body) and not _omits_thinking_text(body) and "reasoning.summary" not in removed
+    has_summary = (
+        _shows_thinking(body) and not _omits_thinking_text(body) and "reasoning.summary" not in removed
+    )
     if effort is None and not has_summary:
         return UNSET
     return Reasoning(UNSET if effort is None else effort, "auto" if has_summary else UNSET)

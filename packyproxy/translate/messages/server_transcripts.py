@@ -39,7 +39,9 @@ class ServerTranscripts:
     def call(self, block: ServerCall) -> Raw | None:
         """Tell a call; None for a web search whose result follows and tells both."""
         if block.name != _WEB_SEARCH:
-            given = b"{}" if isinstance(block.input, UnsetType) else json.format(bytes(block.input), indent=-1)
+            given = (
+                b"{}" if isinstance(block.input, UnsetType) else json.format(bytes(block.input), indent=-1)
+            )
             return json_text.quote(f"[{block.name} call] {given.decode()}")
         if not isinstance(block.id, UnsetType) and bytes(block.id) in self._answered:
             return None

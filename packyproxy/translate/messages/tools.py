@@ -4,7 +4,7 @@ Entries keep their order, and translating one depends on its own bytes alone, so
 tools appear once the conversation has brought them up.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json
@@ -71,7 +71,9 @@ _FAMILIES: tuple[tuple[str, Kind | None], ...] = (
 )
 
 
-def declared_tools(definitions: Iterable[ToolDefinition], events: Iterable[tuple[str, ToolEvent]]) -> list[Declared]:
+def declared_tools(
+    definitions: Iterable[ToolDefinition], events: Iterable[tuple[str, ToolEvent]]
+) -> list[Declared]:
     """List the tools of a request: those of ``tools``, then those that messages define; check names and types.
 
     A definition in a message takes the place of an older one of that name.
@@ -110,7 +112,9 @@ def _kind(definition: ToolDefinition, field: str) -> Kind:
         if kind is not None:
             return kind
         if start == "mcp_toolset":
-            raise InvalidRequest("is not supported by this gateway: run MCP servers on the client side", field=field)
+            raise InvalidRequest(
+                "is not supported by this gateway: run MCP servers on the client side", field=field
+            )
         raise InvalidRequest(f"{safe_name(named)} is not supported by this gateway", field=f"{field}.type")
     if not isinstance(definition.input_schema, UnsetType):
         return "function"
@@ -181,7 +185,9 @@ class ToolTranslator:
             defined = None if isinstance(tool.definition, UnsetType) else tool.definition.name
             name = tool.name if defined is None else defined
             if tool.type.startswith("mcp_"):
-                self._warnings.append(tool.type if tool.type == "mcp_toolset_reference" else "mcp_tool_reference")
+                self._warnings.append(
+                    tool.type if tool.type == "mcp_toolset_reference" else "mcp_tool_reference"
+                )
             elif name is not None and isinstance(event, ToolAdditionBlock):
                 shown.add(name)
                 withdrawn.discard(name)
@@ -260,7 +266,11 @@ class ToolTranslator:
         return "required" if is_only_tool else AllowedTools((WebSearchTool(),))
 
 
-_PLAIN_CHOICES: dict[str, Literal["auto", "required", "none"]] = {"auto": "auto", "any": "required", "none": "none"}
+_PLAIN_CHOICES: dict[str, Literal["auto", "required", "none"]] = {
+    "auto": "auto",
+    "any": "required",
+    "none": "none",
+}
 
 
 def _is_only_for_code(allowed_callers: Raw | UnsetType) -> bool:

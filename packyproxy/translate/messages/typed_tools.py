@@ -57,7 +57,9 @@ def _editor(name: str, commands: str) -> TypedTool:
 
 _COMPUTER = "Control the computer by mouse, keyboard and screenshots."
 
-_bash = _function("bash", "Run a command in a persistent bash session.", (), command=_STRING, restart={"type": "boolean"})
+_bash = _function(
+    "bash", "Run a command in a persistent bash session.", (), command=_STRING, restart={"type": "boolean"}
+)
 _old_editor = _editor("str_replace_editor", "view create str_replace insert undo_edit")
 _new_editor = _editor("str_replace_based_edit_tool", "view create str_replace insert")
 _memory = _function(
@@ -113,8 +115,10 @@ def computer_description(definition: ToolDefinition) -> Raw:
     width, height = definition.display_width_px, definition.display_height_px
     if isinstance(width, UnsetType) or isinstance(height, UnsetType):
         return json_text.quote(_COMPUTER)
-    size = f"{_number(width)}×{_number(height)}"
-    return json_text.quote(f"{_COMPUTER} The display is {size} pixels; coordinates are [x, y] from the top left.")
+    size = f"{_number(width)} x {_number(height)}"
+    return json_text.quote(
+        f"{_COMPUTER} The display is {size} pixels; coordinates are [x, y] from the top left."
+    )
 
 
 def _number(value: Raw) -> str:

@@ -1,0 +1,77 @@
+"""JSON string literals as bytes."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import Raw
+
+from packyproxy.wire import json_text
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@given(TEXTS)
+def test_quote_and_unquote_are_inverse(text: str) -> None:
+    """A quoted text reads back as itself and is valid JSON."""
+    literal = json_text.quote(text)
+    assert (text, text) == (json_text.unquote(literal), json.loads(bytes(literal)))
+
+
+@given(st.lists(TEXTS, max_size=4))
+def test_join_is_the_join_of_the_texts(texts: list[str]) -> None:
+    """Joining literals gives the literal of the joined texts."""
+    joined = json_text.join([json_text.quote(text) for text in texts], b"\\n")
+    assert "\n".join(texts) == json.loads(bytes(joined))
+
+
+@given(TEXTS)
+def test_blankness_is_that_of_the_text(text: str) -> None:
+    """A literal is blank exactly when its text has nothing but white space, escaped or not."""
+    expected = not text.strip()
+    for literal in (json_text.quote(text), Raw(json.dumps(text).encode())):
+        assert expected == json_text.is_blank(literal)
+
+
+@pytest.mark.parametrize("literal", [b'""', b'" "', b'"\\n\\t "', b'"\\u0020\\u00a0"', '"\u2003"'.encode()])
+def test_white_space_is_blank(literal: bytes) -> None:
+    """White space is blank in every spelling."""
+    assert json_text.is_blank(Raw(literal))
+
+
+def test_concat_takes_literals_and_escaped_bytes() -> None:
+    """Literals lose their quotes, bytes are taken as they are."""
+    literal = json_text.concat(b"<t>\\n", Raw(b'"a\\"b"'), b"</t>")
+    assert b'"<t>\\na\\"b</t>"' == bytes(literal)
+
+
+@pytest.mark.parametrize(
+    ("literal", "expected"),
+    [
+        (b'"x-h: 1"', True),
+        (b'"  \\n\\tx-h: 1"', True),
+        (b'"x-"', False),
+        (b'"a x-h:"', False),
+        (b'""', False),
+    ],
+    ids=["bare", "after white space", "shorter", "later", "empty"],
+)
+def test_begins_with_skips_leading_white_space(literal: bytes, expected: bool) -> None:
+    """The prefix counts at the first character that is not white space."""
+    assert expected == json_text.begins_with(Raw(literal), b"x-h:")
+
+
+@pytest.mark.parametrize(
+    ("value", "is_text", "is_null"),
+    [(b'"a"', True, False), (b"null", False, True), (b"1", False, False), (b"[]", False, False)],
+    ids=["string", "null", "number", "array"],
+)
+def test_kinds_are_told_by_the_first_byte(value: bytes, is_text: bool, is_null: bool) -> None:
+    """Strings and null are recognised without decoding."""
+    assert (is_text, is_null) == (json_text.is_text(Raw(value)), json_text.is_null(Raw(value)))
+
+
+def test_only_two_quotes_are_empty() -> None:
+    """An empty literal has nothing between its quotes."""
+    assert (True, False) == (json_text.is_empty(json_text.EMPTY), json_text.is_empty(json_text.quote(" ")))
