@@ -6,13 +6,11 @@ does not notice a client that leaves.
 Usage: python benchmarks/pump.py PORT UPSTREAM_URL
 """
 
+import signal
 import sys
 from typing import Any
 
-import event_loop
-import hypercorn.asyncio
-from hypercorn.config import Config
-
+from packyproxy.cli.server import Stop, bind, run_in_loop, serve_app
 from packyproxy.providers.request import UpstreamRequest
 from packyproxy.runtime.upstream import Upstream
 
@@ -68,18 +66,16 @@ class Pump:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _server_config(port: int) -> Config:
-    config = Config()
-    config.bind = [f"127.0.0.1:{port}"]
-    config.backlog = 2048
-    config.keep_alive_timeout = 75
-    config.include_server_header = False
-    return config
+async def _serve(port: int, url: str) -> int:
+    stop = Stop()
+    stop.on_signals(signal.SIGTERM)
+    await serve_app(Pump(url), bind("127.0.0.1", port), stop, grace_seconds=1.0)
+    return 0
 
 
 def main() -> None:
     port, upstream_url = int(sys.argv[1]), sys.argv[2]
-    event_loop.run(hypercorn.asyncio.serve(Pump(f"{upstream_url}/responses"), _server_config(port)))
+    sys.exit(run_in_loop(lambda: _serve(port, f"{upstream_url}/responses")))
 
 
 if __name__ == "__main__":

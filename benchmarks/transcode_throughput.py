@@ -13,8 +13,8 @@ import msgspec
 from figures import Figure
 
 from packyproxy.transcode import Transcoder
-from packyproxy.translate import MESSAGES
 from packyproxy.translate.contract import StreamFacts, Target
+from packyproxy.translate.protocols import MESSAGES
 from packyproxy.translate.reasoning import scope_of
 
 __all__ = ["measure"]
