@@ -155,6 +155,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._thread_done)
         return future
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncio's own
+        """Wait for the threads to end, for as long as that takes: they do not know of the virtual clock."""
+        self.pending_threads += 1
+        try:
+            await super().shutdown_default_executor()
+        finally:
+            self.pending_threads -= 1
+
     def _thread_done(self, _: asyncio.Future[Any]) -> None:
         self.pending_threads -= 1
 
