@@ -139,7 +139,7 @@ class Transcoder:
         if self._document is not None:
             self._collect(chunk)
             return b""
-        head = self._head + chunk.lstrip(_BLANKS) if not self._head else self._head + chunk
+        head = self._head + chunk if self._head else chunk.lstrip(_BLANKS)
         if len(head) < len(BOM) and BOM.startswith(head):
             self._head = head
             return b""
