@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "packyproxy"
@@ -240,9 +241,9 @@ def test_documents_link_to_files_that_exist() -> None:
 
 
 def test_configuration_keys_are_documented() -> None:
-    """Every top-level key of the example configuration occurs in the README's configuration section."""
-    example = (ROOT / "config.example.yaml").read_text("utf-8")
+    """Every key of the example configuration, and every one of the provider's block, is named in the README."""
+    example = yaml.safe_load((ROOT / "config.example.yaml").read_text("utf-8"))
     readme = (ROOT / "README.md").read_text("utf-8")
-    keys = re.findall(r"^#? ?([a-z][a-z-]+):(?:\s|$)", example, re.MULTILINE)
-    assert keys, "the example has keys"
-    assert [key for key in keys if f"`{key}" not in readme] == []
+    missing = [key for key in example if not re.search(rf"`{key}[`.]", readme)]
+    missing += [key for key in example["packycode"] if not re.search(rf"`(packycode\.)?{key}[`.]", readme)]
+    assert missing == []
