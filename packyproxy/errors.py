@@ -108,11 +108,11 @@ class Failure(Struct, frozen=True, kw_only=True):
     retry_after_seconds: float | None = None
     """How long to wait, as the upstream said; ``translate.failures.wait_seconds`` knows what the kind implies."""
     tokens: int | None = None
-    """Context overflow: how many tokens the upstream counted."""
+    """Context overflow: how many input tokens the upstream counted."""
     tokens_limit: int | None = None
     """Context overflow: the model's maximum, as the upstream said."""
     counts_output: bool = False
-    """Context overflow: ``tokens`` is input *plus* output."""
+    """Context overflow: the upstream complained about input *plus* output."""
 
     def __repr__(self) -> str:
         return f"Failure(kind={self.kind.value!r}, status={self.status!r})"

@@ -155,9 +155,10 @@ class ContextNumbers(Struct, frozen=True, kw_only=True):
     """What a complaint about the context window counted."""
 
     tokens: int | None = None
+    """The input's; None where only a sum with the output was named."""
     limit: int | None = None
     counts_output: bool = False
-    """``tokens`` is the input *plus* the output that was asked for."""
+    """The complaint is about input *plus* output."""
 
 
 class ResetTime(Struct, frozen=True, kw_only=True):
@@ -285,13 +286,13 @@ _TOTAL = re.compile(
 
 def context_numbers(message: str) -> ContextNumbers:
     """Read the numbers of a complaint such as ``maximum context length is 272000 tokens ... you requested 300000``."""
-    limit = _first_count(_LIMITS, message)
     tokens = _first_count(_INPUT, message)
-    if tokens is not None:
-        return ContextNumbers(tokens=tokens, limit=limit)
     total = _first_count(_TOTAL, message)
+    counts_output = (tokens is not None or total is not None) and _OUTPUT.search(message) is not None
     return ContextNumbers(
-        tokens=total, limit=limit, counts_output=total is not None and _OUTPUT.search(message) is not None
+        tokens=total if tokens is None and not counts_output else tokens,
+        limit=_first_count(_LIMITS, message),
+        counts_output=counts_output,
     )
 
 

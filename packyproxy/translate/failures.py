@@ -127,6 +127,7 @@ def error_response(
     input_tokens_estimate: int,
     context_window: int,
     max_tokens: int | None,
+    max_tokens_was_sent: bool = False,
     in_stream: bool = False,
 ) -> ErrorResponse:
     """Write what a client is told about a failed upstream (wire-mapping 8.1, 8.3-8.6).
@@ -139,28 +140,27 @@ def error_response(
         now: Unix seconds.
         input_tokens_estimate: the local count of the request, used when the upstream named no number.
         context_window: the model's, used likewise.
-        max_tokens: the output limit that was sent upstream; None when none was.
+        max_tokens: the client's limit of the answer, if it has one.
+        max_tokens_was_sent: the upstream was given that limit, so it may have counted it.
         in_stream: the status line is spent; the error type is then one that clients retry on (wire-mapping 8.6).
     """
     rule = FAILURES[failure.kind]
     wait = wait_seconds(failure, now)
+    overflow = ""
+    if failure.kind is FailureKind.CONTEXT_OVERFLOW:
+        counted = max_tokens if max_tokens_was_sent or failure.counts_output else None
+        overflow = _overflow_message(failure, input_tokens_estimate, context_window, counted)
     if family == "anthropic":
         status, kind = rule.anthropic
         if in_stream and kind == "timeout_error":
             kind = "api_error"
-        message = _message(failure, rule, provider, now)
-        if failure.kind is FailureKind.CONTEXT_OVERFLOW:
-            message = _overflow_message(failure, input_tokens_estimate, context_window, max_tokens)
+        message = overflow or _message(failure, rule, provider, now)
         body = write_anthropic_error(kind, message, request_id=request_id)
     else:
         status, kind, code = rule.openai
         if rule.keeps_code:
             code = failure.code or code
-        message = _message(failure, rule, provider, now)
-        if failure.kind is FailureKind.CONTEXT_OVERFLOW:
-            message = failure.message or _overflow_message(
-                failure, input_tokens_estimate, context_window, max_tokens
-            )
+        message = (overflow and failure.message) or overflow or _message(failure, rule, provider, now)
         body = write_openai_error(kind, message, code=code, param=failure.param)
     return ErrorResponse(status=status, headers=_headers(failure, rule, family, status, wait, now), body=body)
 
@@ -258,12 +258,11 @@ def _quota_message(failure: Failure, provider: str | None, now: float) -> str:
 def _overflow_message(failure: Failure, estimate: int, context_window: int, max_tokens: int | None) -> str:
     """Write the sentence that Claude Code reads the numbers from (wire-mapping 8.4).
 
-    The second form makes it lower ``max_tokens``, which helps only while the input alone would fit.
+    ``max_tokens`` is None unless the upstream counted it. The sentence with it makes Claude Code lower it, which
+    helps only while the input alone would fit.
     """
     limit = failure.tokens_limit or context_window
     tokens = failure.tokens or estimate
-    if failure.counts_output and max_tokens is not None:
-        tokens -= max_tokens
     if max_tokens is not None and tokens < limit:
         tokens = max(tokens, limit - max_tokens + 1, 0)
         return (

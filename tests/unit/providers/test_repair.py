@@ -114,13 +114,14 @@ def test_repairs_are_no_repeats() -> None:
 
 def test_three_parameters_are_removed_at_most() -> None:
     """Each refused parameter is removed once, three in one request."""
-    history, sent, removed = History(), Sent(), []
+    history, sent = History(), Sent()
+    removed: list[str | None] = []
     for parameter in ("phase", "strict", "detail", "top_p"):
         decision = _decide(_failure("unsupported_parameter", param=parameter), history, sent)
         if isinstance(decision, Repair):
             removed.append(decision.remove_parameter)
             history, sent = decision.history, Sent(facts=decision.apply(sent.facts))
-    assert (["phase", "strict", "detail"], {"phase", "strict", "detail"}) == (
+    assert (["phase", "strict", "detail"], frozenset({"phase", "strict", "detail"})) == (
         removed,
         sent.facts.removed_parameters,
     )

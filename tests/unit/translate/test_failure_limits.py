@@ -87,20 +87,32 @@ _SUM = (
         pytest.param(
             "maximum context length is 200000 tokens; you requested 201000 tokens including max_tokens",
             {"max_tokens": 10_000},
-            "input length and `max_tokens` exceed context limit: 191000 + 10000 > 200000, decrease input length or "
+            "input length and `max_tokens` exceed context limit: 190001 + 10000 > 200000, decrease input length or "
             "`max_tokens` and try again",
             id="sum-only",
         ),
         pytest.param(
             "exceeds the context window",
             {"input_tokens_estimate": 100, "max_tokens": 64_000},
+            "prompt is too long: 272001 tokens > 272000 maximum",
+            id="output-limit-was-not-sent",
+        ),
+        pytest.param(
+            _SUM,
+            {"max_tokens": None},
+            "prompt is too long: 200001 tokens > 200000 maximum",
+            id="no-output-limit",
+        ),
+        pytest.param(
+            "exceeds the context window",
+            {"input_tokens_estimate": 100, "max_tokens": 64_000, "max_tokens_was_sent": True},
             "input length and `max_tokens` exceed context limit: 208001 + 64000 > 272000, decrease input length or "
             "`max_tokens` and try again",
             id="output-limit-was-sent",
         ),
         pytest.param(
             "exceeds the context window",
-            {"input_tokens_estimate": 280_000, "max_tokens": 64_000},
+            {"input_tokens_estimate": 280_000, "max_tokens": 64_000, "max_tokens_was_sent": True},
             "prompt is too long: 280000 tokens > 272000 maximum",
             id="input-alone-is-too-long",
         ),
@@ -166,6 +178,18 @@ def test_overflow_keeps_the_upstreams_text_for_openai() -> None:
             80,
             id="codex-mixed",
         ),
+        pytest.param(
+            {
+                "x-codex-primary-used-percent": "100",
+                "x-codex-primary-reset-at": str(_NOW + 50),
+                "x-codex-secondary-used-percent": "100",
+                "x-codex-secondary-reset-at": str(_NOW + 40),
+            },
+            {},
+            50,
+            id="codex-later-moment",
+        ),
+        pytest.param({"x-codex-primary-used-percent": "100"}, {}, 60, id="codex-without-time"),
         pytest.param({}, {"message": "Please try again in 1.898s."}, 1.898, id="text-seconds"),
         pytest.param({}, {"message": "try again in 250ms"}, 0.25, id="text-milliseconds"),
         pytest.param({}, {"message": "Try again in 6m0s"}, 360, id="text-minutes"),

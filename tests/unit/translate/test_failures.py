@@ -113,6 +113,8 @@ _ROWS: list[Any] = [
                  (404, "not_found_error"), (404, _INVALID, "model_not_found"), id="model-code"),
     pytest.param(404, _json(message="The model `gpt-9` does not exist"), "model_not_found",
                  (404, "not_found_error"), (404, _INVALID, "model_not_found"), id="model-text"),
+    pytest.param(404, _json(message="You have no access to this model"), "model_not_found",
+                 (404, "not_found_error"), (404, _INVALID, "model_not_found"), id="model-404"),
     pytest.param(404, b"404 page not found", "wrong_url", (502, "api_error"), (502, "server_error", None), id="404"),
     pytest.param(405, b"", "wrong_url", (502, "api_error"), (502, "server_error", None), id="405"),
     pytest.param(413, _HTML, "too_large",
@@ -271,6 +273,7 @@ def test_every_kind_has_a_row() -> None:
         ),
         ("'prompt_cache_key': Extra inputs are not permitted", None, "prompt_cache_key"),
         ("client_metadata isn't supported", None, "client_metadata"),
+        ("Unknown value 'web_search_call.action.sources'", None, "include[web_search_call.action.sources]"),
     ],
 )
 def test_unsupported_parameter_is_named(message: str, param: str | None, parameter: str) -> None:

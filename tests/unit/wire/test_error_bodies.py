@@ -19,6 +19,7 @@ _DEEP = b"[" * 3000 + b"]" * 3000
             "'temperature': extra; bad",
             id="detail-list",
         ),
+        pytest.param(b'{"detail":{"message":"no"}}', "no", id="detail-object"),
         pytest.param(b'{"message":"no","code":"c"}', "no", id="message"),
         pytest.param(b'{"error":{"code":"c"},"message":"beside"}', "beside", id="message-beside-error"),
         pytest.param(b'{"type":"error","error":{"message":"no"}}', "no", id="nested-event"),
