@@ -1,4 +1,4 @@
-"""``packyproxy`` with one addition: on SIGUSR1 it writes the number of its unfinished asyncio tasks to a file.
+"""``packyproxy`` with one addition: on SIGUSR1 it writes to a file how many asyncio tasks and Python objects it holds.
 
 Usage: python benchmarks/counted_serve.py FILE serve ...
 """
@@ -12,15 +12,16 @@ from pathlib import Path
 from packyproxy.cli.main import main
 
 
-def _write_count(file: Path) -> None:
+def _write_counts(file: Path) -> None:
     gc.collect()
-    tasks = sum(isinstance(thing, asyncio.Task) and not thing.done() for thing in gc.get_objects())
+    things = gc.get_objects()
+    tasks = sum(isinstance(thing, asyncio.Task) and not thing.done() for thing in things)
     unfinished = file.with_suffix(".new")
-    unfinished.write_text(str(tasks))
+    unfinished.write_text(f"{tasks} {len(things)}")
     unfinished.replace(file)
 
 
 if __name__ == "__main__":
-    count_file = Path(sys.argv.pop(1))
-    signal.signal(signal.SIGUSR1, lambda *_: _write_count(count_file))
+    counts_file = Path(sys.argv.pop(1))
+    signal.signal(signal.SIGUSR1, lambda *_: _write_counts(counts_file))
     sys.exit(main(sys.argv[1:]))

@@ -42,7 +42,7 @@ class ServerProcess:
         self._started_at = time.perf_counter()
         self.ready_seconds = 0.0
         """From exec to the first 200 of /readyz."""
-        self.task_count: Path | None = None
+        self.counts_file: Path | None = None
         """The file that ``counted_serve.py`` writes, when it runs."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PACKY")}
         self._process = subprocess.Popen(
@@ -77,14 +77,18 @@ class ServerProcess:
         """Return the number of open file descriptors."""
         return sum(1 for _ in (self._proc / "fd").iterdir())
 
-    async def open_tasks(self) -> int:
-        """Return the number of unfinished asyncio tasks; only of a process that counts them."""
-        assert self.task_count is not None, "started without counts_tasks"
-        self.task_count.unlink(missing_ok=True)
+    async def object_counts(self) -> tuple[int, int]:
+        """Return the numbers of unfinished asyncio tasks and of all objects that the garbage collector knows.
+
+        Only of a process that counts them; it collects garbage first.
+        """
+        assert self.counts_file is not None, "started without counts_objects"
+        self.counts_file.unlink(missing_ok=True)
         self._process.send_signal(signal.SIGUSR1)
-        if not await wait_until(self.task_count.exists, seconds=_STOP_SECONDS):
-            raise RuntimeError("the server did not tell its tasks")
-        return int(self.task_count.read_text())
+        if not await wait_until(self.counts_file.exists, seconds=_STOP_SECONDS):
+            raise RuntimeError("the server did not tell its counts")
+        tasks, objects = self.counts_file.read_text().split()
+        return int(tasks), int(objects)
 
     def stop(self) -> None:
         """End the process, by force when it does not end by itself."""
@@ -108,24 +112,24 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def started_proxy(upstream_url: str, *, counts_tasks: bool = False) -> AsyncIterator[ServerProcess]:
+async def started_proxy(upstream_url: str, *, counts_objects: bool = False) -> AsyncIterator[ServerProcess]:
     """Run ``packyproxy serve`` in front of an upstream for the length of the block.
 
     Args:
         upstream_url: the provider's base URL.
-        counts_tasks: serve through ``counted_serve.py``, which tells its open asyncio tasks on request.
+        counts_objects: serve through ``counted_serve.py``, which tells what it holds on request.
     """
     with tempfile.TemporaryDirectory(prefix="packyproxy-bench-") as folder:
         config = Path(folder) / "config.yaml"
         config.write_text(_CONFIG.format(upstream_url=upstream_url))
         port = _free_port()
-        task_count = Path(folder) / "tasks"
+        counts_file = Path(folder) / "counts"
         program = [str(Path(sys.executable).with_name("packyproxy"))]
-        if counts_tasks:
-            program = [sys.executable, str(_HERE / "counted_serve.py"), str(task_count)]
+        if counts_objects:
+            program = [sys.executable, str(_HERE / "counted_serve.py"), str(counts_file)]
         command = [*program, "serve", "--config", str(config), "--port", str(port)]
         async with _started(command, port) as server:
-            server.task_count = task_count
+            server.counts_file = counts_file
             yield server
 
 

@@ -45,11 +45,11 @@ class Bench(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def started_bench(*, counts_tasks: bool = False) -> AsyncIterator[Bench]:
+async def started_bench(*, counts_objects: bool = False) -> AsyncIterator[Bench]:
     """Start upstream, proxy and pump, and warm them up with some requests."""
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(started_upstream())
-        proxy = await stack.enter_async_context(started_proxy(upstream.url, counts_tasks=counts_tasks))
+        proxy = await stack.enter_async_context(started_proxy(upstream.url, counts_objects=counts_objects))
         pump = await stack.enter_async_context(started_pump(upstream.url))
         bench = Bench(
             upstream=upstream,
