@@ -77,6 +77,11 @@ class MessagesRequest(Struct, frozen=True, kw_only=True):
         """Whether the client only wants a cache warmed: ``max_tokens: 0``."""
         return self.body.max_tokens == 0 and not self.is_counting
 
+    @property
+    def max_tokens(self) -> int | None:
+        """The limit of the answer, as the client asked for it."""
+        return None if isinstance(self.body.max_tokens, UnsetType) else self.body.max_tokens
+
     def opening(self) -> bytes:
         """Return the instructions and the first user text: what names a session that nothing else names."""
         return bytes(self.instructions) + b"\0" + first_user_text(self.turns)
@@ -369,7 +374,7 @@ def _stream_facts(
     request: MessagesRequest, target: Target, names: ToolNames, plan: ToolPlan, *, has_limit: bool
 ) -> StreamFacts:
     body = request.body
-    max_tokens = None if isinstance(body.max_tokens, UnsetType) else body.max_tokens
+    max_tokens = request.max_tokens
     is_limited = max_tokens is not None and max_tokens < _UNLIMITED_TEXT_TOKENS and not has_limit
     return StreamFacts(
         model=body.model,
