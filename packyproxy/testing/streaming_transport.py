@@ -60,7 +60,9 @@ class StreamingASGITransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Start the app on one request and return its answer as soon as the headers are known."""
         library = _library_of(request)
-        exchange = _Exchange(self._app, self._scope(request), request, library, self._buffer_bytes, self._ended)
+        exchange = _Exchange(
+            self._app, self._scope(request), request, library, self._buffer_bytes, self._ended
+        )
         self._exchanges.add(exchange)
         try:
             status, headers = await exchange.head()
@@ -165,6 +167,8 @@ class _Exchange:
 
     async def _send(self, message: _Message) -> None:
         if self._client_left.is_set():
+            # A write to a dead socket is taken, too, but gives the app a turn to hear of the disconnect.
+            await asyncio.sleep(0)
             return
         if message["type"] == "http.response.start":
             self._head = (message["status"], [(bytes(n), bytes(v)) for n, v in message.get("headers", ())])
@@ -208,7 +212,9 @@ class _Exchange:
                 if self.error is not None:
                     self._raise_app_error()
                 return
-            self._check_app("peer closed connection without sending complete message body (incomplete chunked read)")
+            self._check_app(
+                "peer closed connection without sending complete message body (incomplete chunked read)"
+            )
             await self._wait_for_news()
 
     def disconnect(self) -> None:
