@@ -102,9 +102,8 @@ def _serve_in_workers(config: Config, listener: socket.socket, count: int) -> in
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     while len(workers) < count and not is_stopping:
-        worker = context.Process(target=_worker, args=(config, listener))
-        worker.start()
-        workers.append(worker)
+        workers.append(context.Process(target=_worker, args=(config, listener)))
+        workers[-1].start()
     wait([worker.sentinel for worker in workers])
     has_died = not is_stopping
     if has_died:

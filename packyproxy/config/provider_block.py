@@ -44,8 +44,8 @@ def read_packycode(block: Section) -> ProviderConfig:
     if _needs_key(provider) and credentials.lacks("openai-api-key"):
         fix = f"add your provider's key, or set {block.at('requires-openai-auth')}: false if it takes none"
         credentials.problem("openai-api-key", "missing", "is missing", fix)
-    credentials.close()
-    block.close()
+    credentials.close(api_key="openai-api-key", key="openai-api-key")
+    block.close(**dict.fromkeys(("api_key", "apikey", "key", "openai_api_key"), "credentials.openai-api-key"))
     return provider
 
 
@@ -61,7 +61,7 @@ def read_tppc(entry: Section) -> ProviderConfig:
         entry.problem("name", "missing", "is missing", "give the provider a name of its own")
     if _needs_key(provider) and entry.lacks("api-key"):
         entry.problem("api-key", "missing", "is missing", "add the provider's key, or set enabled: false")
-    entry.close()
+    entry.close(**dict.fromkeys(("apikey", "key", "openai_api_key", "credentials"), "api-key"))
     return provider
 
 
@@ -110,7 +110,7 @@ def _read_provider(
 def _read_defaults(section: Section) -> Defaults:
     default = Defaults()
     defaults = Defaults(
-        model=section.optional_text("model", check=check_model) or default.model,
+        model=section.required_text("model", default.model, check=check_model),
         effort=section.choice("model-reasoning-effort", "high", EFFORTS),
         small_model=section.optional_text("small-model", check=check_model),
     )

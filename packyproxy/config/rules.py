@@ -152,7 +152,7 @@ def _check_url(value: str) -> Complaint | None:
             "write them percent-encoded, or remove them",
         )
     if not value.lower().startswith(("http://", "https://")):
-        return "not an http(s) URL", "begin with https://"
+        return "not an http(s) URL", "use https://" if "://" in value else "add https://"
     try:
         url = urlsplit(value)
         host, port = url.hostname, url.port

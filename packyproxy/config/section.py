@@ -58,7 +58,7 @@ class Section:
             return cls(findings, value, path)
         if value is not None:
             findings.add(
-                path, "wrong_type", f"{_kind(value)}, not a mapping", "write key: value lines under it"
+                path, "wrong_type", f"is {_kind(value)}, not a mapping", "write key: value lines under it"
             )
         return cls(findings, {}, path)
 
@@ -119,6 +119,14 @@ class Section:
         value = self.text(key, check=check)
         return value if value and value.strip() else None
 
+    def required_text(self, key: str, default: str, *, check: _Check) -> str:
+        """Take text that must not be blank."""
+        value = self.text(key, check=check)
+        if value is not None and not value.strip():
+            self.problem(key, "missing", "is blank", "give it a value or remove the line")
+            return default
+        return default if value is None else value
+
     def texts(self, key: str, *, check: _Check) -> tuple[str, ...]:
         """Take a list of texts that must not be blank."""
         found = []
@@ -140,7 +148,8 @@ class Section:
                 return option
         near = difflib.get_close_matches(value.lower(), options, n=1)
         guess = f"; did you mean {near[0]}?" if near else ""
-        self.problem(key, "not_an_option", "not a known value", f"use one of {', '.join(options)}{guess}")
+        offer = f"use one of {', '.join(options)}" if len(options) > 1 else f"use {options[0]}"
+        self.problem(key, "not_an_option", "not a known value", offer + guess)
         return default
 
     def flag(self, key: str, *, default: bool) -> bool:
@@ -224,17 +233,18 @@ class Section:
         value = self._values.get(key)
         return value is None or (isinstance(value, str) and not value.strip())
 
-    def close(self) -> None:
-        """Report every key that was not taken."""
+    def close(self, **meant: str) -> None:
+        """Report every key that was not taken; ``meant`` names by usual mistake (``api_key``) what was meant."""
         known = list(self._taken)
         for key in self._values:
             if not isinstance(key, str):
                 self._findings.add(self.path, "key_not_text", "a key is not text", "put the key in quotes")
             elif key not in self._taken:
-                self._unknown(key, known)
+                self._unknown(key, known, meant)
 
-    def _unknown(self, key: str, known: list[str]) -> None:
-        near = difflib.get_close_matches(key.lower().replace("_", "-"), known, n=1)
+    def _unknown(self, key: str, known: list[str], meant: Mapping[str, str]) -> None:
+        near = [text for mistake, text in meant.items() if mistake == key.lower().replace("-", "_")]
+        near = near or difflib.get_close_matches(key.lower().replace("_", "-"), known, n=1)
         fix = f"did you mean {near[0]}?" if near else f"remove it; known here: {', '.join(known)}"
         self.problem(_shown(key), "unknown_key", "unknown key", fix)
 
@@ -282,7 +292,7 @@ class Section:
         return None
 
     def _wrong_type(self, path: str, value: object, wanted: str, fix: str) -> None:
-        self._findings.add(path, "wrong_type", f"{_kind(value)}, not {wanted}", fix)
+        self._findings.add(path, "wrong_type", f"is {_kind(value)}, not {wanted}", fix)
 
     def _surprising_number(self, key: str, wanted: str) -> None:
         self.problem(key, "wrong_type", "YAML reads this as another number than it seems", f"write {wanted}")

@@ -45,7 +45,7 @@ def read_config(findings: Findings, root: object, source: str) -> Config:
     """Read the whole file, with the default wherever something is wrong; problems go to ``findings``."""
     top = Section.of(findings, root, "")
     config = Config(
-        host=top.optional_text("host", check=check_host) or _DEFAULT.host,
+        host=top.required_text("host", _DEFAULT.host, check=check_host),
         port=top.whole("port", _DEFAULT.port, low=0, high=65_535),
         api_keys=tuple(Secret(key) for key in top.texts("api-keys", check=check_key)),
         remote_management=_read_remote_management(top.section("remote-management")),

@@ -236,14 +236,10 @@ class _Conversion:
         except ValueError:
             return text
 
-    def _unknown_tag(self, node: yaml.Node, path: str) -> None:
-        self._problem(
-            path,
-            "yaml_tag",
-            "YAML tags (!name) are not supported",
-            "remove the tag",
-            node.start_mark.line + 1,
-        )
+    def _unknown_tag(self, node: yaml.Node, path: str) -> object:
+        line = node.start_mark.line + 1
+        self._problem(path, "yaml_tag", "YAML tags (!name) are not supported", "remove the tag", line)
+        return _UNREADABLE
 
     def _problem(self, path: str, code: str, message: str, fix: str, line: int) -> None:
         self._problems.append(Problem(field=path, code=code, message=message, fix=fix, line=line))
