@@ -30,6 +30,8 @@ _MAX_TEXT_BYTES = 65_536
 """Where a body that is no JSON is cut before it is searched: titles and sentences stand at the beginning."""
 
 _MASK = "***"
+_SHORTEST_SECRET = 4
+"""Anything shorter is found in every text and protects nothing."""
 _KEY_LIKE = re.compile(r"\bsk-[A-Za-z0-9_*.\-]{4,}")
 _BEARER = re.compile(
     r"\b(bearer\s+)(?!(?:tokens?|auth|authentication|authorization|headers?|schemes?)\b)[^\s\"',;]+",
@@ -91,7 +93,7 @@ def clean_text(text: str, secrets: Sequence[str] = ()) -> str:
     """Return ``text`` as one printable line of at most 1000 characters with secrets masked."""
     text = text[:_MAX_TEXT_BYTES]
     for secret in secrets:
-        if secret:
+        if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, _MASK)
     text = _BEARER.sub(rf"\g<1>{_MASK}", text)
     text = _KEY_LIKE.sub(_MASK, text)
@@ -210,7 +212,10 @@ def _text(value: object) -> str:
 
 
 def _token(value: object, pattern: re.Pattern[str]) -> str | None:
-    return value if isinstance(value, str) and pattern.fullmatch(value) else None
+    """Take a name; one that looks like a key is none."""
+    if isinstance(value, str) and pattern.fullmatch(value) and not _KEY_LIKE.search(value):
+        return value
+    return None
 
 
 def _number(value: object) -> float | None:

@@ -256,6 +256,12 @@ def test_quota_sentence(error: dict[str, Any], sentence: str) -> None:
     assert (sentence, sentence) == (_message(_respond(failure)), _message(_respond(failure, "openai")))
 
 
+def test_quota_sentence_without_a_provider() -> None:
+    """A provider that is not to be named is left out."""
+    message = _message(_respond(_quota(), provider=None))
+    assert "usage limit reached; wait or enable another provider" == message
+
+
 def test_rate_limit_keeps_the_upstreams_text() -> None:
     """A rate limit is explained by whoever set it."""
     failure = classify_response(429, {}, b'{"error":{"message":"30 requests per minute"}}')

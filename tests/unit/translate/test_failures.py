@@ -4,6 +4,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from packyproxy.errors import AccessDenied, Failure, FailureKind, InvalidRequest, NoProvider
 from packyproxy.translate.contract import Family
@@ -294,6 +296,50 @@ def test_unsupported_parameter_is_named(message: str, param: str | None, paramet
 def test_other_complaints_remove_nothing(message: str, param: str | None) -> None:
     """A bad value, an ordinary word or a required parameter is no unsupported optional one."""
     assert FailureKind.INVALID_REQUEST is classify_response(400, {}, _json(message=message, param=param)).kind
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "error",
+                    "response",
+                    "detail",
+                    "message",
+                    "code",
+                    "type",
+                    "param",
+                    "resets_at",
+                    "status",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(
+    status=st.integers(100, 599),
+    headers=st.dictionaries(
+        st.sampled_from(
+            ["retry-after", "retry-after-ms", "x-codex-primary-used-percent", "x-codex-primary-reset-at"]
+        ),
+        st.text(max_size=12) | st.integers().map(str),
+    ),
+    body=st.binary(max_size=60) | _VALUES.map(msgspec.json.encode),
+)
+def test_any_answer_can_be_told(status: int, headers: dict[str, str], body: bytes) -> None:
+    """Whatever an upstream answers, its client gets an error status and a message on one line."""
+    response = _respond(classify_response(status, headers, body))
+    message = _error(response)["message"]
+    assert (True, [message]) == (400 <= response.status < 600, message.splitlines())
 
 
 @pytest.mark.parametrize(

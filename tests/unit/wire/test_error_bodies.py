@@ -64,6 +64,7 @@ def test_fields_of_an_error_object_are_read() -> None:
         pytest.param(b'{"error_type":"t","detail":"x"}', "t", id="error-type-beside"),
         pytest.param(b'{"error":{"type":"with space"}}', None, id="prose-is-no-type"),
         pytest.param(b'{"error":{"type":7}}', None, id="number-is-no-type"),
+        pytest.param(b'{"error":{"type":"sk-canary"}}', None, id="key-is-no-type"),
     ],
 )
 def test_type_is_kept_only_when_it_is_one(body: bytes, kind: str | None) -> None:
@@ -107,7 +108,7 @@ def test_any_bytes_are_read(body: bytes) -> None:
 )
 def test_text_is_one_line_without_secrets(text: str, clean: str) -> None:
     """Control characters become spaces, and whatever looks like a credential is masked."""
-    assert clean == clean_text(text, ["", "tok-secret-1"])
+    assert clean == clean_text(text, ["", "a", "tok-secret-1"])
 
 
 def test_text_is_cut_after_masking() -> None:
