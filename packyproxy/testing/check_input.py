@@ -82,7 +82,11 @@ _ID_PREFIXES = {
 
 _CALLS = {"function_call": "function_call_output", "custom_tool_call": "custom_tool_call_output"}
 _OUTPUTS = {output: call for call, output in _CALLS.items()}
-_FOLLOWERS = frozenset(_TYPES) - frozenset(_OUTPUTS) - {"message", "item_reference", "compaction", "compaction_trigger"}
+_FOLLOWERS = (
+    frozenset(_TYPES)
+    - frozenset(_OUTPUTS)
+    - {"message", "item_reference", "compaction", "compaction_trigger"}
+)
 """What a reasoning item can have produced, apart from an assistant message."""
 
 _URL = re.compile(r"https?://\S+")
@@ -179,10 +183,14 @@ def _check_image(part: _Item, where: str) -> None:
 def _check_file(part: _Item, where: str) -> None:
     sources = [key for key in ("file_data", "file_url", "file_id") if part.get(key) is not None]
     if not sources:
-        text = f"Missing required parameter: '{where}'. One of 'file_data', 'file_url' or 'file_id' is required."
+        text = (
+            f"Missing required parameter: '{where}'. One of 'file_data', 'file_url' or 'file_id' is required."
+        )
         raise invalid(text, where, "missing_required_parameter")
     if len(sources) > 1:
-        raise invalid(f"Mutually exclusive parameters: '{where}'. Give only one source.", where, "mutually_exclusive")
+        raise invalid(
+            f"Mutually exclusive parameters: '{where}'. Give only one source.", where, "mutually_exclusive"
+        )
     if sources == ["file_url"] and not _URL.fullmatch(field(part, "file_url", str, where)):
         raise invalid(f"Invalid '{where}.file_url'. Expected a valid URL.", f"{where}.file_url")
     if sources == ["file_data"]:
@@ -198,7 +206,9 @@ def _check_base64(data: str, param: str) -> None:
     try:
         b64decode(data, validate=True)
     except ValueError as error:
-        raise invalid(f"Invalid '{param}'. Expected valid base64-encoded data.", param, "invalid_base64") from error
+        raise invalid(
+            f"Invalid '{param}'. Expected valid base64-encoded data.", param, "invalid_base64"
+        ) from error
 
 
 def _check_call(item: _Item, where: str) -> None:
@@ -290,7 +300,9 @@ def _check_pairing(items: Sequence[_Item]) -> None:
             if called.get(call_id) != _OUTPUTS[kind]:
                 raise invalid(f"No tool call found for {what} output with call_id {call_id}.", "input", None)
             if call_id in answered:
-                raise invalid(f"Duplicate tool output found for {what} with call_id {call_id}.", "input", None)
+                raise invalid(
+                    f"Duplicate tool output found for {what} with call_id {call_id}.", "input", None
+                )
             answered.add(call_id)
     for call_id, kind in called.items():
         if call_id not in answered:

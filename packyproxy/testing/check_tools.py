@@ -13,7 +13,9 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]+")
 _KEYS = {
     "function": frozenset({"type", "name", "description", "parameters", "strict"}),
     "custom": frozenset({"type", "name", "description", "format"}),
-    "web_search": frozenset({"type", "filters", "user_location", "search_context_size", "external_web_access"}),
+    "web_search": frozenset(
+        {"type", "filters", "user_location", "search_context_size", "external_web_access"}
+    ),
 }
 
 _HOSTED = (
@@ -100,11 +102,15 @@ def check_strict_schema(schema: Mapping[str, Any], subject: str, param: str, cod
             continue
         context = f"Invalid schema for {subject}: In context={path!r}, "
         if node.get("additionalProperties") is not False:
-            raise invalid(f"{context}'additionalProperties' is required to be supplied and to be false.", param, code)
+            raise invalid(
+                f"{context}'additionalProperties' is required to be supplied and to be false.", param, code
+            )
         properties, required = node.get("properties", {}), node.get("required", [])
         absent = [name for name in properties if name not in required]
         if absent:
-            text = "'required' is required to be supplied and to be an array including every key in properties. "
+            text = (
+                "'required' is required to be supplied and to be an array including every key in properties. "
+            )
             raise invalid(f"{context}{text}Missing '{absent[0]}'.", param, code)
 
 
@@ -127,7 +133,11 @@ def _check_function(tool: Mapping[str, Any], where: str) -> None:
     kind = schema.get("type")
     if kind != "object":
         shown = "None" if kind is None else kind
-        raise invalid(f"{start}schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{shown}\"'.", param, code)
+        raise invalid(
+            f"{start}schema must be a JSON Schema of 'type: \"object\"', got 'type: \"{shown}\"'.",
+            param,
+            code,
+        )
     if any(key in schema for key in _NOT_AT_ROOT):
         rule = "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level."
         raise invalid(start + rule, param, code)

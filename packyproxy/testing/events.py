@@ -46,7 +46,13 @@ class AnswerWriter:
     """
 
     def __init__(
-        self, request: Mapping[str, Any], *, request_bytes: int, ids: Ids, vault: ReasoningVault, created_at: int
+        self,
+        request: Mapping[str, Any],
+        *,
+        request_bytes: int,
+        ids: Ids,
+        vault: ReasoningVault,
+        created_at: int,
     ) -> None:
         self._request = request
         self._request_bytes = request_bytes
@@ -70,7 +76,9 @@ class AnswerWriter:
         for index, item in enumerate(items):
             has_call_after = any(isinstance(later, Call) for later in items[index + 1 :])
             is_cut = turn.incomplete is not None and index == len(items) - 1
-            runs.append(list(self._item(item, turn, index, output, has_call_after=has_call_after, is_cut=is_cut)))
+            runs.append(
+                list(self._item(item, turn, index, output, has_call_after=has_call_after, is_cut=is_cut))
+            )
         if turn.detail != "response":
             events += _in_order(runs, items, interleaves=turn.interleaves)
         usage = turn.usage or self._rough_usage(output)
@@ -140,7 +148,10 @@ class AnswerWriter:
             "service_tier": (tier or "default") if is_over else (tier or "auto"),
             "store": bool(request.get("store", True)),
             "temperature": request.get("temperature", 1.0),
-            "text": {"format": text.get("format", {"type": "text"}), "verbosity": text.get("verbosity", "medium")},
+            "text": {
+                "format": text.get("format", {"type": "text"}),
+                "verbosity": text.get("verbosity", "medium"),
+            },
             "tool_choice": request.get("tool_choice", "auto"),
             "tools": request.get("tools", []),
             "top_logprobs": 0,
@@ -220,11 +231,17 @@ class AnswerWriter:
                 action["sources"] = [{"type": "url", "url": url} for url in item.sources]
         else:
             action = {"type": "open_page", "url": item.query}
-        opened = {"id": item_id, "type": "web_search_call", "status": "in_progress", "action": {"type": item.action}}
+        opened = {
+            "id": item_id,
+            "type": "web_search_call",
+            "status": "in_progress",
+            "action": {"type": item.action},
+        }
         finished = {"id": item_id, "type": "web_search_call", "status": item.status, "action": action}
         states = ("in_progress", "searching", *(("completed",) if item.status == "completed" else ()))
         events: list[Event] = [
-            {"type": f"response.web_search_call.{state}", "output_index": index, "item_id": item_id} for state in states
+            {"type": f"response.web_search_call.{state}", "output_index": index, "item_id": item_id}
+            for state in states
         ]
         return opened, events, finished
 
@@ -349,7 +366,13 @@ def _deltas(kind: str, place: Event, text: str, turn: Turn, extra: Event | None 
         return []
     size = turn.delta_characters
     return [
-        {"type": kind, **place, "delta": text[at : at + size], **(extra or {}), "obfuscation": _obfuscation(kind, at)}
+        {
+            "type": kind,
+            **place,
+            "delta": text[at : at + size],
+            **(extra or {}),
+            "obfuscation": _obfuscation(kind, at),
+        }
         for at in range(0, len(text), size)
     ]
 
@@ -364,7 +387,9 @@ def _in_order(runs: list[list[Event]], items: Sequence[OutputItem], *, interleav
     if not interleaves:
         return [event for run in runs for event in run]
     calls = [run for run, item in zip(runs, items, strict=True) if isinstance(item, Call)]
-    before = [event for run, item in zip(runs, items, strict=True) if not isinstance(item, Call) for event in run]
+    before = [
+        event for run, item in zip(runs, items, strict=True) if not isinstance(item, Call) for event in run
+    ]
     mixed = [event for row in zip_longest(*(run[:-1] for run in calls)) for event in row if event is not None]
     return before + mixed + [run[-1] for run in calls]
 
@@ -373,7 +398,8 @@ def _numbered(events: list[Event]) -> list[Event]:
     numbers = count()
     return [
         # Notices of a relay are not the API's own events and carry no number.
-        event if "sequence_number" in event or not event["type"].startswith(("response.", "error")) else
-        {"type": event["type"], "sequence_number": next(numbers), **event}
+        event
+        if "sequence_number" in event or not event["type"].startswith(("response.", "error"))
+        else {"type": event["type"], "sequence_number": next(numbers), **event}
         for event in events
     ]

@@ -201,7 +201,11 @@ class FakeUpstream:
             return script[position]
         if self._when_exhausted == "repeat" and script:
             return script[-1]
-        return request.last_text if self._when_exhausted == "echo" else Fault.status(500, "The script has ended.")
+        return (
+            request.last_text
+            if self._when_exhausted == "echo"
+            else Fault.status(500, "The script has ended.")
+        )
 
     async def _answer(self, request: ReceivedRequest, send: _Send) -> None:
         answer = self._next_answer(request)
@@ -213,7 +217,9 @@ class FakeUpstream:
                 body = (answer.body,) if isinstance(answer.body, bytes) else answer.body
                 delivery = Delivery(answer.status, answer.headers, iter(body))
             case str() | Turn() | BrokenStream():
-                delivery = deliver(answer, self._writer(request), request.body, self._framing, mode=self._mode)
+                delivery = deliver(
+                    answer, self._writer(request), request.body, self._framing, mode=self._mode
+                )
             case _:
                 problem = f"a script cannot answer with {type(answer).__name__}"
                 raise TypeError(problem)

@@ -37,7 +37,9 @@ class Fault(Struct, frozen=True):
         return Fault.answer(status, {"error": error}, headers=headers)
 
     @staticmethod
-    def detail(status: int, detail: str | Sequence[Any], *, headers: Mapping[str, str] | None = None) -> "Fault":
+    def detail(
+        status: int, detail: str | Sequence[Any], *, headers: Mapping[str, str] | None = None
+    ) -> "Fault":
         """Answer with a ``{"detail": ...}`` body, the form of codex back ends."""
         return Fault.answer(status, {"detail": detail}, headers=headers)
 
@@ -96,7 +98,9 @@ class Fault(Struct, frozen=True):
     @staticmethod
     def unauthorized() -> "Fault":
         """Answer 401 ``invalid_api_key``."""
-        return Fault.status(401, "Incorrect API key provided.", type="invalid_request_error", code="invalid_api_key")
+        return Fault.status(
+            401, "Incorrect API key provided.", type="invalid_request_error", code="invalid_api_key"
+        )
 
     @staticmethod
     def forbidden() -> "Fault":
@@ -116,7 +120,9 @@ class Fault(Struct, frozen=True):
             f"This model's maximum context length is {limit} tokens. However, your messages resulted in {tokens} tokens. "
             "Please reduce the length of the messages."
         )
-        return Fault.status(400, message, type="invalid_request_error", param="input", code="context_length_exceeded")
+        return Fault.status(
+            400, message, type="invalid_request_error", param="input", code="context_length_exceeded"
+        )
 
     @staticmethod
     def refused_reasoning() -> "Fault":
@@ -128,7 +134,9 @@ class Fault(Struct, frozen=True):
     def html(status: int = 502) -> "Fault":
         """Answer with the error page of a proxy in between."""
         page = f"<html>\r\n<head><title>{status} Bad Gateway</title></head>\r\n<body>\r\n<center><h1>{status} Bad Gateway"
-        return Fault.answer(status, page + "</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
+        return Fault.answer(
+            status, page + "</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
+        )
 
     @staticmethod
     def empty(status: int = 200) -> "Fault":

@@ -18,11 +18,19 @@ __all__ = [
     "field",
     "invalid",
     "invalid_value",
+    "listing",
     "missing",
     "unknown",
 ]
 
-_ARTICLES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "an integer", float: "a decimal"}
+_ARTICLES = {
+    dict: "an object",
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a decimal",
+}
 
 
 class Refusal(Struct, frozen=True):
@@ -70,11 +78,14 @@ def unknown(param: str) -> Refused:
 
 def invalid_value(value: object, allowed: Iterable[str], param: str) -> Refused:
     """Say that a value is none of those that exist."""
-    quoted = [f"'{one}'" for one in allowed]
+    return invalid(f"Invalid value: '{value}'. Supported values are: {listing(allowed)}.", param)
+
+
+def listing(values: Iterable[str]) -> str:
+    """Return values in the API's way of listing them: two are joined without a comma."""
+    quoted = [f"'{value}'" for value in values]
     head, last = ", ".join(quoted[:-1]), quoted[-1]
-    # Two values are joined without a comma, as the API does.
-    listing = f"{head}{',' if len(quoted) > 2 else ''} and {last}" if head else last  # noqa: PLR2004
-    return invalid(f"Invalid value: '{value}'. Supported values are: {listing}.", param)
+    return f"{head}{',' if len(quoted) > 2 else ''} and {last}" if head else last  # noqa: PLR2004
 
 
 def check_type(value: object, expected: type | tuple[type, ...], param: str) -> None:
@@ -112,4 +123,6 @@ def check_length(text: str, param: str, longest: int = 64) -> None:
         raise invalid(f"{start}, but got an empty string instead.", param, "empty_string")
     if len(text) > longest:
         start = f"Invalid '{param}': string too long. Expected a string with maximum length {longest}"
-        raise invalid(f"{start}, but got a string with length {len(text)} instead.", param, "string_above_max_length")
+        raise invalid(
+            f"{start}, but got a string with length {len(text)} instead.", param, "string_above_max_length"
+        )

@@ -11,7 +11,18 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-__all__ = ["Call", "Citation", "Framing", "Message", "OutputItem", "Reasoning", "Search", "Stream", "Turn", "Usage"]
+__all__ = [
+    "Call",
+    "Citation",
+    "Framing",
+    "Message",
+    "OutputItem",
+    "Reasoning",
+    "Search",
+    "Stream",
+    "Turn",
+    "Usage",
+]
 
 _compact = msgspec.json.Encoder().encode
 
@@ -152,7 +163,9 @@ class Turn(Struct, frozen=True):
         items.extend(self.searches)
         texts = [self.text] if isinstance(self.text, str) else list(self.text)
         last = len(texts) - 1
-        items.extend(Message(text, self.citations if n == last else ()) for n, text in enumerate(texts) if text)
+        items.extend(
+            Message(text, self.citations if n == last else ()) for n, text in enumerate(texts) if text
+        )
         if self.refusal:
             items.append(Message(refusal=self.refusal))
         items.extend(self.calls)

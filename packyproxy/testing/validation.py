@@ -22,6 +22,7 @@ from packyproxy.testing.refusals import (
     field,
     invalid,
     invalid_value,
+    listing,
     missing,
 )
 
@@ -171,7 +172,9 @@ def _check_platform(body: Mapping[str, Any], rules: Rules) -> None:
     tools = body.get("tools")
     if isinstance(tools, list) and len(tools) > _MAX_PLATFORM_TOOLS:
         text = f"Invalid 'tools': array too long. Expected an array with maximum length {_MAX_PLATFORM_TOOLS}"
-        raise invalid(f"{text}, but got an array with length {len(tools)} instead.", "tools", "array_above_max_length")
+        raise invalid(
+            f"{text}, but got an array with length {len(tools)} instead.", "tools", "array_above_max_length"
+        )
 
 
 def _check_fields(body: Mapping[str, Any], rules: Rules) -> None:
@@ -179,7 +182,12 @@ def _check_fields(body: Mapping[str, Any], rules: Rules) -> None:
         raise missing("input")
     check_type(body["input"], (list, str), "input")
     check_length(body["model"], "model", 256)
-    for key, expected in (("instructions", str), ("parallel_tool_calls", bool), ("store", bool), ("stream", bool)):
+    for key, expected in (
+        ("instructions", str),
+        ("parallel_tool_calls", bool),
+        ("store", bool),
+        ("stream", bool),
+    ):
         if body.get(key) is not None:
             check_type(body[key], expected, key)
     if body.get("prompt_cache_key") is not None:
@@ -209,9 +217,10 @@ def _check_reasoning(reasoning: Any, model: str, rules: Rules) -> None:
         raise invalid_value(effort, _EFFORTS, "reasoning.effort")
     allowed = _allowed_efforts(model, rules)
     if effort not in allowed:
-        listing = ", ".join(f"'{one}'" for one in allowed[:-1]) + f", and '{allowed[-1]}'"
-        text = f"Unsupported value: '{effort}' is not supported with the '{model}' model. Supported values are: {listing}."
-        raise invalid(text, "reasoning.effort", "unsupported_value")
+        text = (
+            f"Unsupported value: '{effort}' is not supported with the '{model}' model. Supported values are: "
+        )
+        raise invalid(f"{text}{listing(allowed)}.", "reasoning.effort", "unsupported_value")
 
 
 def _allowed_efforts(model: str, rules: Rules) -> Sequence[str]:

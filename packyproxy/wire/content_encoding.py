@@ -86,7 +86,9 @@ class Decompressor:
     """
 
     def __init__(self, encoding: str, *, allowed: frozenset[str] = ENCODINGS) -> None:
-        names = [name for part in encoding.split(",") if (name := part.strip().lower()) not in ("", "identity")]
+        names = [
+            name for part in encoding.split(",") if (name := part.strip().lower()) not in ("", "identity")
+        ]
         if len(names) > _MAX_ENCODINGS:
             problem = "too many content-encodings"
             raise UnsupportedEncoding(problem)

@@ -160,5 +160,7 @@ def test_importing_the_module_loads_no_codec() -> None:
         "import sys, packyproxy.wire.content_encoding\n"
         "print([name for name in ('brotli', 'backports.zstd', 'compression.zstd') if name in sys.modules])"
     )
-    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
     assert "[]" == output.strip()
