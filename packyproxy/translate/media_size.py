@@ -13,7 +13,7 @@ from struct import unpack_from
 
 from msgspec import Raw
 
-__all__ = ["file_tokens", "image_size", "image_tokens", "url_file_tokens"]
+__all__ = ["URL_FILE_TOKENS", "file_tokens", "image_size", "image_tokens"]
 
 _UNKNOWN_IMAGE_TOKENS = 1500
 _MAX_PATCHES = 10_000
@@ -22,7 +22,8 @@ _HEADER_BASE64_BYTES = 64 * 1024
 _TOKENS_PER_PAGE = 1500
 _MAX_PAGES = 600
 _BYTES_PER_TOKEN = 20
-_URL_FILE_TOKENS = 3000
+URL_FILE_TOKENS = 3000
+"""A document that the upstream fetches itself."""
 
 _PAGE = re.compile(rb"/Type\s*/Page[^s]")
 _DATA = re.compile(rb'"data:[^,"]{0,200};base64,', re.IGNORECASE)
@@ -43,14 +44,9 @@ def file_tokens(file_data: Raw) -> int:
     """Estimate a document given by ``data:`` URL, by the pages of a PDF or else by its size."""
     data = _base64_of(file_data, None)
     if data is None:
-        return _URL_FILE_TOKENS
+        return URL_FILE_TOKENS
     pages = sum(1 for _ in islice(_PAGE.finditer(data), _MAX_PAGES))
     return pages * _TOKENS_PER_PAGE or max(_TOKENS_PER_PAGE, len(data) // _BYTES_PER_TOKEN)
-
-
-def url_file_tokens() -> int:
-    """Estimate a document that the upstream fetches itself."""
-    return _URL_FILE_TOKENS
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:

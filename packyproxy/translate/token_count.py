@@ -13,7 +13,7 @@ from math import ceil
 from cachetools import LRUCache
 from msgspec import UNSET, Raw, json
 
-from packyproxy.translate.media_size import file_tokens, image_tokens, url_file_tokens
+from packyproxy.translate.media_size import URL_FILE_TOKENS, file_tokens, image_tokens
 from packyproxy.wire.responses import (
     FunctionCall,
     FunctionCallOutput,
@@ -135,7 +135,7 @@ def _part_tokens(part: MessagePart) -> int:
     if isinstance(part, InputImage):
         return image_tokens(part.image_url)
     if isinstance(part, InputFile):
-        return url_file_tokens() if part.file_data is UNSET else file_tokens(part.file_data)
+        return URL_FILE_TOKENS if part.file_data is UNSET else file_tokens(part.file_data)
     return text_tokens(part.text)
 
 
