@@ -25,6 +25,9 @@ _DEEPEST: Final = 32
 _LONGEST_NUMBER: Final = 40
 """Longer digits are no setting of ours, and converting very many takes quadratic time."""
 
+_UNREADABLE: Final = object()
+"""Stands for a value whose problem is reported already."""
+
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXT_TAGS: Final = frozenset({_TAG + "str", _TAG + "timestamp", _TAG + "value"})
 
@@ -143,7 +146,7 @@ def _unreadable(code: str, message: str, fix: str, line: int | None = None) -> D
 def _syntax_problem(error: yaml.MarkedYAMLError) -> Document:
     mark = error.problem_mark or error.context_mark
     # The parser quotes names from the file, and one of them may be a key that YAML took for an alias.
-    said = re.sub(r" '(?!\\t)[^']{3,}'", "", error.problem or "not valid YAML")
+    said = re.sub(r" '(?!\\t|<)[^']{3,}'", "", error.problem or "not valid YAML")
     known = f"{error.context or ''} {error.problem or ''}"
     fix = next(
         (fix for pattern, fix in _SYNTAX_FIXES if re.search(pattern, known)), "mend the YAML at that place"
@@ -178,8 +181,7 @@ class _Conversion:
             return [self._value(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
-        self._unknown_tag(node, path)
-        return None
+        return self._unknown_tag(node, path)
 
     def _mapping(self, node: yaml.MappingNode, path: str, depth: int) -> dict[str, object]:
         values: dict[str, object] = {}
@@ -197,7 +199,9 @@ class _Conversion:
                 )
                 continue
             self._lines[child] = line
-            values[key] = self._value(value_node, child, depth + 1)
+            value = self._value(value_node, child, depth + 1)
+            if value is not _UNREADABLE:
+                values[key] = value
         return values
 
     def _bad_key(self, node: yaml.Node, path: str, line: int) -> None:
@@ -226,8 +230,7 @@ class _Conversion:
         if kind == "bool":
             return Plain(text, text.lower() in {"true", "yes", "on"})
         if kind not in {"int", "float"}:
-            self._unknown_tag(node, path)
-            return None
+            return self._unknown_tag(node, path)
         if len(text) > _LONGEST_NUMBER:
             return text
         try:
