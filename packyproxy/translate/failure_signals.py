@@ -1,8 +1,8 @@
 """Recognise an upstream's error and read the numbers in it (wire-mapping 0.2, 8.3, 8.4, 8.5).
 
 Asked in this order, whatever the HTTP status: a code or type that names one row, the text, a type that only names a
-family of errors, the status. Family names (``server_error``) come after the text because relays put them on
-everything; ``invalid_request_error`` says less than any status but 400.
+family of errors, the status. Family names (``rate_limit_error``) come after the text because relays put them on
+everything; the types ``server_error`` and ``invalid_request_error`` say less than any status.
 """
 
 import re
@@ -83,7 +83,6 @@ _IMAGE_CODE = re.compile(
 )
 _FAMILIES: Mapping[str, Kind] = MappingProxyType(
     {
-        "server_error": Kind.SERVER_ERROR,
         "rate_limit_error": Kind.RATE_LIMIT,
         "authentication_error": Kind.CREDENTIALS_REJECTED,
         "permission_error": Kind.FORBIDDEN,
@@ -194,6 +193,8 @@ def failure_kind(error: UpstreamError, status: int | None) -> tuple[Kind, str | 
             parameter = optional_parameter(error)
             if parameter is not None:
                 return Kind.UNSUPPORTED_PARAMETER, parameter
+    if error.code == "server_error":  # as a type it stands beside every status and says nothing
+        return Kind.SERVER_ERROR, error.param
     for name in (error.code, error.type):
         if name is not None and name in _FAMILIES:
             return _FAMILIES[name], error.param
