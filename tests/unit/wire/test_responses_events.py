@@ -27,7 +27,9 @@ def test_text_delta_keeps_its_literal() -> None:
     assert (1, rb'"a\u00e9\n"') == (event.output_index, bytes(event.delta))
 
 
-@pytest.mark.parametrize("body", [b"{}", b"[]", b"1", b"", b"{", b"\xff", b'{"type":3}', b"[" * 5000, b'{"a":' * 5000])
+@pytest.mark.parametrize(
+    "body", [b"{}", b"[]", b"1", b"", b"{", b"\xff", b'{"type":3}', b"[" * 5000, b'{"a":' * 5000]
+)
 def test_rubbish_is_unparsable(body: bytes) -> None:
     """Data that is no typed object never raises."""
     assert isinstance(decode_event(body), UnparsableEvent)
@@ -45,7 +47,14 @@ def test_unknown_type_is_cut() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["response.in_progress", "codex.rate_limits", "keepalive", "response.audio.delta", "responsesapi.anything"]
+    "name",
+    [
+        "response.in_progress",
+        "codex.rate_limits",
+        "keepalive",
+        "response.audio.delta",
+        "responsesapi.anything",
+    ],
 )
 def test_known_events_without_effect(name: str) -> None:
     """Types of the table that change nothing need no note."""
@@ -54,7 +63,9 @@ def test_known_events_without_effect(name: str) -> None:
 
 def test_field_of_the_wrong_type_counts_as_missing() -> None:
     """One odd field does not cost the event."""
-    event = decode_event(b'{"type":"response.output_text.delta","output_index":"0","item_id":"m","delta":"a"}')
+    event = decode_event(
+        b'{"type":"response.output_text.delta","output_index":"0","item_id":"m","delta":"a"}'
+    )
     assert isinstance(event, TextDelta)
     assert (None, "m", b'"a"') == (event.output_index, event.item_id, bytes(event.delta))
 
@@ -98,7 +109,10 @@ def test_half_a_surrogate_pair_is_kept() -> None:
     """A delta that ends in half a character keeps that half for the next delta."""
     event = decode_event(rb'{"type":"response.output_text.delta","output_index":2,"delta":"a\ud83d"}')
     assert isinstance(event, BrokenDelta)
-    assert (2, "a\ud83d") == (event.event.output_index if isinstance(event.event, TextDelta) else None, event.text)
+    assert (2, "a\ud83d") == (
+        event.event.output_index if isinstance(event.event, TextDelta) else None,
+        event.text,
+    )
 
 
 def test_half_a_surrogate_pair_outside_a_delta_is_replaced() -> None:

@@ -1,0 +1,159 @@
+"""The transcoder: what kind of body it is, when it begins, and when it is over."""
+
+import json
+from typing import Any
+
+import pytest
+
+from packyproxy.errors import FailureKind
+from packyproxy.transcode import Transcoder
+from packyproxy.translate.contract import Note, StreamFacts
+from packyproxy.translate.messages.fold import fold
+from packyproxy.translate.messages.stream import MessagesWriter
+
+
+def transcoder(**options: Any) -> Transcoder:
+    """Return a transcoder to Messages."""
+    facts = StreamFacts(model="m", scope="0" * 10, original_names={})
+    return Transcoder(MessagesWriter(facts, answer_id="msg_1", request_id="req_1"), **options)
+
+
+TEXT = b'data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"hi"}\n\n'
+COMPLETED = b'data: {"type":"response.completed","response":{"status":"completed"}}\n\n'
+ITEMS = [
+    {"type": "message", "content": [{"type": "output_text", "text": "hi"}]},
+    {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"},
+]
+RESPONSE = {"object": "response", "status": "completed", "error": None, "output": ITEMS}
+
+
+def run(*chunks: bytes, **options: Any) -> tuple[bytes, Transcoder]:
+    """Feed all chunks and the end."""
+    subject = transcoder(**options)
+    return b"".join([*map(subject.feed, chunks), subject.finish()]), subject
+
+
+def test_events_of_one_chunk_are_one_write() -> None:
+    """Everything found in one read comes back as one piece."""
+    subject = transcoder()
+    out = subject.feed(TEXT * 3 + COMPLETED)
+    assert (3, True, True) == (out.count(b"text_delta"), subject.is_finished, subject.is_over)
+
+
+def test_start_precedes_the_first_output() -> None:
+    """With ``writes_start`` the handshake alone writes nothing, and the first output is preceded by the start."""
+    subject = transcoder(writes_start=True)
+    assert b"" == subject.feed(b'data: {"type":"response.created"}\n\n')
+    assert subject.feed(TEXT).startswith(b"event: message_start\n")
+    assert b"message_start" not in subject.feed(TEXT)
+
+
+@pytest.mark.parametrize(
+    "prefix", [b"", b"\xef\xbb\xbf", b" \r\n\t", b"\n\n"], ids=["none", "bom", "blanks", "lines"]
+)
+def test_whole_json_answer(prefix: bytes) -> None:
+    """A response object instead of a stream becomes the stream it stands for."""
+    out, subject = run(prefix + json.dumps(RESPONSE).encode(), writes_start=True)
+    answer = json.loads(fold(out))
+    assert (["text", "tool_use"], "tool_use") == (
+        [b["type"] for b in answer["content"]],
+        answer["stop_reason"],
+    )
+    assert subject.is_finished
+
+
+def test_whole_json_answer_in_pieces() -> None:
+    """A JSON answer is cut like any other body."""
+    body = b"\xef\xbb\xbf " + json.dumps(RESPONSE).encode()
+    assert run(body)[0] == run(*(body[i : i + 1] for i in range(len(body))))[0]
+
+
+def test_whole_json_answer_with_half_a_character() -> None:
+    """A lone surrogate costs one character, not the answer."""
+    body = json.dumps(
+        {"output": [{"type": "message", "content": [{"type": "output_text", "text": "a\ud83d"}]}]}
+    )
+    out, _ = run(body.encode(), writes_start=True)
+    assert "a\ufffd" == json.loads(fold(out))["content"][0]["text"]
+
+
+BODIES = {
+    "HTML": (b"<html>Bad gateway</html>", FailureKind.SERVER_ERROR),
+    "HTML after blanks": (b"\n <!doctype html>", FailureKind.SERVER_ERROR),
+    "error object": (b'{"error":{"code":"rate_limit_exceeded","message":"m"}}', FailureKind.RATE_LIMIT),
+    "error object with a null status": (
+        b'{"error":{"code":"rate_limit_exceeded"},"output":[]}',
+        FailureKind.RATE_LIMIT,
+    ),
+    "failed response": (b'{"status":"failed","error":{"code":"server_error"}}', FailureKind.SERVER_ERROR),
+    "cancelled response": (b'{"status":"cancelled","output":[]}', FailureKind.CANCELLED),
+    "unfinished response": (b'{"status":"in_progress","output":[]}', FailureKind.TRUNCATED),
+    "some other JSON": (b'{"choices":[]}', FailureKind.BAD_STREAM),
+    "JSON cut short": (b'{"output":[', FailureKind.BAD_STREAM),
+    "nothing": (b"", FailureKind.TRUNCATED),
+    "plain text": (b"upstream says hi", FailureKind.TRUNCATED),
+    "half a byte order mark": (b"\xef\xbb", FailureKind.TRUNCATED),
+}
+
+
+@pytest.mark.parametrize(("body", "kind"), BODIES.values(), ids=BODIES.keys())
+def test_bodies_that_are_no_answer(body: bytes, kind: FailureKind) -> None:
+    """What is no answer fails for the right reason and writes nothing."""
+    out, subject = run(body)
+    assert subject.failure is not None
+    assert (b"", kind, True) == (out, subject.failure.kind, subject.is_over)
+
+
+@pytest.mark.parametrize("body", [b"data: " + b"x" * 200 + b"\n\n", b"{" + b" " * 200], ids=["frame", "JSON"])
+def test_too_large(body: bytes) -> None:
+    """A frame or a document over the limit fails the stream."""
+    _, subject = run(body, max_bytes=100)
+    assert subject.failure is not None
+    assert FailureKind.BAD_STREAM == subject.failure.kind
+
+
+def test_output_before_an_overlong_frame_is_kept() -> None:
+    """What came before the overlong frame is returned."""
+    out, subject = run(TEXT + b"data: " + b"x" * 200 + b"\n\n", max_bytes=120)
+    assert (1, False) == (out.count(b"text_delta"), subject.is_finished)
+
+
+def test_nothing_after_the_end() -> None:
+    """After the terminal event nothing is returned, not even for the end of the bytes."""
+    subject = transcoder()
+    subject.feed(TEXT + COMPLETED)
+    assert (b"", b"") == (subject.feed(TEXT), subject.finish())
+
+
+def test_done_marker_ends_the_stream() -> None:
+    """Bytes after ``[DONE]`` are ignored."""
+    out, subject = run(TEXT + b"data: [DONE]\n\n" + COMPLETED)
+    assert b"message_stop" not in out
+    assert subject.failure is not None
+
+
+def test_notes_are_unique_and_bounded() -> None:
+    """A hostile stream cannot fill the log."""
+    frames = b"".join(b'data: {"type":"x.%d"}\n\ndata: rubbish\n\n' % number for number in range(100))
+    _, subject = run(frames)
+    assert (32, [Note("unknown_event", "x.0"), Note("unparsable_data")]) == (
+        len(subject.notes),
+        subject.notes[:2],
+    )
+
+
+def test_saw_bytes() -> None:
+    """An upstream that sent nothing is told apart from one that sent a comment."""
+    subject = transcoder()
+    subject.feed(b"")
+    assert not subject.saw_bytes
+    subject.feed(b": hi\n\n")
+    assert subject.saw_bytes
+
+
+def test_usage_is_the_upstreams() -> None:
+    """The upstream's own numbers are kept as they are."""
+    usage = b'{"input_tokens":3,"output_tokens":4}'
+    _, subject = run(b'data: {"type":"response.completed","response":{"usage":' + usage + b"}}\n\n")
+    assert subject.usage is not None
+    assert (3, 4) == (subject.usage.input_tokens, subject.usage.output_tokens)
