@@ -1,0 +1,1 @@
+"""The ASGI components over one runtime; each can be mounted alone."""

@@ -40,7 +40,9 @@ class Call:
     def asks_as_anthropic(self) -> bool:
         """Whether the headers are those of an Anthropic client."""
         headers = self.headers
-        if "anthropic-version" in headers or headers.get("user-agent", "").startswith(("claude-cli/", "Anthropic/")):
+        if "anthropic-version" in headers or headers.get("user-agent", "").startswith(
+            ("claude-cli/", "Anthropic/")
+        ):
             return True
         return "x-api-key" in headers and not headers.get("authorization", "").lower().startswith("bearer ")
 

@@ -40,10 +40,17 @@ async def dispatch(table: RouteTable, scope: Scope, receive: Receive, send: Send
 def _log_bug(error: Exception, request_id: str) -> None:
     """Log where it happened, not the message: an exception's text may quote content."""
     frames = traceback.extract_tb(error.__traceback__)
-    where = " < ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames[-6:]))
+    where = " < ".join(
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames[-6:])
+    )
     _log.error(
         "internal error: %s at %s",
         type(error).__name__,
         where,
-        extra={"event": "internal_error", "request_id": request_id, "error": type(error).__name__, "where": where},
+        extra={
+            "event": "internal_error",
+            "request_id": request_id,
+            "error": type(error).__name__,
+            "where": where,
+        },
     )

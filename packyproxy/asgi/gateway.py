@@ -55,7 +55,9 @@ class Gateway:
         key_id = self._runtime.snapshot.client_keys.check(shown_keys(call.headers))
         content_type = call.headers.get("content-type", "application/json")
         if content_type.partition(";")[0].strip().lower() != "application/json":
-            raise InvalidRequest("content-type must be application/json", status=415, code="unsupported_media_type")
+            raise InvalidRequest(
+                "content-type must be application/json", status=415, code="unsupported_media_type"
+            )
         body = await call.read_body(config.max_body_bytes)
         inbound = Inbound(
             request_id=call.request_id, key_id=key_id, headers=call.headers, accepted_at=accepted_at

@@ -33,7 +33,10 @@ class Models:
     async def _list(self, call: Call) -> None:
         snapshot = self._runtime.snapshot
         snapshot.client_keys.check(shown_keys(call.headers))
-        query = {name: values[-1] for name, values in parse_qs(call.scope["query_string"].decode("latin-1")).items()}
+        query = {
+            name: values[-1]
+            for name, values in parse_qs(call.scope["query_string"].decode("latin-1")).items()
+        }
         if "client_version" in query:
             # The Codex CLI asks for its own catalogue here and uses its bundled list on a 404; an OpenAI list would
             # be read as an empty one (wire-mapping 10.1).

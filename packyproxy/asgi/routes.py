@@ -61,7 +61,9 @@ class RouteTable:
         """
         route = self._exact.get(path)
         if route is None:
-            route = next((below for prefix, below in self._below if path.startswith(prefix) and path != prefix), None)
+            route = next(
+                (below for prefix, below in self._below if path.startswith(prefix) and path != prefix), None
+            )
         if route is None:
             raise InvalidRequest("there is no such route here", status=404, code="not_found")
         if method not in route.methods:

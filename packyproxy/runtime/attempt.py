@@ -87,7 +87,9 @@ class Attempt:
     async def _relay(self, response: UpstreamResponse) -> None:
         transcoder, take, deadlines, time = self._transcoder, self._take, self._deadlines, self._time
         encoding = response.headers.get("content-encoding", "identity")
-        pieces: AsyncIterator[bytes] = response if encoding == "identity" else _decompressed(response, encoding)
+        pieces: AsyncIterator[bytes] = (
+            response if encoding == "identity" else _decompressed(response, encoding)
+        )
         try:
             async for chunk in pieces:
                 deadlines.last_read_at = time()

@@ -20,7 +20,7 @@ from packyproxy.runtime.plan import make_plan
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.runtime.watch import Aborted, Watch
 from packyproxy.transcode import Transcoder
-from packyproxy.translate.contract import AttemptFacts, ClientProtocol
+from packyproxy.translate.contract import ClientProtocol
 from packyproxy.translate.failures import ErrorResponse, error_response
 
 __all__ = ["Exchange"]
@@ -82,9 +82,9 @@ class Exchange:
         downstream = Downstream(
             self._client,
             deadlines,
-            head=lambda: [*_EVENT_STREAM, *self._route_headers()],
-            opening=lambda: self._writer.start(),
-            keep_alive=lambda: self._writer.keep_alive(),
+            head=self._stream_head,
+            opening=self._opening,
+            keep_alive=self._keep_alive,
         )
         serve = self._serve_stream if self._request.is_stream else self._serve_whole
         try:
@@ -213,7 +213,7 @@ class Exchange:
     async def _answer_locally(self) -> None:
         frames = self._writer.start() + self._writer.answer_locally()
         if self._request.is_stream:
-            await self._client.start(200, [*_EVENT_STREAM, *self._route_headers()])
+            await self._client.start(200, self._stream_head())
             await self._client.write(frames, is_last=True)
         else:
             await self._send_whole(frames)
@@ -246,6 +246,16 @@ class Exchange:
         )
         self._outcome.failed(failure, error.status)
         return error
+
+    def _stream_head(self) -> Headers:
+        return [*_EVENT_STREAM, *self._route_headers()]
+
+    # The writer changes from attempt to attempt, so these ask the one of the moment.
+    def _opening(self) -> bytes:
+        return self._writer.start()
+
+    def _keep_alive(self) -> bytes:
+        return self._writer.keep_alive()
 
     def _route_headers(self) -> Headers:
         """Say who answered, and what the translation had to drop (wire-mapping 12.4)."""

@@ -46,7 +46,9 @@ class Runtime:
         self._client = client
         self._transport = transport
         self._entered = 0
-        self._upstreams: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Upstream]] = WeakKeyDictionary()
+        self._upstreams: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Upstream]] = (
+            WeakKeyDictionary()
+        )
         self.learned = Learned()
         self.token_scales = ScaleFactors()
 

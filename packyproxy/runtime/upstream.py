@@ -77,7 +77,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             response = await self._session.request(
                 request.method,
                 yarl.URL(str(request.url), encoded=True),
-                headers=[(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw],
+                headers=[
+                    (name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw
+                ],
                 data=await request.aread(),
                 allow_redirects=False,
                 proxy=self._proxy_url,

@@ -15,7 +15,7 @@ from packyproxy.runtime.deadlines import Deadlines, Due
 __all__ = ["Aborted", "Watch"]
 
 
-class Aborted(Exception):  # noqa: N818 - it is news, not an error
+class Aborted(Exception):
     """The exchange, or its running attempt, has to end; ``due`` says why."""
 
     def __init__(self, due: Due) -> None:
@@ -29,7 +29,7 @@ class Watch:
     Args:
         deadlines: the exchange's clock readings; written by the relay, read here.
         wait_gone: returns once the client's connection has ended.
-        interject: called for ``Due.COMMIT`` and ``Due.KEEP_ALIVE``; its awaitable runs as a task, at most one at a time.
+        interject: called for ``Due.COMMIT`` and ``Due.KEEP_ALIVE``; runs as a task, at most one at a time.
     """
 
     def __init__(
@@ -60,7 +60,9 @@ class Watch:
     async def __aexit__(self, *_: object) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        pending = [task for task in (self._gone_task, self._interjection) if task is not None and not task.done()]
+        pending = [
+            task for task in (self._gone_task, self._interjection) if task is not None and not task.done()
+        ]
         for task in pending:
             task.cancel()
         if pending:

@@ -107,7 +107,12 @@ async def test_aliases_of_the_messages_route(stage: Setting, path: str) -> None:
         (b'{"model":"\xff"}', {}, 400, "request body is not valid UTF-8"),
         (b"[" * 200_000, {}, 400, ""),
         (b"{}", {}, 400, "model: field required"),
-        (json.dumps({**HELLO, "messages": []}).encode(), {}, 400, "messages: at least one message is required"),
+        (
+            json.dumps({**HELLO, "messages": []}).encode(),
+            {},
+            400,
+            "messages: at least one message is required",
+        ),
         (b"{}", {"content-type": "text/plain"}, 415, "content-type must be application/json"),
         (b"{}", {"content-encoding": "br"}, 415, "content-encoding must be identity, gzip, deflate or zstd"),
         (b"{}", {"content-encoding": "gzip"}, 400, ""),
@@ -161,7 +166,9 @@ async def test_the_models_come_in_two_shapes(stage: Setting) -> None:
     """Anthropic's shape for its clients, OpenAI's for all others (row 56)."""
     client = stage("ok").client
     openai = (await client.get("/v1/models")).json()
-    anthropic = (await client.get("/v1/models?limit=1000", headers={"anthropic-version": "2023-06-01"})).json()
+    anthropic = (
+        await client.get("/v1/models?limit=1000", headers={"anthropic-version": "2023-06-01"})
+    ).json()
     assert ("list", "model") == (openai["object"], openai["data"][0]["object"])
     assert ("model", False) == (anthropic["data"][0]["type"], anthropic["has_more"])
     assert "anthropic-gpt-5" in [model["id"] for model in anthropic["data"]]
@@ -194,7 +201,9 @@ async def test_tokens_are_counted_without_the_upstream(stage: Setting) -> None:
 
 async def test_request_ids_are_on_every_answer(stage: Setting) -> None:
     """Ours under both names, the client's own echoed if it is printable."""
-    answer = await stage("ok").client.post("/v1/messages", json=HELLO, headers={"x-client-request-id": "abc-1"})
+    answer = await stage("ok").client.post(
+        "/v1/messages", json=HELLO, headers={"x-client-request-id": "abc-1"}
+    )
     assert answer.headers["request-id"] == answer.headers["x-request-id"]
     assert answer.headers["x-request-id"].startswith("req_")
     assert answer.headers["x-client-request-id"] == "abc-1"

@@ -2,7 +2,14 @@
 
 import msgspec
 
-from packyproxy.translate.contract import AttemptFacts, ClientRequest, Family, StreamFacts, Target, Translation
+from packyproxy.translate.contract import (
+    AttemptFacts,
+    ClientRequest,
+    Family,
+    StreamFacts,
+    Target,
+    Translation,
+)
 from packyproxy.translate.messages.fold import fold
 from packyproxy.translate.messages.request import MessagesRequest, read, to_responses
 from packyproxy.translate.messages.stream import MessagesWriter
@@ -26,7 +33,9 @@ class MessagesProtocol:
         """
         return read(body, counting=counting)
 
-    def to_responses(self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS) -> Translation:
+    def to_responses(
+        self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS
+    ) -> Translation:
         """Translate a request that ``read`` returned, for one attempt.
 
         Raises:
@@ -50,4 +59,3 @@ class MessagesProtocol:
         if facts.echoes_context_management:
             answer["context_management"] = {"original_input_tokens": count}
         return msgspec.json.encode(answer)
-

@@ -30,7 +30,17 @@ TABLE = RouteTable([MESSAGES, MODEL, ROOT])
         ("/llm/", "/llm", "/"),
         ("/", "", "/"),
     ],
-    ids=["bare", "slash", "starlette", "root-slash", "litestar", "half-segment", "root", "root-with-slash", "slash-only"],
+    ids=[
+        "bare",
+        "slash",
+        "starlette",
+        "root-slash",
+        "litestar",
+        "half-segment",
+        "root",
+        "root-with-slash",
+        "slash-only",
+    ],
 )
 def test_the_mount_is_cut_in_whole_segments(path: str, root_path: str, expected: str) -> None:
     """``root_path`` goes when it is a prefix in whole segments, and one trailing slash with it."""

@@ -71,9 +71,7 @@ def test_between_attempts_only_the_total_runs() -> None:
     assert deadlines.next_due() == (3600.0, Due.TOTAL_TIMEOUT)
 
 
-@pytest.mark.parametrize(
-    ("is_stream", "shortest"), [(True, 15.0), (False, 60.0)], ids=["stream", "whole"]
-)
+@pytest.mark.parametrize(("is_stream", "shortest"), [(True, 15.0), (False, 60.0)], ids=["stream", "whole"])
 def test_the_shortest_limit_bounds_how_long_the_timer_may_sleep(is_stream: bool, shortest: float) -> None:
     """A limit that starts later than a look at the clock cannot fall due before the next look."""
     assert Deadlines(LIMITS, accepted_at=0.0, is_stream=is_stream).shortest == shortest

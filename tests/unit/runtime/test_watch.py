@@ -60,12 +60,16 @@ async def test_a_client_that_left_between_blocks_aborts_the_next_one() -> None:
 async def test_an_idle_upstream_aborts_after_its_limit() -> None:
     """Idleness is measured from the last read, also when that moved after the timer was set."""
     scene = Scene(is_stream=False)
+
+    async def read_once() -> None:
+        scene.deadlines.headers_received(scene.loop.time())
+        await asyncio.sleep(200)
+        scene.deadlines.last_read_at = scene.loop.time()
+        await asyncio.sleep(1000)
+
     async with scene.watch() as watch:
         with pytest.raises(Aborted) as news, watch.abortable():
-            scene.deadlines.headers_received(scene.loop.time())
-            await asyncio.sleep(200)
-            scene.deadlines.last_read_at = scene.loop.time()
-            await asyncio.sleep(1000)
+            await read_once()
     assert news.value.due is Due.IDLE_TIMEOUT
     assert scene.elapsed == pytest.approx(500, abs=0.01)
 
