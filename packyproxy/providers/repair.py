@@ -102,10 +102,10 @@ def _repeat(failure: Failure, history: History, retries_allowed: int, now: float
     repeat = FAILURES[failure.kind].repeat
     if repeat is Repeat.NEVER or failure.kind in history.repeated or len(history.repeated) >= retries_allowed:
         return GiveUp()
-    upstream_named_time = failure.reset_at is not None or failure.retry_after_seconds is not None
-    delay = 0.0
-    if upstream_named_time or repeat is Repeat.ONCE_AFTER_SHORT_WAIT:
-        delay = wait_seconds(failure, now) or 0.0
+    named_time = failure.reset_at is not None or failure.retry_after_seconds is not None
+    if repeat is Repeat.ONCE_AFTER_SHORT_WAIT and not named_time:
+        return GiveUp()
+    delay = (wait_seconds(failure, now) or 0.0) if named_time else 0.0
     if delay > _LONGEST_WAIT_SECONDS:
         return GiveUp()
     if repeat is Repeat.ONCE_AFTER_DELAY:

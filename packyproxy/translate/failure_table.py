@@ -21,7 +21,7 @@ class Repeat(Enum):
     NEVER = "never"
     ONCE = "once"
     ONCE_AFTER_DELAY = "once after a second"
-    ONCE_AFTER_SHORT_WAIT = "once, if the wait is short"
+    ONCE_AFTER_SHORT_WAIT = "once, if the upstream named a short wait"
 
 
 class FailureRule(Struct, frozen=True, kw_only=True):
