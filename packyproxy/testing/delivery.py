@@ -92,11 +92,10 @@ def _whole(last: Event | str) -> bytes:
 
 def _first_bytes(pieces: Iterator[bytes | None], limit: int) -> Iterator[bytes | None]:
     for piece in pieces:
-        if piece is None:
-            yield None
-        elif limit:
-            yield piece[:limit]
-            limit -= min(limit, len(piece))
+        if piece is None or not limit:
+            return
+        yield piece[:limit]
+        limit -= min(limit, len(piece))
 
 
 def _headers(turn: Turn, framing: Framing, mode: str) -> dict[str, str]:

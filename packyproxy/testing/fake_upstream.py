@@ -42,12 +42,12 @@ _encode = msgspec.json.Encoder().encode
 class FakeUpstream:
     """Answer ``POST .../responses`` from a script, and ``GET .../models``, under any prefix.
 
-    ``FakeUpstream("Hello")`` always says hello; ``FakeUpstream([Turn(calls=[Call("ls")]), "Done."])`` calls a tool first;
-    without a script it repeats what the user said. Requests that are refused use up no turn.
+    ``FakeUpstream("Hello")`` always says hello; ``FakeUpstream([Turn(calls=[Call("ls")]), "Done."])`` calls a tool
+    first; without a script it repeats what the user said. Requests that are refused use up no turn.
 
     Args:
         script: the answers.
-        mode: ``codex`` accepts what the codex back end accepts and has its error shapes; ``platform`` is the public API.
+        mode: ``codex`` accepts what the codex back end accepts, in its error shapes; ``platform`` is the public API.
         when_exhausted: what follows the last answer of a sequence: that answer again, the user's words, or a 500.
         api_key: the bearer token to insist on; None admits anyone.
         models: the models that exist; None means any.
@@ -80,7 +80,7 @@ class FakeUpstream:
         """Every ``POST .../responses`` received, refused ones included, in order of arrival."""
         self._when_exhausted = when_exhausted
         self._api_key = api_key
-        self._mode = mode
+        self._mode: Literal["codex", "platform"] = mode
         self._framing = framing or Framing()
         self._pace = pace
         self._clock = clock
@@ -117,13 +117,15 @@ class FakeUpstream:
             await _serve_lifespan(receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1003})
-        elif scope["type"] == "http":
+        else:
             await self._serve(scope, receive, send)
 
     async def _serve(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
         headers = _headers(scope)
         path: str = scope["path"]
         raw = await _read_body(receive)
+        if raw is None:
+            return
         if path.endswith("/models"):
             refusal = self._check_key(headers)
             if refusal is None and scope["method"] == "GET":
@@ -275,12 +277,13 @@ async def _serve_lifespan(receive: _Receive, send: _Send) -> None:
         await send({"type": f"lifespan.{state}.complete"})
 
 
-async def _read_body(receive: _Receive) -> bytes:
+async def _read_body(receive: _Receive) -> bytes | None:
+    """Return the whole body; None when the client left in the middle of it."""
     chunks: list[bytes] = []
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return b""
+            return None
         chunks.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(chunks)

@@ -1,7 +1,8 @@
 """What a fake upstream does wrong: whole HTTP answers that are errors, and streams that break.
 
-Use the constructors of `Fault`. Bodies have the shapes of the real API and of codex relays; a fault that breaks a stream
-carries the turn that it breaks. Nothing here sleeps: a stall lasts until the test releases it or the client leaves.
+Use the constructors of `Fault`. Bodies have the shapes of the real API and of codex relays; a fault that breaks a
+stream carries the turn that it breaks. Nothing here sleeps: a stall lasts until the test releases it or the client
+leaves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -117,8 +118,8 @@ class Fault(Struct, frozen=True):
     def context_overflow(*, limit: int = 272_000, tokens: int = 300_123) -> "Fault":
         """Answer 400 ``context_length_exceeded`` with both numbers in the text."""
         message = (
-            f"This model's maximum context length is {limit} tokens. However, your messages resulted in {tokens} tokens. "
-            "Please reduce the length of the messages."
+            f"This model's maximum context length is {limit} tokens. However, your messages resulted in {tokens} "
+            "tokens. Please reduce the length of the messages."
         )
         return Fault.status(
             400, message, type="invalid_request_error", param="input", code="context_length_exceeded"
@@ -133,10 +134,9 @@ class Fault(Struct, frozen=True):
     @staticmethod
     def html(status: int = 502) -> "Fault":
         """Answer with the error page of a proxy in between."""
-        page = f"<html>\r\n<head><title>{status} Bad Gateway</title></head>\r\n<body>\r\n<center><h1>{status} Bad Gateway"
-        return Fault.answer(
-            status, page + "</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n"
-        )
+        title = f"{status} Bad Gateway"
+        head = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
+        return Fault.answer(status, head + "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
 
     @staticmethod
     def empty(status: int = 200) -> "Fault":

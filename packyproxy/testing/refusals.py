@@ -1,7 +1,7 @@
 """The words in which the Responses API refuses a request.
 
-Checks raise `Refused`; `validation.check_request` turns it into the answer. Texts and codes follow public reports of the
-real ones.
+Checks raise `Refused`; `validation.check_request` turns it into the answer. Texts and codes follow public reports of
+the real ones.
 """
 
 from collections.abc import Iterable, Mapping
@@ -85,7 +85,7 @@ def listing(values: Iterable[str]) -> str:
     """Return values in the API's way of listing them: two are joined without a comma."""
     quoted = [f"'{value}'" for value in values]
     head, last = ", ".join(quoted[:-1]), quoted[-1]
-    return f"{head}{',' if len(quoted) > 2 else ''} and {last}" if head else last  # noqa: PLR2004
+    return f"{head}{',' if len(quoted) > 2 else ''} and {last}" if head else last
 
 
 def check_type(value: object, expected: type | tuple[type, ...], param: str) -> None:

@@ -30,8 +30,8 @@ _compact = msgspec.json.Encoder().encode
 class Call(Struct, frozen=True):
     """A function call.
 
-    ``arguments`` is an object, or a string that is sent as it is (so it may be damaged JSON). ``id`` is the ``call_id``;
-    the upstream makes one up when it is None.
+    ``arguments`` is an object, or a string that is sent as it is (so it may be damaged JSON). ``id`` is the
+    ``call_id``; the upstream makes one up when it is None.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Reasoning(Struct, frozen=True):
 
 
 class Citation(Struct, frozen=True):
-    """A ``url_citation``. The cited span is where ``text`` occurs in the message; the whole message when it is empty."""
+    """A ``url_citation`` of the span where ``text`` occurs in the message, or of the whole message when it is empty."""
 
     url: str
     title: str = ""
@@ -108,7 +108,7 @@ class Framing(Struct, frozen=True, kw_only=True):
     has_comments: bool = False
     has_bom: bool = False
     cut_every: int | None = None
-    """Cut the stream into writes of this many bytes, also inside frames and UTF-8 sequences; None: one event per write."""
+    """Cut the stream into writes of this many bytes, also inside frames and UTF-8 sequences; None: at frames only."""
     events_per_write: int = 1
     content_type: str | None = "text/event-stream; charset=utf-8"
     """None: no content-type header, as some back ends answer."""
@@ -121,8 +121,8 @@ class Framing(Struct, frozen=True, kw_only=True):
 class Turn(Struct, frozen=True):
     """One answer of the model.
 
-    ``text`` as a list gives several messages. ``output`` replaces ``text``, ``reasoning``, ``searches``, ``refusal`` and
-    ``calls``, and keeps its own order.
+    ``text`` as a list gives several messages. ``output`` replaces ``text``, ``reasoning``, ``searches``, ``refusal``
+    and ``calls``, and keeps its own order.
     """
 
     text: str | Sequence[str] = ""

@@ -184,7 +184,9 @@ class _Exchange:
         self._is_complete = not message.get("more_body", False)
         self._head_is_sent = True
         self._news.set()
-        if self._buffered >= self._buffer_bytes and not self._is_complete:
+        if self._is_complete:
+            return
+        if self._buffered >= self._buffer_bytes:
             self._room.clear()
             await self._room.wait()
         else:
@@ -234,8 +236,6 @@ class _Exchange:
         self._news.clear()
 
     def _check_app(self, cut: str) -> None:
-        if self._chunks or self._is_complete:
-            return
         if self.error is not None:
             self._raise_app_error()
         if self.task.done():

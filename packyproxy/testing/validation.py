@@ -23,7 +23,6 @@ from packyproxy.testing.refusals import (
     invalid,
     invalid_value,
     listing,
-    missing,
 )
 
 __all__ = ["Refusal", "Rules", "check_request"]
@@ -178,8 +177,6 @@ def _check_platform(body: Mapping[str, Any], rules: Rules) -> None:
 
 
 def _check_fields(body: Mapping[str, Any], rules: Rules) -> None:
-    if "input" not in body:
-        raise missing("input")
     check_type(body["input"], (list, str), "input")
     check_length(body["model"], "model", 256)
     for key, expected in (

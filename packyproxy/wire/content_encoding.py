@@ -62,15 +62,12 @@ class _Decoder(Protocol):
     """One encoding, fed in steps; a step without input asks for output that was held back."""
 
     @property
-    def has_more(self) -> bool:
-        """Whether there is output that was held back."""
+    def has_more(self) -> bool: ...
 
     @property
-    def is_finished(self) -> bool:
-        """Whether the input so far is complete."""
+    def is_finished(self) -> bool: ...
 
-    def step(self, data: bytes) -> bytes:
-        """Take input and return a piece of output."""
+    def step(self, data: bytes) -> bytes: ...
 
 
 class Decompressor:
@@ -232,7 +229,7 @@ class _RawDeflate(_Gzip):
 
 
 class _Deflate:
-    """Looks at the first two bytes to tell the zlib wrapper, which the RFC asks for, from the raw form that some send."""
+    """Tells the zlib wrapper, which the RFC asks for, from the raw form that some send, by the first two bytes."""
 
     def __init__(self) -> None:
         self._start = b""
@@ -249,7 +246,7 @@ class _Deflate:
     def step(self, data: bytes) -> bytes:
         if self._decoder is None:
             data = self._start = self._start + data
-            if len(data) < 2:  # noqa: PLR2004 - the size of the zlib header
+            if len(data) < 2:
                 return b""
             is_zlib = data[0] & 0x8F == 0x08 and int.from_bytes(data[:2], "big") % 31 == 0
             self._decoder = _ZlibDeflate() if is_zlib else _RawDeflate()
@@ -307,8 +304,6 @@ class _Zstd:
     def step(self, data: bytes) -> bytes:
         data, self._held = self._held + data, b""
         if self._decoder.eof:
-            if not data:
-                return b""
             self._decoder = self._make()
         self._was_fed = self._was_fed or bool(data)
         try:

@@ -3,6 +3,9 @@
 import asyncio
 import gzip
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,6 +18,7 @@ from packyproxy.testing import (
     Fault,
     Framing,
     Message,
+    OutputItem,
     Reasoning,
     ReceivedRequest,
     Search,
@@ -61,6 +65,12 @@ def types_of(response: httpx.Response) -> list[str]:
     return [name for n, name in enumerate(names) if n == 0 or name != names[n - 1]]
 
 
+RESPONSE_KEYS = (
+    "id object created_at status background completed_at error incomplete_details instructions max_output_tokens "
+    "max_tool_calls model output parallel_tool_calls previous_response_id prompt_cache_key reasoning "
+    "safety_identifier service_tier store temperature text tool_choice tools top_logprobs top_p truncation usage "
+    "user metadata"
+)
 HANDSHAKE = ["created", "in_progress"]
 
 
@@ -97,12 +107,7 @@ async def test_events_have_the_keys_of_recorded_ones() -> None:
         "obfuscation",
     ] == [*events["response.output_text.delta"]]
     assert ["id", "type", "status", "content", "role"] == [*events["response.output_item.added"]["item"]]
-    assert (
-        "id object created_at status background completed_at error incomplete_details instructions max_output_tokens "
-        "max_tool_calls model output parallel_tool_calls previous_response_id prompt_cache_key reasoning "
-        "safety_identifier service_tier store temperature text tool_choice tools top_logprobs top_p truncation usage "
-        "user metadata"
-    ).split() == [*events["response.completed"]["response"]]
+    assert RESPONSE_KEYS == " ".join(events["response.completed"]["response"])
 
 
 async def test_the_response_echoes_its_request() -> None:
@@ -314,7 +319,13 @@ async def test_notices_are_mixed_in_without_numbers() -> None:
 
 async def test_items_come_in_any_order() -> None:
     """An explicit output keeps its order."""
-    output = [Reasoning(), Call("a"), Reasoning(), Message("x", phase="final_answer"), Call("b")]
+    output: list[OutputItem] = [
+        Reasoning(),
+        Call("a"),
+        Reasoning(),
+        Message("x", phase="final_answer"),
+        Call("b"),
+    ]
     response = await ask(FakeUpstream(Turn(output=output)))
     kinds = [item["type"] for item in events_of(response)[-1]["response"]["output"]]
     assert ["reasoning", "function_call", "reasoning", "message", "function_call"] == kinds
@@ -365,7 +376,7 @@ async def test_a_function_can_decide() -> None:
 
 async def test_an_error_in_a_script_surfaces() -> None:
     """A mistake of the test is not taken for an upstream's."""
-    upstream = FakeUpstream(lambda _request: 42)  # type: ignore[arg-type,return-value]
+    upstream = FakeUpstream(lambda _request: 42)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="cannot answer with int"):
         await ask(upstream)
     assert "cut" == upstream.last_request.fate
@@ -592,11 +603,15 @@ async def test_done_takes_the_place_of_the_terminal_event() -> None:
 async def test_a_connection_can_be_cut_at_any_byte(after_bytes: int, expected: int) -> None:
     """The client sees exactly so many bytes and then a broken connection."""
     upstream = FakeUpstream(Fault.cut("Hello", after_bytes=after_bytes))
-    received = b""
-    with pytest.raises(httpx.RemoteProtocolError):
+    received = bytearray()
+
+    async def read() -> None:
         async with client_of(upstream).stream("POST", "/responses", json=BODY) as response:
             async for chunk in response.aiter_raw():
-                received += chunk
+                received.extend(chunk)
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await read()
     assert (expected, "cut") == (len(received), upstream.last_request.fate)
 
 
@@ -744,3 +759,50 @@ async def test_the_lifespan_is_answered() -> None:
     await FakeUpstream()({"type": "lifespan"}, receive, send)
     await FakeUpstream()({"type": "websocket"}, receive, send)
     assert ["lifespan.startup.complete", "lifespan.shutdown.complete", "websocket.close"] == sent
+
+
+async def test_a_stream_without_writes_still_has_a_status() -> None:
+    """Nothing but a status line is an answer, too."""
+    response = await ask(FakeUpstream(Stream([], status=204)))
+    assert (204, b"") == (response.status_code, response.content)
+
+
+async def test_an_upload_that_breaks_off_is_no_request() -> None:
+    """A client that leaves before its body is complete is not recorded."""
+    messages: Iterator[dict[str, Any]] = iter(
+        [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    )
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return next(messages)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    upstream = FakeUpstream()
+    scope = {"type": "http", "method": "POST", "path": "/v1/responses", "headers": []}
+    await upstream(scope, receive, send)
+    assert ([], []) == (upstream.requests, sent)
+
+
+async def test_repeated_headers_are_joined() -> None:
+    """A header that came twice is recorded once."""
+    upstream = FakeUpstream("x")
+    async with client_of(upstream) as client:
+        await client.post("/responses", json=BODY, headers=[("x-a", "1"), ("x-a", "2")])
+    assert "1, 2" == upstream.last_request.headers["x-a"]
+
+
+def test_importing_the_harness_loads_little_of_the_product() -> None:
+    """Tests that use the harness do not load the proxy, its server or its HTTP engine."""
+    program = (
+        "import sys, packyproxy.testing\n"
+        "names = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(sorted(names & {'aiohttp', 'hypercorn', 'starlette', 'yaml', 'ruamel'}),"
+        " [name for name in sys.modules if name.startswith(('packyproxy.runtime', 'packyproxy.translate'))])"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+    assert "[] []" == output.strip()

@@ -1,7 +1,7 @@
 """The transport behaves towards client and app as a server on a socket does."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 import httpx
@@ -26,11 +26,12 @@ def body(data: bytes, *, more: bool = True) -> Message:
 async def read(receive: Receive) -> bytes:
     """Read the request body."""
     chunks = b""
+    message: Message
     while True:
         message = await receive()
         chunks += message["body"]
         if not message["more_body"]:
-            return chunks
+            return bytes(chunks)
 
 
 def client_of(app: App, **options: Any) -> httpx.AsyncClient:
@@ -65,7 +66,7 @@ async def test_the_request_body_reaches_the_app_in_chunks() -> None:
         await send(START)
         await send(body(b"", more=False))
 
-    async def content() -> Any:
+    async def content() -> AsyncIterator[bytes]:
         yield b"one"
         yield b"two"
 
@@ -165,18 +166,28 @@ async def test_a_client_that_leaves_frees_an_app_that_waits_for_room() -> None:
         await ended.wait()
 
 
-@pytest.mark.parametrize("sent", [[], [START], [START, body(b"x")]], ids=["nothing", "head", "part"])
-async def test_an_exception_of_the_app_surfaces(sent: list[Message]) -> None:
-    """The client meets the app's own exception wherever it happens."""
+@pytest.mark.parametrize(
+    "sent",
+    [[], [START], [START, body(b"x")], [START, body(b"x", more=False)]],
+    ids=["nothing", "head", "part", "whole"],
+)
+@pytest.mark.parametrize("is_slow", [False, True], ids=["quick client", "slow client"])
+async def test_an_exception_of_the_app_surfaces(sent: list[Message], is_slow: bool) -> None:
+    """The client meets the app's own exception wherever it happens; at the latest when it closes."""
 
     async def app(_scope: MutableMapping[str, Any], _receive: Receive, send: Send) -> None:
         for message in sent:
             await send(message)
         raise LookupError("app")
 
-    async with client_of(app) as client:
-        with pytest.raises(LookupError, match="app"):
-            await client.get("/")
+    async def ask() -> None:
+        async with client_of(app) as client, client.stream("GET", "/") as response:
+            for _ in range(10 * is_slow):
+                await asyncio.sleep(0)
+            await response.aread()
+
+    with pytest.raises(LookupError, match="app"):
+        await ask()
 
 
 async def test_an_exception_after_the_client_left_surfaces_at_the_end() -> None:

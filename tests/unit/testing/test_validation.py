@@ -126,6 +126,12 @@ ACCEPTED = {
             "verbosity": "low",
         }
     ),
+    "verbosity alone": request(text={"verbosity": "high"}),
+    "hosted tool": request(tools=[{"type": "code_interpreter", "container": {"type": "auto"}}]),
+    "reasoning with its summary": request(
+        input=[reasoning(summary=[{"type": "summary_text", "text": "x"}]), assistant()]
+    ),
+    "nothing sealed": request(input=[{"type": "reasoning", "summary": []}, assistant()]),
     "plain format": request(text={"format": {"type": "text"}}),
     "priority": request(service_tier="priority", prompt_cache_key="k", client_metadata={"a": "b"}),
 }
