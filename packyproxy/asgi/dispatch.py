@@ -10,7 +10,7 @@ from starlette.types import Receive, Send
 
 from packyproxy.asgi.body import ClientLeft
 from packyproxy.asgi.call import Call
-from packyproxy.asgi.routes import RouteTable, Scope
+from packyproxy.asgi.routes import MethodNotAllowed, RouteTable, Scope
 from packyproxy.errors import AccessDenied, InvalidRequest, NoProvider
 from packyproxy.translate.failures import internal_error_response, refusal_response
 
@@ -27,7 +27,10 @@ async def dispatch(table: RouteTable, scope: Scope, receive: Receive, send: Send
         await route.endpoint(call)
     except (InvalidRequest, AccessDenied, NoProvider) as error:
         refusal = refusal_response(error, call.family, call.request_id)
-        await call.answer(refusal.status, refusal.body, list(refusal.headers))
+        headers = list(refusal.headers)
+        if isinstance(error, MethodNotAllowed):
+            headers.append((b"allow", error.allowed.encode()))
+        await call.answer(refusal.status, refusal.body, headers)
     except ClientLeft:
         _log.info("client left", extra={"event": "client_left", "request_id": call.request_id, "status": 499})
     except Exception as error:  # noqa: BLE001 - a bug of ours: the client gets its 500, the host stays untouched

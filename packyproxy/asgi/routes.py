@@ -14,13 +14,21 @@ from packyproxy.errors import InvalidRequest
 if TYPE_CHECKING:
     from packyproxy.asgi.call import Call
 
-__all__ = ["Endpoint", "Route", "RouteTable", "Scope", "is_anthropic_path", "route_path"]
+__all__ = ["Endpoint", "MethodNotAllowed", "Route", "RouteTable", "Scope", "is_anthropic_path", "route_path"]
 
 Scope = Mapping[str, Any]
 """An ASGI connection scope."""
 
 Endpoint = Callable[["Call"], Awaitable[None]]
 """Answers one request; may raise what ``asgi.dispatch`` turns into an error body."""
+
+
+class MethodNotAllowed(InvalidRequest):
+    """A known path was asked for with a method it does not take; ``allowed`` is what the ``allow`` header says."""
+
+    def __init__(self, methods: Iterable[str]) -> None:
+        self.allowed = ", ".join(sorted(methods))
+        super().__init__(f"this route takes {self.allowed}", status=405, code="method_not_allowed")
 
 
 class Route:
@@ -57,7 +65,8 @@ class RouteTable:
         """Return the route that serves a path.
 
         Raises:
-            InvalidRequest: 404 for an unknown path, 405 for a method that it does not take.
+            InvalidRequest: 404 for an unknown path.
+            MethodNotAllowed: the path is known, the method is not.
         """
         route = self._exact.get(path)
         if route is None:
@@ -67,8 +76,7 @@ class RouteTable:
         if route is None:
             raise InvalidRequest("there is no such route here", status=404, code="not_found")
         if method not in route.methods:
-            allowed = ", ".join(sorted(route.methods))
-            raise InvalidRequest(f"this route takes {allowed}", status=405, code="method_not_allowed")
+            raise MethodNotAllowed(route.methods)
         return route
 
 

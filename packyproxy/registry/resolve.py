@@ -64,7 +64,7 @@ def resolve(requested: str, registry: Registry) -> Resolution:
         NoProvider: no provider is enabled at all.
     """
     if not registry.providers:
-        raise NoProvider("no provider is enabled")
+        raise NoProvider
     name = requested.strip()
     if name.lower().endswith(_CONTEXT_SUFFIX):
         name = name[: -len(_CONTEXT_SUFFIX)].rstrip()

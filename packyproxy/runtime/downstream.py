@@ -22,12 +22,15 @@ class Client(Protocol):
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status line and headers."""
+        ...
 
     async def write(self, data: bytes, *, is_last: bool = False) -> None:
         """Send body bytes; returns when the server has taken them."""
+        ...
 
     async def wait_gone(self) -> None:
         """Return once the client's connection has ended."""
+        ...
 
 
 class Downstream:

@@ -5,7 +5,9 @@ pure functions elsewhere; this file only carries them out and moves bytes. Nothi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+
+from msgspec import UNSET
 
 from packyproxy.errors import Failure
 from packyproxy.providers.repair import GiveUp, History, Repair, Sent, decide
@@ -30,7 +32,6 @@ _EVENT_STREAM: Headers = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_JSON: Headers = [(b"content-type", b"application/json")]
 _MAX_WARNINGS_BYTES = 512
 
 
@@ -222,15 +223,16 @@ class Exchange:
         self._collected.append(data)
 
     async def _send_whole(self, frames: bytes) -> None:
-        body = self._protocol.fold(frames)
-        length = (b"content-length", b"%d" % len(body))
-        await self._client.start(200, [*_JSON, length, *self._route_headers()])
-        await self._client.write(body, is_last=True)
+        await self._send_json(200, self._protocol.fold(frames))
 
     async def _refuse(self, failure: Failure) -> None:
         error = self._error_response(failure)
-        await self._client.start(error.status, [*error.headers, *self._route_headers()])
-        await self._client.write(error.body, is_last=True)
+        await self._send_json(error.status, error.body, error.headers)
+
+    async def _send_json(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        framing = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)))
+        await self._client.start(status, [*framing, *headers, *self._route_headers()])
+        await self._client.write(body, is_last=True)
 
     def _error_response(self, failure: Failure, *, in_stream: bool = False) -> ErrorResponse:
         error = error_response(
@@ -242,6 +244,7 @@ class Exchange:
             input_tokens_estimate=self._translation.stream_facts.input_tokens_estimate,
             context_window=self._plan.resolution.context_window,
             max_tokens=self._request.max_tokens,
+            max_tokens_was_sent=self._translation.request.max_output_tokens is not UNSET,
             in_stream=in_stream,
         )
         self._outcome.failed(failure, error.status)

@@ -65,7 +65,7 @@ def make_plan(snapshot: Snapshot, protocol: ClientProtocol, request: ClientReque
     resolution = resolve(request.model, snapshot.registry)
     provider = snapshot.providers.get(resolution.provider)
     if provider is None:
-        raise NoProvider("no provider is enabled")
+        raise NoProvider
     session = session_key(
         inbound.headers,
         request.session_hint,

@@ -122,25 +122,31 @@ class ClientRequest(Protocol):
     @property
     def model(self) -> str:
         """The model string as sent."""
+        ...
 
     @property
     def is_stream(self) -> bool:
         """Whether the client asked for an SSE answer."""
+        ...
 
     @property
     def session_hint(self) -> str | None:
         """A session id found in the body (wire-mapping 0.3), or None."""
+        ...
 
     @property
     def is_prewarm(self) -> bool:
         """Whether the request is answered locally and empty, without an upstream call (``max_tokens: 0``)."""
+        ...
 
     @property
     def max_tokens(self) -> int | None:
         """The limit of the answer that the client asked for, for error texts."""
+        ...
 
     def opening(self) -> bytes:
         """Return what tells conversations apart when nothing names them: system and first user text."""
+        ...
 
 
 class StreamWriter(Protocol):
@@ -152,40 +158,51 @@ class StreamWriter(Protocol):
     @property
     def has_content(self) -> bool:
         """Whether a frame that shows model output was returned: "first content" of wire-mapping 0.5."""
+        ...
 
     @property
     def is_finished(self) -> bool:
         """Whether the answer ended well; the upstream may be closed."""
+        ...
 
     @property
     def failure(self) -> Failure | None:
         """What the upstream said went wrong, once it did; the caller decides whether to retry or to ``fail``."""
+        ...
 
     @property
     def usage(self) -> Usage | None:
         """The upstream's own numbers, once known."""
+        ...
 
     @property
     def notes(self) -> list[Note]:
         """Findings since the start, in order."""
+        ...
 
     def start(self) -> bytes:
         """Write the frames that precede any content, e.g. ``message_start`` and ``ping``."""
+        ...
 
     def event(self, event: ResponsesEvent) -> bytes:
         """Take one upstream event."""
+        ...
 
     def upstream_ended(self, *, said_done: bool) -> bytes:
         """Take the end of the upstream's bytes; ``said_done`` tells whether ``data: [DONE]`` was seen."""
+        ...
 
     def answer_locally(self) -> bytes:
         """Write the whole ending of an answer that needs no upstream (``is_prewarm``)."""
+        ...
 
     def fail(self, status: int, body: bytes) -> bytes:
         """Write an error after the status line is spent; ``body`` is the protocol's error object (wire-mapping 8.6)."""
+        ...
 
     def keep_alive(self) -> bytes:
         """Write the frame that only shows life."""
+        ...
 
 
 class ClientProtocol(Protocol):
@@ -194,10 +211,12 @@ class ClientProtocol(Protocol):
     @property
     def name(self) -> str:
         """``messages``, ``chat`` or ``responses``."""
+        ...
 
     @property
     def family(self) -> Family:
         """Whose error shape and headers the clients expect."""
+        ...
 
     def read(self, body: bytes, *, counting: bool = False) -> ClientRequest:
         """Decode and check a request body.
@@ -209,6 +228,7 @@ class ClientProtocol(Protocol):
         Raises:
             InvalidRequest: the body is not JSON, or a field is wrong.
         """
+        ...
 
     def to_responses(self, request: ClientRequest, target: Target, facts: AttemptFacts = ...) -> Translation:
         """Translate for one attempt; deterministic.
@@ -216,12 +236,16 @@ class ClientProtocol(Protocol):
         Raises:
             InvalidRequest: the request holds something that no provider can be given.
         """
+        ...
 
     def writer(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> StreamWriter:
         """Return a fresh writer for one attempt; ``answer_id`` stays the same over all attempts of a request."""
+        ...
 
     def fold(self, frames: bytes) -> bytes:
         """Fold a whole client stream into the JSON body of the non-stream answer (wire-mapping 5.1)."""
+        ...
 
     def write_token_count(self, facts: StreamFacts) -> bytes:
         """Write the JSON body that tells ``facts.input_tokens_estimate`` (wire-mapping 9)."""
+        ...

@@ -235,6 +235,7 @@ async def test_a_rejected_provider_key_is_not_the_clients(stage: Setting) -> Non
     """The client must not be told to log in (row 43)."""
     answer = await stage(Fault.unauthorized()).ask()
     assert answer.status_code == 502
+    assert answer.headers["content-type"] == "application/json"
     assert answer.json()["error"]["type"] == "api_error"
     assert "credentials" in answer.json()["error"]["message"]
 

@@ -218,3 +218,8 @@ async def test_cross_origin_requests_are_off_unless_allowed(stage: Setting) -> N
     )
     assert "access-control-allow-origin" not in closed.headers
     assert opened.headers["access-control-allow-origin"] == "https://app.example"
+
+
+async def test_a_wrong_method_names_the_right_ones(stage: Setting) -> None:
+    """A 405 carries ``allow``."""
+    assert (await stage("ok").client.get("/v1/messages")).headers["allow"] == "POST"
