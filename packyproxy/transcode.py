@@ -220,6 +220,9 @@ class Transcoder:
         return out
 
     def _note(self, note: Note) -> None:
+        # What follows the terminal event in the same read is ignored, as it would be in the next.
+        if self._writer.is_finished or self._writer.failure is not None:
+            return
         if len(self._notes) < _MAX_NOTES and note not in self._notes:
             self._notes.append(note)
 

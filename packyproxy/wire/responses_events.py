@@ -433,7 +433,7 @@ def _decode_broken(data: bytes) -> ResponsesEvent:
     except UNREADABLE:
         return UnparsableEvent()
     if isinstance(event, _DELTA_CLASSES):
-        delta = json.loads(data.decode(errors="replace"))["delta"]
+        delta = json.loads(data.decode(errors="replace")).get("delta")
         if isinstance(delta, str):
             return BrokenDelta(event, delta)
     return event
