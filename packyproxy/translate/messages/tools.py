@@ -34,6 +34,7 @@ _MAX_EXAMPLES = 3
 
 _RAW_LIST = json.Decoder(list[Raw])
 _STRINGS = json.Decoder(list[str] | None)
+_FLAG = json.Decoder(bool | None)
 _ANYTHING = json.Decoder()
 
 Kind = Literal["function", "web_search", "web_fetch", "unavailable", "tool_search"]
@@ -232,7 +233,7 @@ class ToolTranslator:
         parameters, description = normalise_schema(definition.input_schema, description)
         if not isinstance(definition.input_examples, UnsetType):
             description = _with_examples(description, definition.input_examples, f"{field}.input_examples")
-        is_strict = bool(definition.strict) and is_strict_schema(parameters)
+        is_strict = _wants_strict(definition.strict, f"{field}.strict") and is_strict_schema(parameters)
         return FunctionTool(
             self._names.to_upstream(tool.name), description, parameters, self._strict(is_wanted=is_strict)
         )
@@ -271,6 +272,10 @@ _PLAIN_CHOICES: dict[str, Literal["auto", "required", "none"]] = {
     "any": "required",
     "none": "none",
 }
+
+
+def _wants_strict(strict: Raw | UnsetType, field: str) -> bool:
+    return not isinstance(strict, UnsetType) and bool(decode_part(_FLAG, strict, field))
 
 
 def _is_only_for_code(allowed_callers: Raw | UnsetType) -> bool:

@@ -19,7 +19,9 @@ class Translate:
     def request(self, **fields: Any) -> MessagesRequest:
         return read(json.dumps({"model": "m", "max_tokens": 64000, "messages": [_USER], **fields}).encode())
 
-    def full(self, *, facts: AttemptFacts | None = None, target: dict[str, Any] | None = None, **fields: Any) -> Translation:
+    def full(
+        self, *, facts: AttemptFacts | None = None, target: dict[str, Any] | None = None, **fields: Any
+    ) -> Translation:
         changed = dict(target or {})
         capabilities = Capabilities(**changed.pop("capabilities", {}))
         defaults = {"model": "gpt-5.1-codex", "scope": SCOPE, "efforts": ("low", "medium", "high")}
@@ -58,6 +60,11 @@ def said() -> Callable[..., dict[str, Any]]:
 
     def build(role: str, *texts: str, **more: Any) -> dict[str, Any]:
         kind = "output_text" if role == "assistant" else "input_text"
-        return {"type": "message", "role": role, "content": [{"type": kind, "text": text} for text in texts], **more}
+        return {
+            "type": "message",
+            "role": role,
+            "content": [{"type": kind, "text": text} for text in texts],
+            **more,
+        }
 
     return build

@@ -24,7 +24,7 @@ def _assistant(*blocks: Any) -> dict[str, Any]:
     return {"role": "assistant", "content": list(blocks)}
 
 
-def _text(text: str, **more: Any) -> dict[str, Any]:
+def _text(text: Any, **more: Any) -> dict[str, Any]:
     return {"type": "text", "text": text, **more}
 
 
@@ -53,7 +53,11 @@ DOCUMENT_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
         {"type": "image", "source": {"type": "url", "url": "HTTPS://a.example/i.png"}},
         [{**INPUT_IMAGE, "image_url": "HTTPS://a.example/i.png"}],
     ),
-    ("empty image", {"type": "image", "source": {**PNG, "data": ""}}, [_input_text("[image omitted: empty data]")]),
+    (
+        "empty image",
+        {"type": "image", "source": {**PNG, "data": ""}},
+        [_input_text("[image omitted: empty data]")],
+    ),
     (
         "pdf",
         {"type": "document", "source": PDF},
@@ -61,7 +65,7 @@ DOCUMENT_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
     ),
     (
         "titled pdf",
-        {"type": "document", "source": PDF, "title": "Ä \"x\""},
+        {"type": "document", "source": PDF, "title": 'Ä "x"'},
         [{"type": "input_file", "filename": 'Ä "x".pdf', "file_data": "data:application/pdf;base64,QQ=="}],
     ),
     (
@@ -81,7 +85,11 @@ DOCUMENT_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
     ),
     (
         "document text",
-        {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "a\nb"}, "title": 'T"'},
+        {
+            "type": "document",
+            "source": {"type": "text", "media_type": "text/plain", "data": "a\nb"},
+            "title": 'T"',
+        },
         [_input_text('<document title="T"">\na\nb\n</document>')],
     ),
     (
@@ -117,11 +125,17 @@ DOCUMENT_CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]]]] = [
     ("thinking", {"type": "thinking", "thinking": "x", "signature": "y"}, []),
     ("redacted thinking", {"type": "redacted_thinking", "data": 5}, []),
     ("mcp listing", {"type": "mcp_tool_listing"}, []),
-    ("mcp call", {"type": "mcp_tool_use", "id": "m", "name": "n", "input": {"a": 1.5}}, [_input_text('[n call] {"a":1.5}')]),
+    (
+        "mcp call",
+        {"type": "mcp_tool_use", "id": "m", "name": "n", "input": {"a": 1.5}},
+        [_input_text('[n call] {"a":1.5}')],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("block", "parts"), [case[1:] for case in DOCUMENT_CASES], ids=[case[0] for case in DOCUMENT_CASES])
+@pytest.mark.parametrize(
+    ("block", "parts"), [case[1:] for case in DOCUMENT_CASES], ids=[case[0] for case in DOCUMENT_CASES]
+)
 def test_user_blocks(block: dict[str, Any], parts: list[dict[str, Any]], translate: Any) -> None:
     """Each block of a user message becomes its parts."""
     expected = [{"type": "message", "role": "user", "content": [*parts, _input_text("end")]}]
@@ -177,19 +191,23 @@ def test_refused_user_blocks(block: Any, expected: str, translate: Any) -> None:
         ({"role": "user", "content": None}, "messages.0.content: expected array, got null"),
         ({"content": "x"}, "messages.0.role: field required"),
         ("x", "messages.0: expected object, got string"),
-        ({"role": "system", "content": [IMAGE]}, 'messages.0.content.0.type: unknown content block type "image"'),
+        (
+            {"role": "system", "content": [IMAGE]},
+            'messages.0.content.0.type: unknown content block type "image"',
+        ),
         (
             {"role": "system", "output_config": {"effort": "huge"}},
             "messages.0.output_config.effort: must be one of none, minimal, low, medium, high, xhigh, max",
         ),
-        ({"role": "system", "output_config": 5}, "messages.0.output_config: expected object or null, got integer"),
+        (
+            {"role": "system", "output_config": 5},
+            "messages.0.output_config: expected object or null, got integer",
+        ),
     ],
 )
 def test_refused_messages(message: Any, expected: str, translate: Any) -> None:
     """A message must have a known role and content."""
     assert expected == translate.refusal(messages=[message]).message
-
-
 
 
 ASSISTANT_CASES: list[tuple[str, list[dict[str, Any]], list[str], tuple[str, ...]]] = [
@@ -201,7 +219,14 @@ ASSISTANT_CASES: list[tuple[str, list[dict[str, Any]], list[str], tuple[str, ...
             {
                 "type": "web_search_tool_result",
                 "tool_use_id": "s1",
-                "content": [{"type": "web_search_result", "title": "C", "url": "https://c.example", "encrypted_content": "XX"}],
+                "content": [
+                    {
+                        "type": "web_search_result",
+                        "title": "C",
+                        "url": "https://c.example",
+                        "encrypted_content": "XX",
+                    }
+                ],
             },
         ],
         ['[web search: "cats"]\n- C — https://c.example'],
@@ -246,7 +271,11 @@ ASSISTANT_CASES: list[tuple[str, list[dict[str, Any]], list[str], tuple[str, ...
                 "content": {
                     "type": "web_fetch_result",
                     "url": "https://a.example",
-                    "content": {"type": "document", "title": "T", "source": {"type": "base64", "data": "SECRET"}},
+                    "content": {
+                        "type": "document",
+                        "title": "T",
+                        "source": {"type": "base64", "data": "SECRET"},
+                    },
                 },
             }
         ],
@@ -255,7 +284,12 @@ ASSISTANT_CASES: list[tuple[str, list[dict[str, Any]], list[str], tuple[str, ...
     ),
     (
         "web fetch with text",
-        [{"type": "web_fetch_tool_result", "content": {"content": {"source": {"type": "text", "data": "page"}}}}],
+        [
+            {
+                "type": "web_fetch_tool_result",
+                "content": {"content": {"source": {"type": "text", "data": "page"}}},
+            }
+        ],
         ["[web_fetch result]\npage"],
         (),
     ),
@@ -274,7 +308,9 @@ ASSISTANT_CASES: list[tuple[str, list[dict[str, Any]], list[str], tuple[str, ...
 
 
 @pytest.mark.parametrize(
-    ("blocks", "texts", "warnings"), [case[1:] for case in ASSISTANT_CASES], ids=[case[0] for case in ASSISTANT_CASES]
+    ("blocks", "texts", "warnings"),
+    [case[1:] for case in ASSISTANT_CASES],
+    ids=[case[0] for case in ASSISTANT_CASES],
 )
 def test_assistant_blocks(
     blocks: list[dict[str, Any]], texts: list[str], warnings: tuple[str, ...], translate: Any, said: Said
@@ -287,14 +323,15 @@ def test_assistant_blocks(
 
 def _items(done: Any) -> list[Any]:
 
-
     items: list[Any] = json.loads(done.body)["input"]
     return items
 
 
 def test_wrong_field_of_an_assistant_block_is_refused(translate: Any) -> None:
     """Only unknown blocks are skipped; a known one must be right."""
-    refused = translate.refusal(messages=[_assistant({"type": "hologram"}, {"type": "tool_use", "id": 1, "name": "n"})])
+    refused = translate.refusal(
+        messages=[_assistant({"type": "hologram"}, {"type": "tool_use", "id": 1, "name": "n"})]
+    )
     assert refused.message == "messages.0.content.1.id: expected string, got integer"
 
 
@@ -314,7 +351,9 @@ def test_consecutive_messages_of_one_role_stay_apart(translate: Any, said: Said)
 
 def test_an_own_item_closes_the_run(translate: Any, said: Said) -> None:
     """Texts before and after a call are two messages."""
-    items = translate.items(_assistant(_text("a"), _use(), _text("b"), _text("c")), _user(_result(content="o")))
+    items = translate.items(
+        _assistant(_text("a"), _use(), _text("b"), _text("c")), _user(_result(content="o"))
+    )
     assert [said("assistant", "a"), "function_call", said("assistant", "b", "c"), "function_call_output"] == [
         item if item["type"] == "message" else item["type"] for item in items
     ]
@@ -343,7 +382,9 @@ def test_system_messages_become_developer_items(
 def test_system_message_may_be_last(translate: Any, said: Said) -> None:
     """Claude Code's first turn ends with one, and nothing clears it."""
     last = {"role": "system", "content": "s", "clear_at": "next_user_message"}
-    assert [said("user", "u"), said("developer", "s")] == translate.items({"role": "user", "content": "u"}, last)
+    assert [said("user", "u"), said("developer", "s")] == translate.items(
+        {"role": "user", "content": "u"}, last
+    )
 
 
 def test_prefill_is_sent_and_warned_about(translate: Any, said: Said) -> None:
@@ -408,13 +449,21 @@ def test_media_follow_all_outputs_where_outputs_are_text_only(translate: Any, sa
     pdf = {"type": "document", "source": PDF}
     items = translate.items(
         _assistant(_use("c1"), _use("c2")),
-        _user(_result("c1", content=[_text("a"), IMAGE]), _result("c2", content=[pdf], is_error=True), _text("end")),
+        _user(
+            _result("c1", content=[_text("a"), IMAGE]),
+            _result("c2", content=[pdf], is_error=True),
+            _text("end"),
+        ),
         target={"capabilities": {"tool_output_media": False}},
     )
     file = {"type": "input_file", "filename": "document.pdf", "file_data": "data:application/pdf;base64,QQ=="}
     assert [
         {"type": "function_call_output", "call_id": "c1", "output": "a\n[image attached below]"},
-        {"type": "function_call_output", "call_id": "c2", "output": "[tool_error]\n[document attached below]"},
+        {
+            "type": "function_call_output",
+            "call_id": "c2",
+            "output": "[tool_error]\n[document attached below]",
+        },
         {"type": "message", "role": "user", "content": [INPUT_IMAGE, file]},
         said("user", "end"),
     ] == items[2:]
@@ -485,7 +534,9 @@ def test_thinking_only_turn_leaves_nothing(translate: Any, said: Said) -> None:
     ],
     ids=["nothing learned", "recovery", "one refused"],
 )
-def test_reasoning_that_was_refused_is_left_out(facts: AttemptFacts, expected: tuple[str, ...], translate: Any) -> None:
+def test_reasoning_that_was_refused_is_left_out(
+    facts: AttemptFacts, expected: tuple[str, ...], translate: Any
+) -> None:
     """The translation says which reasoning it sends."""
     messages = [_assistant(_thought("A"), _thought("B"), _use()), _user(_result(content="o"))]
     assert expected == translate.full(messages=messages, facts=facts).reasoning
@@ -503,7 +554,9 @@ def test_reasoning_that_was_refused_is_left_out(facts: AttemptFacts, expected: t
     ],
     ids=["5.3", "6", "5.1", "on", "off", "removed"],
 )
-def test_phase(target: dict[str, Any], removed: tuple[str, ...], expected: list[str | None], translate: Any) -> None:
+def test_phase(
+    target: dict[str, Any], removed: tuple[str, ...], expected: list[str | None], translate: Any
+) -> None:
     """Text before a call of the same turn is commentary, other text the final answer."""
     items = translate.items(
         _assistant(_text("a"), _use(), _text("b")),
@@ -516,7 +569,9 @@ def test_phase(target: dict[str, Any], removed: tuple[str, ...], expected: list[
 
 
 @pytest.mark.parametrize("side", [_user, _assistant], ids=["user", "assistant"])
-def test_compaction_replaces_what_was_before(side: Callable[..., dict[str, Any]], translate: Any, said: Said) -> None:
+def test_compaction_replaces_what_was_before(
+    side: Callable[..., dict[str, Any]], translate: Any, said: Said
+) -> None:
     """The summary stands for all earlier items, also those of its own message."""
     block = {"type": "compaction", "content": "sum", "encrypted_content": "x", "signature": 5}
     items = translate.items(_user(_text("old")), side(_text("older"), block), _user(_text("new")))
