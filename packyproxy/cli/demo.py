@@ -56,16 +56,17 @@ def demo(*, host: str, port: int | None, once: bool) -> int:
         stop = Stop()
         stop.on_signals(signal.SIGINT, signal.SIGTERM)
         upstream = FakeUpstream(api_key=_KEY, pace=_pause)
-        servers = asyncio.gather(
-            serve_app(upstream, upstream_listener, stop, grace_seconds=_GRACE_SECONDS),
-            serve_app(PackyProxy(config), listener, stop, grace_seconds=_GRACE_SECONDS),
-        )
-        is_whole = await asyncio.to_thread(_show_answer, url)
-        if once or not is_whole:
-            stop.ask()
-        else:
-            print(_invitation(config, url), flush=True)
-        await servers
+        async with PackyProxy(config) as proxy:
+            servers = asyncio.gather(
+                serve_app(upstream, upstream_listener, stop, grace_seconds=_GRACE_SECONDS),
+                serve_app(proxy, listener, stop, grace_seconds=_GRACE_SECONDS),
+            )
+            is_whole = await asyncio.to_thread(_show_answer, url)
+            if once or not is_whole:
+                stop.ask()
+            else:
+                print(_invitation(config, url), flush=True)
+            await servers
         if not is_whole:
             raise CommandFailed("the answer did not come to its end")
         return 0

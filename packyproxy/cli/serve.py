@@ -72,7 +72,8 @@ def _serve_here(config: Config, listener: socket.socket, *signals: signal.Signal
         stop = Stop()
         stop.on_signals(*signals)
         grace_seconds = min(config.streaming.total_timeout, _LONGEST_GRACE_SECONDS)
-        await serve_app(PackyProxy(config), listener, stop, grace_seconds=grace_seconds)
+        async with PackyProxy(config) as proxy:
+            await serve_app(proxy, listener, stop, grace_seconds=grace_seconds)
         return 0
 
     return run_in_loop(main)

@@ -117,6 +117,7 @@ async def serve_app(app: Any, listener: socket.socket, stop: Stop, *, grace_seco
         hypercorn_serve(framework, config, shutdown_trigger=stop.asked.wait, mode="asgi")
     )
     await _first_of(server, stop.asked)
+    asyncio.get_running_loop().set_exception_handler(_without_cancellations)
     if not server.done():
         await _first_of(server, stop.insisted, within_seconds=grace_seconds + _LEEWAY_SECONDS)
     if not server.done():
@@ -127,6 +128,12 @@ async def serve_app(app: Any, listener: socket.socket, stop: Stop, *, grace_seco
         _log.warning("running answers were cut off at shutdown", extra={"event": "cut_off"})
     except Exception as error:
         raise CommandFailed(f"the server ended with {type(error).__name__}") from error
+
+
+def _without_cancellations(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Keep quiet about connections cut off on purpose, which asyncio's streams report as errors of a callback."""
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 async def _first_of(

@@ -39,7 +39,9 @@ def test_an_empty_file_is_the_built_in_defaults() -> None:
     assert Config(source="text") == Config.parse("")
 
 
-@pytest.mark.parametrize("text", ["packycode:\ntppc:\nmodel-map:\napi-keys:\n", "tppc: {providers: }\nstreaming:\n"])
+@pytest.mark.parametrize(
+    "text", ["packycode:\ntppc:\nmodel-map:\napi-keys:\n", "tppc: {providers: }\nstreaming:\n"]
+)
 def test_sections_without_content_count_as_empty(text: str) -> None:
     """A section whose keys are all commented out is no problem."""
     assert () == Config.parse(text).api_keys
@@ -180,7 +182,13 @@ def test_a_tppc_entry_may_be_called_packycode_while_the_block_is_off() -> None:
 def test_without_auth_no_key_is_asked_for() -> None:
     """``requires-openai-auth: false`` makes the key optional."""
     config = Config.from_mapping(
-        {"packycode": {"enabled": True, "base-url": "http://localhost:8000/v1", "requires-openai-auth": False}}
+        {
+            "packycode": {
+                "enabled": True,
+                "base-url": "http://localhost:8000/v1",
+                "requires-openai-auth": False,
+            }
+        }
     )
     assert config.providers[0].api_key is None
 
@@ -213,7 +221,8 @@ def test_secrets_never_show() -> None:
         **{"proxy-url": "http://u:canary-proxy@p.example"},
     )
     config = Config.from_mapping(
-        mapping | {"api-keys": ["canary-client-key"], "remote-management": {"secret-key": "canary-management"}}
+        mapping
+        | {"api-keys": ["canary-client-key"], "remote-management": {"secret-key": "canary-management"}}
     )
     shown = [repr(config), str(config), format(config.api_keys[0]), repr(pickle.dumps(config.api_keys))]
     assert not [text for text in shown if "canary" in text]
@@ -229,7 +238,9 @@ def test_secrets_encode_masked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "mask"), [("", "***"), ("elevenchars", "***"), ("twelve-chars", "***hars")], ids=["empty", "11", "12"]
+    ("value", "mask"),
+    [("", "***"), ("elevenchars", "***"), ("twelve-chars", "***hars")],
+    ids=["empty", "11", "12"],
 )
 def test_masks_show_four_characters_of_long_secrets_only(value: str, mask: str) -> None:
     """Short secrets show nothing of themselves."""
@@ -259,7 +270,9 @@ def test_read_takes_everything_a_host_may_hand_over(tmp_path: Path, monkeypatch:
 
 def test_settings_of_later_releases_are_named() -> None:
     """What is set and does nothing yet is listed; what is at its default is not."""
-    mapping = enabled_packycode(priority=1, weight=1, profile={"compact": True}, compat={"chat-reasoning": True}) | {
+    mapping = enabled_packycode(
+        priority=1, weight=1, profile={"compact": True}, compat={"chat-reasoning": True}
+    ) | {
         "routing": {"strategy": "least-latency", "session-affinity": True},
         "metrics": True,
         "tps-log": True,
@@ -288,11 +301,14 @@ def test_the_example_names_every_key_and_no_other() -> None:
     """``config.example.yaml`` and the schema agree, both ways."""
     document, findings, _ = read_example()
     written = {path for path in document.lines if path and not path.endswith("]")}
-    known = {path for path in findings.known_paths if not any(f".{name}." in f".{path}" for name in FREE_MAPPINGS)}
+    known = {
+        path for path in findings.known_paths if not any(f".{name}." in f".{path}" for name in FREE_MAPPINGS)
+    }
     item = "tppc.providers[0].models[0].id"
-    assert known - {item, *(f"tppc.providers[0].models[0].{key}" for key in ("aliases", "efforts", "context-window"))} == (
-        written
-    )
+    assert known - {
+        item,
+        *(f"tppc.providers[0].models[0].{key}" for key in ("aliases", "efforts", "context-window")),
+    } == (written)
 
 
 def test_the_example_shows_the_defaults() -> None:

@@ -1,0 +1,94 @@
+"""Log output of the commands."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from packyproxy.cli.logs import configure_logging
+from packyproxy.config.schema import LogFormat
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("packyproxy")
+    handlers, levels = root.handlers[:], (root.level, ours.level)
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(levels[0])
+    ours.setLevel(levels[1])
+
+
+def log_to(stream: io.StringIO, log_format: LogFormat = "auto", *, debug: bool = False) -> logging.Logger:
+    configure_logging(log_format, debug=debug, stream=stream)
+    return logging.getLogger("packyproxy")
+
+
+def test_json_lines_carry_the_facts() -> None:
+    """Extra attributes become members beside time, level, logger and message."""
+    stream = io.StringIO()
+    log_to(stream).warning("upstream %s", "down", extra={"event": "x", "status": 502, "at": object})
+    line = json.loads(stream.getvalue())
+    assert line.pop("time").endswith("Z")
+    assert isinstance(line.pop("at"), str)
+    assert {
+        "level": "warning",
+        "logger": "packyproxy",
+        "message": "upstream down",
+        "event": "x",
+        "status": 502,
+    } == line
+
+
+def test_console_lines_are_one_line_each() -> None:
+    """A line break in a message cannot forge a second record."""
+    stream = io.StringIO()
+    log_to(stream, "console").info("a\nb", extra={"event": "x"})
+    assert "info     a\\nb\n" == stream.getvalue()[9:]
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_exceptions_show_their_type_only(log_format: LogFormat) -> None:
+    """An exception's text may quote content; its traceback stays out as well."""
+    stream = io.StringIO()
+    log = log_to(stream, log_format)
+    try:
+        int("canary")
+    except ValueError:
+        log.exception("failed")
+    assert "ValueError" in stream.getvalue()
+    assert "canary" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("stream", "log_format", "is_json"),
+    [
+        (io.StringIO(), "auto", True),
+        (Terminal(), "auto", False),
+        (Terminal(), "json", True),
+        (io.StringIO(), "console", False),
+    ],
+    ids=["auto elsewhere", "auto on a terminal", "json", "console"],
+)
+def test_auto_means_console_on_a_terminal(stream: io.StringIO, log_format: LogFormat, is_json: bool) -> None:
+    """Elsewhere it means JSON lines; the explicit formats hold everywhere."""
+    log_to(stream, log_format).info("hello")
+    assert is_json == stream.getvalue().startswith("{")
+
+
+def test_debug_is_for_packyproxy_alone() -> None:
+    """Other libraries stay at WARNING: their debug output may show content."""
+    stream = io.StringIO()
+    log = log_to(stream, "console", debug=True)
+    log.debug("ours")
+    logging.getLogger("aiohttp").info("theirs")
+    assert ["ours"] == [line.split()[-1] for line in stream.getvalue().splitlines()]
+    log_to(stream, "console", debug=False).debug("not now")
+    assert "not now" not in stream.getvalue()

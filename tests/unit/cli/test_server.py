@@ -1,0 +1,159 @@
+"""Serving and ending in order, over loopback."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+
+from packyproxy.cli.failures import CommandFailed
+from packyproxy.cli.server import Stop, bind, is_loopback, serve_app, server_url
+
+REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+
+
+class SlowApp:
+    """Sends half an answer, waits to be released, and sends the rest."""
+
+    def __init__(self) -> None:
+        self.is_halfway = asyncio.Event()
+        self.release = asyncio.Event()
+        self.was_cut_off = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first", "more_body": True})
+        self.is_halfway.set()
+        try:
+            await self.release.wait()
+        except asyncio.CancelledError:
+            self.was_cut_off.set()
+            raise
+        await send({"type": "http.response.body", "body": b"second"})
+
+
+@asynccontextmanager
+async def connected(port: int) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def is_accepting(port: int) -> bool:
+    try:
+        async with connected(port):
+            return True
+    except OSError:
+        return False
+
+
+@asynccontextmanager
+async def halfway(app: SlowApp, stop: Stop, grace_seconds: float) -> AsyncIterator[tuple[Any, Any, int]]:
+    """Serve, and send a request whose answer stands half-way; yields the server, the reader and the port."""
+    listener = bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    server = asyncio.create_task(serve_app(app, listener, stop, grace_seconds=grace_seconds))
+    async with connected(port) as (reader, writer):
+        writer.write(REQUEST)
+        await app.is_halfway.wait()
+        yield server, reader, port
+
+
+async def test_a_running_answer_is_finished_and_no_new_one_begun() -> None:
+    """Asked to stop, the server closes its port and lets the stream come to its end."""
+    app, stop = SlowApp(), Stop()
+    async with asyncio.timeout(10), halfway(app, stop, 5.0) as (server, reader, port):
+        stop.ask()
+        while await is_accepting(port):
+            pass
+        app.release.set()
+        answer = await reader.read()
+        await server
+    assert b"second" in answer
+    assert not app.was_cut_off.is_set()
+
+
+@pytest.mark.parametrize(("grace_seconds", "asks"), [(60.0, 2), (0.05, 1)], ids=["insisting", "out of grace"])
+async def test_a_running_answer_is_cut_off(
+    grace_seconds: float, asks: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Asked twice, or once and out of patience, the server ends without the answer and without a traceback."""
+    monkeypatch.setattr("packyproxy.cli.server._LEEWAY_SECONDS", 0.05)
+    app, stop = SlowApp(), Stop()
+    async with asyncio.timeout(10), halfway(app, stop, grace_seconds) as (server, _, _port):
+        for _ in range(asks):
+            stop.ask()
+        await server
+        await app.was_cut_off.wait()
+    assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_an_app_that_fails_to_start_is_told() -> None:
+    """A failing lifespan is an error of the command, not a server without an app."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no"})
+
+    with pytest.raises(CommandFailed, match="the server ended with LifespanFailureError"):
+        await serve_app(app, bind("127.0.0.1", 0), Stop(), grace_seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("LOCALHOST.", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("10.0.0.1", False),
+        ("localhost.example", False),
+    ],
+)
+def test_loopback_is_recognised(host: str, expected: bool) -> None:
+    """Only addresses that no other machine can reach count."""
+    assert expected == is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    ("family", "host", "shown"),
+    [
+        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        (socket.AF_INET, "0.0.0.0", "127.0.0.1"),
+        (socket.AF_INET6, "::1", "[::1]"),
+        (socket.AF_INET6, "::", "[::1]"),
+    ],
+)
+def test_the_printed_url_works_on_this_machine(family: int, host: str, shown: str) -> None:
+    """The real port, and an address that a client can use."""
+    if family == socket.AF_INET6 and not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    with bind(host, 0) as listener:
+        assert f"http://{shown}:{listener.getsockname()[1]}" == server_url(listener)
+
+
+def test_an_address_of_another_machine_cannot_be_bound() -> None:
+    """The error names host and port."""
+    with pytest.raises(CommandFailed, match=r"cannot listen on 192\.0\.2\.1 port 0"):
+        bind("192.0.2.1", 0)
+
+
+def test_a_name_without_address_cannot_be_bound() -> None:
+    """The error says which setting to change."""
+    with pytest.raises(CommandFailed, match="set host or --host"):
+        bind("no-such-host.invalid", 0)
