@@ -59,7 +59,7 @@ class Answer:
             self.notes.append(note)
 
 
-class ContentPart(Struct, frozen=True):
+class _ContentPart(Struct, frozen=True):
     """One part of a message's or reasoning item's content or summary."""
 
     type: str = ""
@@ -68,12 +68,12 @@ class ContentPart(Struct, frozen=True):
     annotations: list[Raw] | None = None
 
 
-_PART = msgspec.json.Decoder(ContentPart)
+_PART = msgspec.json.Decoder(_ContentPart)
 
 
-def read_part(raw: Raw) -> ContentPart:
+def read_part(raw: Raw) -> _ContentPart:
     """Read a part; one that cannot be read has the type ``""``."""
-    return read_lenient(raw, _PART, ContentPart) or ContentPart()
+    return read_lenient(raw, _PART, _ContentPart) or _ContentPart()
 
 
 class Item:
@@ -153,7 +153,7 @@ class Item:
         if part is None:
             return b""
         return self.write(
-            event, part.add(delta) if delta is not None else self.completion(part, final_text(event))
+            event, part.add(delta) if delta is not None else self.completion(part, _final_text(event))
         )
 
     def part_of(self, event: ResponsesEvent) -> Part | None:
@@ -377,7 +377,7 @@ _FINALS: dict[type, Callable[..., Raw | None]] = {
 }
 
 
-def final_text(event: ResponsesEvent) -> Raw | None:
+def _final_text(event: ResponsesEvent) -> Raw | None:
     """Return the whole text that a ``done`` event repeats."""
     if type(event) is upstream.ContentPartDone:
         part = read_part(event.part)

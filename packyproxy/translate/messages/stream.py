@@ -212,19 +212,29 @@ class MessagesWriter:
         if type(event) is upstream.ItemDone:
             item.is_done = True
         item.harvest(event)
-        is_head = item is self._queue[0]
+        if item is self._queue[0]:
+            return self._write_now(item, event)
         self._held_bytes += item.hold(event)
-        if is_head:
-            out = self._advance()
-            if type(event) is TextDelta:
-                self._open_short_cut(item, event)
-            return out
         if self._held_bytes > MAX_HELD_BYTES:
             return self._fail(
                 Failure(kind=FailureKind.BAD_STREAM, message="the upstream sent too much out of order")
             )
         # A message that is done may be what a search at the head waits for.
         return self._advance() if item.is_done else b""
+
+    def _write_now(self, head: Item, event: ResponsesEvent) -> bytes:
+        """Give an event to the item that writes."""
+        if not head.has_begun or type(event) is upstream.ItemDone:
+            self._held_bytes += head.hold(event)
+            out = self._advance()
+        else:
+            out = head.take(event)
+            limiter = self._answer.limiter
+            if limiter is not None and limiter.stop is not None:
+                out += self._stop_locally()
+        if type(event) is TextDelta:
+            self._open_short_cut(head, event)
+        return out
 
     def _advance(self) -> bytes:
         """Let the head write, and whoever follows once it is done."""

@@ -24,13 +24,13 @@ class Run:
     """One upstream stream and everything it became."""
 
     def __init__(self, events: Iterable[Event], *, said_done: bool = False, **facts: Any) -> None:
-        facts = {
+        known: dict[str, Any] = {
             "model": "claude-x",
             "scope": SCOPE,
             "original_names": {},
             "input_tokens_estimate": 40,
-        } | facts
-        self.writer = MessagesWriter(StreamFacts(**facts), answer_id="msg_1", request_id="req_1")
+        }
+        self.writer = MessagesWriter(StreamFacts(**(known | facts)), answer_id="msg_1", request_id="req_1")
         self.transcoder = Transcoder(self.writer)
         self.steps = [self.transcoder.feed(f"data: {json.dumps(event)}\n\n".encode()) for event in events]
         self.steps.append(self.transcoder.feed(b"data: [DONE]\n\n") if said_done else b"")
@@ -147,7 +147,7 @@ def tool_use(index: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]
     return {"type": "tool_use", "id": f"call_{index}", "name": name, "input": arguments}
 
 
-THINKS = {"thinking_is_visible": True}
+THINKS: dict[str, Any] = {"thinking_is_visible": True}
 
 
 def test_worked_stream() -> None:
