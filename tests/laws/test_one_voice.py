@@ -1,0 +1,88 @@
+"""Law: for any script of failures the client never sees bytes of two attempts."""
+
+import re
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from packyproxy.app import PackyProxy
+from packyproxy.testing import Answer, FakeUpstream, Fault, StreamingASGITransport, Turn
+
+SETTINGS = {
+    "packycode": {
+        "enabled": True,
+        "base-url": "http://upstream.test/v1",
+        "credentials": {"openai-api-key": "sk-0123456789"},
+    },
+    "request-retry": 10,
+}
+VOICES = "ABCD"
+"""What each attempt says, again and again: one letter."""
+
+SHOWN = re.compile(r'"(?:text|thinking)":"([^"]*)"')
+"""Every piece of model output that a client is shown, streamed or whole."""
+
+silent_faults = st.sampled_from(
+    [
+        Fault.status(500),
+        Fault.status(409),
+        Fault.html(),
+        Fault.overloaded(),
+        Fault.empty(),
+        Fault.failed(),
+        Fault.error_event(),
+        Fault.cut(after_events=1),
+        Fault.refused_reasoning(),
+        Fault.detail(400, "Unsupported parameter: prompt_cache_key"),
+        Fault.detail(400, "Unsupported parameter: parallel_tool_calls"),
+    ]
+)
+
+
+@st.composite
+def scripts(draw: st.DrawFn) -> list[Answer]:
+    """Draw one answer per attempt, each speaking in a voice of its own."""
+    script: list[Answer] = []
+    for voice in VOICES:
+        reasoning = draw(st.sampled_from([None, [voice * 5]]))
+        turn = Turn(text=voice * draw(st.integers(1, 40)), reasoning=reasoning, delta_characters=3)
+        script.append(
+            draw(
+                st.one_of(
+                    silent_faults,
+                    st.just(turn),
+                    st.integers(0, 12).map(lambda at, turn=turn: Fault.end(turn, after_events=at)),
+                    st.integers(0, 12).map(lambda at, turn=turn: Fault.cut(turn, after_events=at)),
+                    st.integers(1, 12).map(lambda at, turn=turn: Fault.failed(turn=turn, after_events=at)),
+                    st.integers(0, 2500).map(lambda at, turn=turn: Fault.end(turn, after_bytes=at)),
+                )
+            )
+        )
+    return script
+
+
+async def answer_of(script: list[Answer], *, streams: bool) -> str:
+    """Return everything that one client gets to see."""
+    proxy = PackyProxy(SETTINGS, transport=StreamingASGITransport(FakeUpstream(script)))
+    body = {
+        "model": "gpt-5",
+        "max_tokens": 50_000,
+        "stream": streams,
+        "thinking": {"type": "adaptive"},
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": [{"name": "t", "input_schema": {}}],
+    }
+    async with httpx.AsyncClient(
+        transport=StreamingASGITransport(proxy), base_url="http://proxy.test", timeout=None
+    ) as client:
+        return (await client.post("/v1/messages", json=body)).text
+
+
+@pytest.mark.virtual_time
+@given(script=scripts(), streams=st.booleans())
+async def test_the_client_hears_one_voice(script: list[Answer], streams: bool) -> None:
+    """Bytes of a second attempt never follow those of a first."""
+    shown = "".join(SHOWN.findall(await answer_of(script, streams=streams)))
+    assert len(set(shown)) <= 1
