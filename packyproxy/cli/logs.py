@@ -57,9 +57,9 @@ def configure_logging(log_format: LogFormat, *, debug: bool, stream: TextIO | No
     ``auto`` is ``console`` when the stream is a terminal and ``json`` otherwise. ``debug`` lowers packyproxy's own
     level; other libraries stay at WARNING, since their debug output may show content.
     """
-    stream = stream if stream is not None else sys.stderr
-    is_console = log_format == "console" or (log_format == "auto" and stream.isatty())
-    handler = logging.StreamHandler(stream)
+    output: TextIO = stream if stream is not None else sys.stderr
+    is_console = log_format == "console" or (log_format == "auto" and output.isatty())
+    handler = logging.StreamHandler(output)
     handler.setFormatter(ConsoleFormatter() if is_console else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

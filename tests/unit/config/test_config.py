@@ -213,6 +213,45 @@ def test_wrong_members_of_model_items_are_found(key: str, value: Any) -> None:
     assert problem.startswith(f"packycode.models[0].{key}")
 
 
+@pytest.mark.parametrize(
+    ("mapping", "expected"),
+    [
+        ({"model-map": {1: "a"}}, "model-map: a key is not text: put the key in quotes"),
+        ({"model-map": {"a": " "}}, "model-map.a: is blank: name a model, or remove the line"),
+        (
+            {"packycode": {"base-url": "https://a_b!/v1"}},
+            "packycode.base-url: its host or port cannot be read",
+        ),
+        ({"packycode": {"headers": {"x-a": None}}}, "packycode.headers.x-a: has no value"),
+        ({"packycode": {"profile": {"phase": 1}}}, "packycode.profile.phase: is a number, not true or false"),
+        ({"tppc": {"providers": [None]}}, "tppc.providers[0]: is nothing, not a mapping"),
+        (
+            {"tppc": {"providers": [{"credentials": {}}]}},
+            "tppc.providers[0].credentials: unknown key: did you mean api-key?",
+        ),
+        ({"x" * 41: 1}, "***: unknown key"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_rarer_mistakes_are_problems_too(mapping: dict[Any, Any], expected: str) -> None:
+    """One mistake, one problem."""
+    (problem,) = problems_of(mapping)
+    assert problem.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [("auto", "auto"), (None, "auto"), (True, "on"), ("on", "on"), (False, "off"), ("off", "off")],
+    ids=str,
+)
+def test_three_way_switches_take_yaml_truth_values(phase: Any, expected: str) -> None:
+    """A bare ``on`` is true for YAML, and meant all the same."""
+    assert (
+        expected
+        == Config.from_mapping({"packycode": {"profile": {"phase": phase}}}).providers[0].capabilities.phase
+    )
+
+
 def test_secrets_never_show() -> None:
     """No rendering of a configuration shows a key, a proxy password or a header's value."""
     mapping = enabled_packycode(

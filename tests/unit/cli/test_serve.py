@@ -1,0 +1,108 @@
+"""``packyproxy serve`` as a process, over loopback."""
+
+import http.client
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+COMMAND = [
+    sys.executable,
+    "-c",
+    "import sys; from packyproxy.cli.main import main; sys.exit(main())",
+    "serve",
+]
+PROVIDER = """
+packycode: {enabled: true, base-url: "http://127.0.0.1:9/v1", credentials: {openai-api-key: sk-canary-provider}}
+api-keys: [canary-client]
+metrics: true
+port: 0
+"""
+
+Start = Callable[..., tuple[subprocess.Popen[str], str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Return a function that serves a configuration and gives the process and its banner."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start_server(config: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+        path = tmp_path / "served.yaml"
+        path.write_text(config)
+        process = subprocess.Popen(
+            [*COMMAND, "--config", str(path), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        assert process.stdout is not None
+        banner = ""
+        while "ANTHROPIC_AUTH_TOKEN" not in banner:
+            line = process.stdout.readline()
+            assert line, "the server ended before its banner was whole"
+            banner += line
+        return process, banner
+
+    yield start_server
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def get(banner: str, path: str) -> tuple[int, bytes]:
+    url = banner.partition("ANTHROPIC_BASE_URL=http://")[2].split()[0]
+    connection = http.client.HTTPConnection(url, timeout=20)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    ("workers", "signal_number"),
+    [("1", signal.SIGTERM), ("1", signal.SIGINT), ("2", signal.SIGTERM)],
+    ids=["SIGTERM", "SIGINT", "two workers"],
+)
+def test_it_serves_until_a_signal_and_ends_well(
+    start: Start, workers: str, signal_number: signal.Signals
+) -> None:
+    """The printed URL answers at once; SIGTERM and SIGINT end the server with exit code 0."""
+    process, banner = start(PROVIDER, "--workers", workers)
+    assert (200, b'{"status":"ready"}') == get(banner, "/readyz")
+    process.send_signal(signal_number)
+    output, log = process.communicate(timeout=30)
+    assert 0 == process.returncode
+    assert ("2 processes" in banner) == (workers == "2")
+    assert "canary" not in banner + output + log
+
+
+def test_the_log_names_settings_without_effect_once(start: Start) -> None:
+    """What is configured for a later release is a warning at start."""
+    process, banner = start(PROVIDER)
+    get(banner, "/healthz")
+    process.terminate()
+    lines = [json.loads(line) for line in process.communicate(timeout=30)[1].splitlines()]
+    assert ["without effect in this release: metrics"] == [
+        line["message"] for line in lines if line["event"] == "not_in_effect"
+    ]
+
+
+def test_without_a_provider_it_serves_but_is_not_ready(start: Start) -> None:
+    """An empty configuration is valid: ``/readyz`` is 503 until a provider is enabled."""
+    _, banner = start("port: 0\n")
+    assert "none is enabled: set packycode.enabled: true" in banner
+    assert 503 == get(banner, "/readyz")[0]
+
+
+def test_host_and_port_override_the_file(start: Start) -> None:
+    """``--host`` and ``--port`` win; ``--allow-open`` lets an open proxy listen beyond loopback."""
+    _, banner = start("port: 1\nhost: 127.0.0.1\n", "--host", "0.0.0.0", "--port", "0", "--allow-open")
+    assert 200 == get(banner, "/healthz")[0]
