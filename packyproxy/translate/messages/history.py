@@ -15,7 +15,7 @@ from packyproxy.translate.decoding import decode_part, require_text
 from packyproxy.translate.messages.block_reading import unknown_block
 from packyproxy.translate.messages.content import ContentReader, optional_text
 from packyproxy.translate.messages.server_transcripts import ServerTranscripts
-from packyproxy.translate.messages.tool_results import translate_tool_result
+from packyproxy.translate.messages.tool_results import ToolOutput, translate_tool_result
 from packyproxy.translate.messages.turns import Turn
 from packyproxy.translate.pairing import repair_pairs, without_stranded_reasoning
 from packyproxy.translate.reasoning import read_signature
@@ -86,7 +86,8 @@ class _Items:
     def __init__(self, role: Literal["user", "assistant", "developer"]) -> None:
         self._role: Literal["user", "assistant", "developer"] = role
         self._run: list[MessagePart] = []
-        self.closed: list[InputItem] = []
+        self._media: list[MessagePart] = []
+        self._closed: list[InputItem] = []
 
     def add_text(self, text: Raw) -> None:
         self._run.append(OutputText(text) if self._role == "assistant" else InputText(text))
@@ -95,17 +96,31 @@ class _Items:
         self._run += parts
 
     def add_item(self, item: InputItem) -> None:
-        self.close_run()
-        self.closed.append(item)
+        self._close_run()
+        self._closed.append(item)
 
-    def close_run(self) -> None:
+    def add_output(self, output: ToolOutput) -> None:
+        self.add_item(output.item)
+        self._media += output.media
+
+    def _close_run(self) -> None:
         if self._run:
-            self.closed.append(MessageItem(role=self._role, content=self._run))
+            self._closed.append(MessageItem(role=self._role, content=self._run))
             self._run = []
+
+    def finish(self) -> list[InputItem]:
+        """Return the items; media that no output may hold stand behind the last output."""
+        self._close_run()
+        if not self._media:
+            return self._closed
+        last = max(at for at, item in enumerate(self._closed) if isinstance(item, FunctionCallOutput))
+        carrier = MessageItem(role="user", content=self._media)
+        return [*self._closed[: last + 1], carrier, *self._closed[last + 1 :]]
 
     def discard(self) -> None:
         self._run = []
-        self.closed = []
+        self._media = []
+        self._closed = []
 
 
 class HistoryTranslator:
@@ -154,15 +169,14 @@ class HistoryTranslator:
             where = f"{turn.field}.{at}"
             if isinstance(block, TextBlock):
                 self._text(block, where, items)
-            elif isinstance(block, ToolAdditionBlock | ToolRemovalBlock):
+            else:
+                assert isinstance(block, ToolAdditionBlock | ToolRemovalBlock)
                 self._tool_events.append((where, block))
-        items.close_run()
         if not turn.is_cleared:
-            self._items += items.closed
+            self._items += items.finish()
 
     def _user_turn(self, turn: Turn) -> None:
         items = _Items("user")
-        media: list[MessagePart] = []
         for at, block in enumerate(turn.blocks):
             where = f"{turn.field}.{at}"
             if isinstance(block, TextBlock):
@@ -171,8 +185,7 @@ class HistoryTranslator:
                 with_media = self._target.capabilities.tool_output_media
                 output = translate_tool_result(block, where, self._content, with_media=with_media)
                 self._revealed.update(output.revealed)
-                media += output.media
-                items.add_item(output.item)
+                items.add_output(output)
             elif isinstance(block, ImageBlock | DocumentBlock | SearchResultBlock):
                 items.add_parts([*self._content.parts(block, where)])
             elif isinstance(block, ContainerUploadBlock):
@@ -182,8 +195,7 @@ class HistoryTranslator:
                 raise InvalidRequest(reason, field=where)
             elif not self._either_side(block, where, items, ServerTranscripts(turn.blocks)):
                 raise unknown_block(str(type(block).__struct_config__.tag), where)
-        items.close_run()
-        self._items += _with_media_after_outputs(items.closed, media) if media else items.closed
+        self._items += items.finish()
 
     def _assistant_turn(self, turn: Turn) -> None:
         items = _Items("assistant")
@@ -203,9 +215,8 @@ class HistoryTranslator:
                 block, where, items, transcripts
             ):
                 self._warnings.append("unknown_block")
-        items.close_run()
-        closed = without_stranded_reasoning(items.closed)
-        self._items += _with_phases(closed) if self._has_phase else closed
+        finished = without_stranded_reasoning(items.finish())
+        self._items += _with_phases(finished) if self._has_phase else finished
 
     def _either_side(self, block: Block, where: str, items: _Items, transcripts: ServerTranscripts) -> bool:
         """Take a block that is legal on both sides; False when it is none of those."""
@@ -283,11 +294,6 @@ def _with_phases(items: list[InputItem]) -> list[InputItem]:
         is_own = isinstance(item, MessageItem) and item.role == "assistant"
         marked.append(structs.replace(item, phase=phase) if is_own else item)
     return marked[::-1]
-
-
-def _with_media_after_outputs(items: list[InputItem], media: list[MessagePart]) -> list[InputItem]:
-    last = max(at for at, item in enumerate(items) if isinstance(item, FunctionCallOutput))
-    return [*items[: last + 1], MessageItem(role="user", content=media), *items[last + 1 :]]
 
 
 def _references(content: Raw | UnsetType) -> list[str]:

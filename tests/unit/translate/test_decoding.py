@@ -95,6 +95,13 @@ def test_parts_report_their_place_in_the_whole_body() -> None:
     assert caught.value.message == "a.3.b.0.n: expected integer or null, got boolean"
 
 
+def test_deep_parts_are_refused_at_their_place() -> None:
+    """Nesting that no decoder follows is named where it is."""
+    with pytest.raises(InvalidRequest) as caught:
+        decode_part(json.Decoder(), Raw(b"[" * 5000 + b"]" * 5000), "a.b")
+    assert caught.value.message == "a.b: JSON is nested too deeply"
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

@@ -299,6 +299,17 @@ ASSISTANT_CASES: list[tuple[str, list[dict[str, Any]], list[str], tuple[str, ...
         ["[mcp result]\n" + "x" * 8000],
         (),
     ),
+    (
+        "bash result",
+        [
+            {
+                "type": "bash_code_execution_tool_result",
+                "content": {"stdout": "x", "content": [{"text": "a"}, 5], "title": None},
+            }
+        ],
+        ["[bash_code_execution result]\nx\na"],
+        (),
+    ),
     ("tool search result", [{"type": "tool_search_tool_result", "content": [{"tool_name": "x"}]}], [], ()),
     ("call without input", [{"type": "server_tool_use", "name": "n"}], ["[n call] {}"], ()),
     ("unknown", [{"type": "hologram", "text": 5}, _text("a")], ["a"], ("unknown_block",)),
@@ -467,6 +478,17 @@ def test_media_follow_all_outputs_where_outputs_are_text_only(translate: Any, sa
         {"type": "message", "role": "user", "content": [INPUT_IMAGE, file]},
         said("user", "end"),
     ] == items[2:]
+
+
+def test_compaction_takes_the_media_of_its_message_with_it(translate: Any, said: Said) -> None:
+    """What stood before the summary is gone, also what was to follow the outputs."""
+    summary = {"type": "compaction", "content": "sum"}
+    items = translate.items(
+        _assistant(_use()),
+        _user(_result(content=[IMAGE]), summary),
+        target={"capabilities": {"tool_output_media": False}},
+    )
+    assert [said("user", "Summary of the earlier conversation:\nsum")] == items
 
 
 def test_call_without_result_is_answered_for_the_upstream(translate: Any) -> None:

@@ -439,6 +439,21 @@ def test_deep_nesting_is_refused_or_served(extra: bytes) -> None:
     assert refusal is None or refusal.endswith("JSON is nested too deeply")
 
 
+def test_every_depth_is_refused_or_served() -> None:
+    """There is no depth between the limits of two decoders at which a request crashes."""
+    last = ""
+    for depth in range(700, 1001):
+        nested = b"[" * depth + b"]" * depth
+        body = (
+            b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],"metadata":%b}' % nested
+        )
+        try:
+            read(body)
+        except InvalidRequest as refused:
+            last = refused.message
+    assert last == "JSON is nested too deeply"
+
+
 def test_lone_surrogates_reach_the_upstream_as_replacement() -> None:
     """A history with half an emoji is served."""
     body = rb'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"a\ud83d"}]}'

@@ -348,11 +348,12 @@ SEARCHED = {"tool_references": [{"type": "tool_reference", "tool_name": "d3"}, {
         (_user({"type": "compaction", "content": "s", "tool_changes": [_removal("a"), _addition(**_reference("d2"))]}), {}, ["d2"]),
         (_user({"type": "compaction", "content": "s", "tool_changes": None}), {}, ["a"]),
         (_user(_removal("a"), {"type": "text", "text": "x"}), {}, []),
+        (_system({"type": "tool_removal", "tool": {"type": "tool_reference"}}), {}, ["a"]),
     ],
     ids=[
         "nothing", "tool reference", "tool use", "server search", "empty server search", "choice", "server-side search", "addition by reference",
         "removal", "removed and added", "definition", "redefinition", "deferred definition", "changes in a compaction",
-        "compaction without changes", "in a user message",
+        "compaction without changes", "in a user message", "nameless",
     ],
 )  # fmt: skip
 def test_deferred_tools_appear_when_brought_up(
