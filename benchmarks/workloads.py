@@ -21,6 +21,7 @@ _DELTA_CHARACTERS = 9
 _WORDS = (
     "the model answers in short pieces so that a reader sees them at once while the rest is still being made "
 )
+_SESSION = "eb557eef-d6a0-6f07-f5c8-aa69e3f0badd"
 _PLAIN = Framing()
 
 
@@ -41,7 +42,9 @@ def messages_request(*, body_bytes: int = 30_000, marker: int | None = None, is_
             "system": [{"type": "text", "text": _prose(share), "cache_control": {"type": "ephemeral"}}],
             "messages": _history(share, question),
             "tools": _tools(share),
-            "metadata": {"user_id": "user_" + "0" * 64},
+            "metadata": {
+                "user_id": json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": _SESSION})
+            },
             "stream": is_stream,
         },
         separators=(",", ":"),
@@ -49,6 +52,7 @@ def messages_request(*, body_bytes: int = 30_000, marker: int | None = None, is_
     head = (
         b"POST /v1/messages?beta=true HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\n"
         b"content-type: application/json\r\nuser-agent: claude-cli/2.1.197 (external, sdk-cli)\r\n"
+        b"x-claude-code-session-id: " + _SESSION.encode() + b"\r\n"
         b"anthropic-version: 2023-06-01\r\nx-api-key: client-key-1\r\naccept-encoding: gzip, deflate, br, zstd\r\n"
     )
     return head + b"content-length: %d\r\n\r\n" % len(body) + body
