@@ -161,23 +161,6 @@ class Config(Struct, frozen=True, kw_only=True):
         return tuple(provider for provider in self.enabled_providers if provider.kind == "packycode")
 
     @classmethod
-    def read(cls, config: "Config | Mapping[str, Any] | str | PathLike[str] | None" = None) -> "Config":
-        """Make a configuration of what a host hands over: one as it is, a mapping, a path, or None to look for a file.
-
-        Raises:
-            ConfigError: as ``load`` does; also when there is no file in any of the usual places.
-        """
-        if isinstance(config, Config):
-            return config
-        if isinstance(config, Mapping):
-            return cls.from_mapping(config)
-        if config is not None:
-            return cls.load(config)
-        from packyproxy.config.yaml_file import find_file  # noqa: PLC0415 - the YAML parser is loaded on demand
-
-        return cls.load(find_file())
-
-    @classmethod
     def load(cls, path: str | PathLike[str]) -> "Config":
         """Read and validate a file.
 

@@ -295,18 +295,6 @@ def test_secrets_compare_copy_and_reveal() -> None:
     assert not Secret("")
 
 
-def test_read_takes_everything_a_host_may_hand_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Config, a mapping, a path, text of a path, or nothing at all."""
-    path = tmp_path / "config.yaml"
-    path.write_text("port: 1234\n")
-    config = Config(port=1)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PACKYPROXY_CONFIG", raising=False)
-    assert config is Config.read(config)
-    assert [1234] * 3 == [Config.read(given).port for given in (path, str(path), None)]
-    assert 5 == Config.read({"port": 5}).port
-
-
 def test_settings_of_later_releases_are_named() -> None:
     """What is set and does nothing yet is listed; what is at its default is not."""
     mapping = enabled_packycode(
