@@ -1,0 +1,56 @@
+"""The anthropic SDK in front of the proxy, a scripted upstream behind it; all in one process."""
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import anthropic
+import httpx2
+import pytest
+
+from packyproxy import PackyProxy
+from packyproxy.testing import FakeUpstream, Script, StreamingASGITransport
+
+
+class Stage:
+    """An SDK client, the proxy and an upstream."""
+
+    def __init__(self, script: Script | None, config: dict[str, Any], api_key: str) -> None:
+        self.upstream = FakeUpstream(script)
+        settings: dict[str, Any] = {
+            "packycode": {
+                "enabled": True,
+                "base-url": "http://upstream.test/v1",
+                "credentials": {"openai-api-key": "sk-provider-0123456789"},
+            },
+            **config,
+        }
+        self.proxy = PackyProxy(settings, transport=StreamingASGITransport(self.upstream))
+        transport: Any = StreamingASGITransport(
+            self.proxy
+        )  # fits clients of httpx2, but is typed for those of httpx
+        self.http = httpx2.AsyncClient(transport=transport, base_url="http://proxy.test")
+        self.sdk = anthropic.AsyncAnthropic(
+            api_key=api_key, base_url="http://proxy.test", http_client=self.http, max_retries=0
+        )
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """The request bodies that the upstream has seen."""
+        return [request.body for request in self.upstream.requests]
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[Callable[..., Stage]]:
+    """Return a function that sets the stage: ``stage(script, config={...}, api_key="...")``."""
+    stages: list[Stage] = []
+
+    def make(
+        script: Script | None = None, *, config: dict[str, Any] | None = None, api_key: str = "any-value"
+    ) -> Stage:
+        stages.append(Stage(script, config or {}, api_key))
+        return stages[-1]
+
+    yield make
+    for made in stages:
+        await made.sdk.close()
+        await made.proxy.runtime.aclose()
