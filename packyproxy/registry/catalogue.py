@@ -1,4 +1,4 @@
-"""The built-in models: one table, with the date and source of each row (wire-mapping 10).
+"""The built-in models: one table, with the release day of each row (wire-mapping 10).
 
 A model that is missing here still works with a provider that has no ``models`` list; it is only not listed. Context
 windows are those of codex back ends, which take 272 000 tokens whatever the model takes elsewhere; only a smaller one
@@ -35,8 +35,8 @@ def _model(model_id: str, released: str, context_window: int = DEFAULT_CONTEXT_W
     return CatalogueModel(id=model_id, created=int(day.timestamp()), context_window=context_window)
 
 
-# Release days: OpenAI's API changelog and the commits of its SDKs up to gpt-5.2; from gpt-5.2-codex on the model list
-# of the Codex CLI (codex-rs/models-manager/models.json) and release notes of clients. Read 2026-11-21.
+# The days are approximate: gathered on 2026-11-21 from release notes of the models and of clients, not from one list.
+# Clients only show them, as ``created``; nothing here depends on them.
 CATALOGUE: Final = (
     _model("gpt-5", "2025-08-07"),
     _model("gpt-5-mini", "2025-08-07"),

@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.e2e
+
 
 def test_one_answer_arrives_whole() -> None:
     """The raw events are printed up to ``message_stop``, and the command ends well and silently."""
