@@ -6,13 +6,13 @@ the package costs next to nothing.
 
 from typing import TYPE_CHECKING, Any
 
+from packyproxy.version import __version__
+
 if TYPE_CHECKING:
     from packyproxy.app import PackyProxy
     from packyproxy.config import Config
 
 __all__ = ["Config", "PackyProxy", "__version__"]
-
-__version__ = "0.1.0.dev0"
 
 
 def __getattr__(name: str) -> Any:

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Send
 
 from packyproxy.asgi.body import read_body
-from packyproxy.asgi.routes import Scope, is_anthropic_path, route_path
+from packyproxy.asgi.paths import Scope, is_anthropic_path, route_path
 from packyproxy.runtime.downstream import Headers as RawHeaders
 from packyproxy.runtime.identity import new_request_id
 from packyproxy.translate.contract import Family

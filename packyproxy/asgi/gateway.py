@@ -8,7 +8,8 @@ from starlette.types import Receive, Send
 from packyproxy.asgi.access import shown_keys
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
-from packyproxy.asgi.routes import Endpoint, Route, RouteTable, Scope
+from packyproxy.asgi.paths import Scope
+from packyproxy.asgi.routes import Endpoint, Route, RouteTable
 from packyproxy.errors import InvalidRequest
 from packyproxy.runtime.counting import count_tokens
 from packyproxy.runtime.exchange import Exchange

@@ -7,7 +7,8 @@ from starlette.types import Receive, Send
 from packyproxy.asgi.access import shown_keys
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
-from packyproxy.asgi.routes import Route, RouteTable, Scope
+from packyproxy.asgi.paths import Scope
+from packyproxy.asgi.routes import Route, RouteTable
 from packyproxy.errors import InvalidRequest
 from packyproxy.registry.listing import list_models, show_model
 from packyproxy.runtime.runtime import Runtime

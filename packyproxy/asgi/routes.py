@@ -1,25 +1,16 @@
-"""Find the route of a scope, exactly, under every kind of mount.
+"""Find the endpoint of a path, exactly; nothing redirects, and each component can bring its own routes.
 
-Hosts differ: Starlette and FastAPI keep the full ``path`` and set ``root_path``; Litestar cuts ``path``, sets no
-``root_path`` and appends a slash. So ``root_path`` is cut when it is a prefix in whole segments, then one trailing
-slash; matching is exact and nothing ever redirects. Gateway routes are known with and without ``/v1``
-(wire-mapping 0.1).
+Gateway routes are known with and without ``/v1`` (wire-mapping 0.1).
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable
 
+from packyproxy.asgi.call import Call
 from packyproxy.errors import InvalidRequest
 
-if TYPE_CHECKING:
-    from packyproxy.asgi.call import Call
+__all__ = ["Endpoint", "MethodNotAllowed", "Route", "RouteTable"]
 
-__all__ = ["Endpoint", "MethodNotAllowed", "Route", "RouteTable", "Scope", "is_anthropic_path", "route_path"]
-
-Scope = Mapping[str, Any]
-"""An ASGI connection scope."""
-
-Endpoint = Callable[["Call"], Awaitable[None]]
+Endpoint = Callable[[Call], Awaitable[None]]
 """Answers one request; may raise what ``asgi.dispatch`` turns into an error body."""
 
 
@@ -78,20 +69,3 @@ class RouteTable:
         if method not in route.methods:
             raise MethodNotAllowed(route.methods)
         return route
-
-
-def route_path(scope: Scope) -> str:
-    """Return the path below the mount, without a trailing slash (``/`` stays)."""
-    path: str = scope["path"]
-    root: str = scope.get("root_path", "").rstrip("/")
-    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
-        path = path[len(root) :]
-    if path.endswith("/") and path != "/":
-        path = path[:-1]
-    return path or "/"
-
-
-def is_anthropic_path(path: str) -> bool:
-    """Tell whether only clients of the Anthropic family ask for this path."""
-    path = path.removeprefix("/v1")
-    return path == "/messages" or path.startswith(("/messages/", "/files"))

@@ -5,7 +5,8 @@ from starlette.types import Receive, Send
 
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
-from packyproxy.asgi.routes import Route, RouteTable, Scope
+from packyproxy.asgi.paths import Scope
+from packyproxy.asgi.routes import Route, RouteTable
 from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["Status"]

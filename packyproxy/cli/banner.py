@@ -1,9 +1,9 @@
 """What a command tells its user at start; keys are never shown."""
 
-from packyproxy import __version__
 from packyproxy.config import Config
 from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.registry.registry import Registry
+from packyproxy.version import __version__
 
 __all__ = ["banner", "claude_code_exports", "summary"]
 

@@ -8,9 +8,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from packyproxy import __version__
 from packyproxy.cli.failures import CommandFailed
 from packyproxy.errors import ConfigError
+from packyproxy.version import __version__
 
 __all__ = ["main"]
 

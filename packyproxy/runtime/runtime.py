@@ -13,13 +13,13 @@ from weakref import WeakKeyDictionary
 
 import httpx
 
-from packyproxy import __version__
 from packyproxy.config import Config
 from packyproxy.providers.learned import Learned
 from packyproxy.providers.provider import Provider
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.runtime.upstream import Upstream
 from packyproxy.translate.token_count import ScaleFactors
+from packyproxy.version import __version__
 
 __all__ = ["Runtime"]
 

@@ -3,7 +3,8 @@
 import pytest
 
 from packyproxy.asgi.call import Call
-from packyproxy.asgi.routes import Route, RouteTable, is_anthropic_path, route_path
+from packyproxy.asgi.paths import is_anthropic_path, route_path
+from packyproxy.asgi.routes import Route, RouteTable
 from packyproxy.errors import InvalidRequest
 
 
