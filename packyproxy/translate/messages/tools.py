@@ -28,7 +28,7 @@ from packyproxy.wire.responses import (
 )
 from packyproxy.wire.responses import ToolChoice as UpstreamChoice
 
-__all__ = ["ToolPlan", "ToolTranslator", "declared_tools"]
+__all__ = ["Declared", "ToolPlan", "ToolTranslator", "declared_tools"]
 
 _MAX_EXAMPLES = 3
 
