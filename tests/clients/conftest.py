@@ -1,0 +1,152 @@
+"""The real Claude Code, ``packyproxy serve`` and a scripted upstream: three programs on loopback.
+
+Claude Code gets a home of its own in a temporary folder, so it reads no settings of this machine's user and leaves none.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from packyproxy.testing import FakeUpstream
+from tests.support.servers import Listener, ServeProcess, write_config
+
+RUN_SECONDS = 60.0
+MISSING = (
+    "needs Claude Code: npm install -g @anthropic-ai/claude-code, or set PACKYPROXY_CLAUDE to its binary"
+)
+
+
+@pytest.fixture(scope="session")
+def binary() -> str:
+    """The path of Claude Code; without it tests are skipped, or fail where it was asked for."""
+    found = os.environ.get("PACKYPROXY_CLAUDE") or shutil.which("claude")
+    if found:
+        return found
+    if os.environ.get("PACKYPROXY_REAL_CLIENTS") == "1":
+        pytest.fail(MISSING)
+    pytest.skip(MISSING)
+
+
+class Run:
+    """What one run of Claude Code has printed."""
+
+    def __init__(self) -> None:
+        self.exit_code = -1
+        self.errors = ""
+        self.events: list[dict[str, Any]] = []
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The last event: the result; its ``result`` is the text that the user sees."""
+        assert self.events, f"Claude Code printed nothing but: {self.errors}"
+        assert self.events[-1]["type"] == "result", self.events[-1]
+        return self.events[-1]
+
+    def blocks(self, kind: str) -> list[dict[str, Any]]:
+        """Return the content blocks of one type, in the order in which they were shown."""
+        return [
+            block
+            for event in self.events
+            if event["type"] in {"assistant", "user"}
+            for block in event["message"]["content"]
+            if isinstance(block, dict) and block["type"] == kind
+        ]
+
+
+class ClaudeCode:
+    """Claude Code in a home and a working folder of its own, pointed at a proxy."""
+
+    def __init__(self, binary: str, folder: Path, url: str) -> None:
+        self._binary = binary
+        self.work = folder / "work"
+        self.work.mkdir()
+        home = folder / "home"
+        home.mkdir()
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(home),
+            "CLAUDE_CONFIG_DIR": str(home / ".claude"),
+            "ANTHROPIC_BASE_URL": url,
+            "ANTHROPIC_AUTH_TOKEN": "any-value",
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "CLAUDE_CODE_MAX_RETRIES": "0",
+            "DISABLE_AUTOUPDATER": "1",
+            "DISABLE_TELEMETRY": "1",
+            "IS_SANDBOX": "1",  # lets root skip the questions about permissions
+        }
+
+    async def run(
+        self,
+        prompt: str,
+        *arguments: str,
+        on_event: Callable[[dict[str, Any]], None] | None = None,
+        **environment: str,
+    ) -> Run:
+        """Run one prompt to its end; ``on_event`` sees every event as it is printed."""
+        run = Run()
+        process = await asyncio.create_subprocess_exec(
+            self._binary,
+            *("--print", prompt, "--output-format", "stream-json", "--verbose"),
+            *("--dangerously-skip-permissions", *arguments),
+            cwd=self.work,
+            env=self._environment | environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=2**24,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        errors = asyncio.create_task(process.stderr.read())
+        try:
+            async with asyncio.timeout(RUN_SECONDS):
+                async for line in process.stdout:
+                    event: dict[str, Any] = json.loads(line)
+                    run.events.append(event)
+                    if on_event is not None:
+                        on_event(event)
+                run.errors = (await errors).decode()
+                run.exit_code = await process.wait()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+            errors.cancel()
+        return run
+
+
+@pytest.fixture(scope="session")
+def listener() -> Iterator[Listener]:
+    """Where the upstream of the session's proxy listens."""
+    listener = Listener()
+    yield listener
+    listener.close()
+
+
+@pytest.fixture(scope="session")
+def proxy(
+    binary: str, listener: Listener, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServeProcess]:
+    """The session's proxy."""
+    with ServeProcess(write_config(tmp_path_factory.mktemp("proxy"), listener.url)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def upstream(listener: Listener) -> AsyncIterator[FakeUpstream]:
+    """The upstream of this test."""
+    upstream = FakeUpstream("Hello.")
+    async with listener.serving(upstream):
+        yield upstream
+
+
+@pytest.fixture
+def claude(binary: str, proxy: ServeProcess, tmp_path: Path) -> ClaudeCode:
+    """Claude Code, never used before."""
+    return ClaudeCode(binary, tmp_path, proxy.url)
