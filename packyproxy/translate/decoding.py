@@ -16,10 +16,11 @@ __all__ = ["decode_body", "decode_part", "require_text", "safe_name", "too_deep"
 
 _T = TypeVar("_T")
 
-# One escape at a time, so that the second half of ``\\\\`` never begins another one.
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
+# Either what is sound, as much of it as there is, or one lone surrogate. Escapes are taken whole, so that the second
+# half of ``\\\\`` never begins another one.
+_SOUND_OR_LONE = re.compile(
+    rb"(?P<sound>(?:[^\\]++|\\[^u]|\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])))++)"
+    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
 
 _MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
@@ -60,7 +61,7 @@ def decode_body(decoder: json.Decoder[_T], body: bytes) -> _T:
     except RecursionError:
         raise too_deep() from None
     except DecodeError:
-        mended = _ESCAPE.sub(lambda found: rb"\ufffd" if found["lone"] else found[0], body)
+        mended = _SOUND_OR_LONE.sub(lambda found: found["sound"] or rb"\ufffd", body)
     try:
         return decoder.decode(mended)
     except ValidationError as error:

@@ -64,6 +64,7 @@ class _CallIds:
     def __init__(self, items: Iterable[InputItem]) -> None:
         self._reserved = {item.call_id for item in items if isinstance(item, FunctionCall)}
         self._used: set[str] = set()
+        self._last_numbers: defaultdict[str, int] = defaultdict(lambda: 1)
         self._waiting: defaultdict[str, deque[str]] = defaultdict(deque)
 
     def rename(self, item: InputItem) -> InputItem:
@@ -84,13 +85,12 @@ class _CallIds:
         return frozenset(call_id for waiting in self._waiting.values() for call_id in waiting)
 
     def _free_id(self, call_id: str) -> str:
-        number = 2
         while True:
-            suffix = f"_{number}"
+            self._last_numbers[call_id] += 1
+            suffix = f"_{self._last_numbers[call_id]}"
             candidate = call_id[: _MAX_ID_CHARS - len(suffix)] + suffix
             if candidate not in self._used and candidate not in self._reserved:
                 return candidate
-            number += 1
 
 
 def _as_user_message(output: FunctionCallOutput) -> MessageItem:

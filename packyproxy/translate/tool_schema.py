@@ -86,7 +86,8 @@ def _merge_variants(root: dict[str, Raw], refused: dict[str, Raw]) -> None:
             for name, value in _read_object(own).items():
                 properties.setdefault(name, value)
     root["properties"] = Raw(_encode(properties))
-    common = [name for name in _required(variants[0]) if all(name in _required(other) for other in variants)]
+    others = [frozenset(_required(variant)) for variant in variants[1:]]
+    common = [name for name in _required(variants[0]) if all(name in other for other in others)]
     required = list(dict.fromkeys((*_required(root), *common)))
     if required:
         root["required"] = Raw(_encode(required))
@@ -151,7 +152,8 @@ def _is_strict_node(node: dict[str, Any]) -> bool:
     properties, required = node.get("properties") or {}, node.get("required") or []
     if not isinstance(properties, dict) or not isinstance(required, list):
         return False
-    return node.get("additionalProperties") is False and all(name in required for name in properties)
+    named = frozenset(name for name in required if isinstance(name, str))
+    return node.get("additionalProperties") is False and named.issuperset(properties)
 
 
 def _nodes(schema: Any) -> Iterator[dict[str, Any]]:

@@ -30,9 +30,9 @@ EMPTY = Raw(b'""')
 _encode = json.Encoder().encode
 _decode = json.Decoder(str).decode
 
-_BLANK_START = re.compile(rb"(?:[ ]|\\[nrtf]|\\u0020)*")
+_BLANK_START = re.compile(rb"(?:[ ]++|\\[nrtf]|\\u0020)*+")
 # What may be Unicode white space further on: only then is the text decoded to ask Python.
-_MAY_BE_BLANK = re.compile(rb"(?:[ \x80-\xff]|\\[nrtfu]|[0-9A-Fa-f])*")
+_MAY_BE_BLANK = re.compile(rb"(?:[ \x80-\xff0-9A-Fa-f]++|\\[nrtfu])*+")
 
 
 def quote(text: str) -> Raw:

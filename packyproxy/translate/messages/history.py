@@ -177,6 +177,7 @@ class HistoryTranslator:
 
     def _user_turn(self, turn: Turn) -> None:
         items = _Items("user")
+        transcripts = ServerTranscripts(turn.blocks)
         for at, block in enumerate(turn.blocks):
             where = f"{turn.field}.{at}"
             if isinstance(block, TextBlock):
@@ -193,7 +194,7 @@ class HistoryTranslator:
                     "container_upload blocks are not supported: this gateway has no code execution container"
                 )
                 raise InvalidRequest(reason, field=where)
-            elif not self._either_side(block, where, items, ServerTranscripts(turn.blocks)):
+            elif not self._either_side(block, where, items, transcripts):
                 raise unknown_block(str(type(block).__struct_config__.tag), where)
         self._items += items.finish()
 

@@ -65,12 +65,16 @@ def _parts(content: Raw | UnsetType, field: str, reader: ContentReader) -> tuple
         return [InputText(content)], []
     parts: list[InputPart] = []
     revealed: list[str] = []
-    for at, block in enumerate(RESULT_BLOCKS.read(content, field)):
+    blocks = RESULT_BLOCKS.read(content, field)
+    sources = (
+        _RAW_LIST.decode(content) if any(isinstance(block, BrowserStateBlock) for block in blocks) else ()
+    )
+    for at, block in enumerate(blocks):
         if isinstance(block, ToolReferenceBlock):
             revealed.append(block.tool_name)
             parts.append(InputText(json_text.quote(f'Tool "{block.tool_name}" is now available.')))
         elif isinstance(block, BrowserStateBlock):
-            snapshot = json.format(bytes(_RAW_LIST.decode(content)[at]), indent=-1)
+            snapshot = json.format(bytes(sources[at]), indent=-1)
             parts.append(InputText(json_text.quote(snapshot.decode())))
         else:
             parts += reader.parts(block, f"{field}.{at}")
