@@ -75,15 +75,16 @@ def show_model(registry: Registry, family: Family, model_id: str) -> bytes:
 
 
 def _names(registry: Registry) -> list[tuple[str, Model]]:
-    """Return every model, each followed by its effort variants, then the aliases."""
+    """Return every model, each followed by its effort variants, then the aliases; a name is what it resolves to."""
     models = registry.models()
-    taken = {model.id.lower() for model in models}
+    aliases = registry.aliases()
+    taken = {model.id.lower() for model in models} | {alias.name.lower() for alias in aliases}
     names: list[tuple[str, Model]] = []
     for model in models:
         names.append((model.id, model))
         variants = [f"{model.id}-{effort}" for effort in model.efforts]
         names += [(variant, model) for variant in variants if variant.lower() not in taken]
-    return names + [(alias.name, alias.model) for alias in registry.aliases()]
+    return names + [(alias.name, alias.model) for alias in aliases]
 
 
 def _openai_models(registry: Registry) -> list[_OpenAIModel]:
@@ -93,13 +94,15 @@ def _openai_models(registry: Registry) -> list[_OpenAIModel]:
 def _anthropic_models(registry: Registry) -> list[_AnthropicModel]:
     """Return the list for Claude Code, which shows only ids that start with ``claude`` or ``anthropic``."""
     claude = [alias for alias in registry.aliases() if alias.name.lower().startswith("claude")]
+    names = _names(registry)
+    taken = {name.lower() for name, _ in names}
+    prefixed = [(_ANTHROPIC_PREFIX + model.id, model) for model in registry.models()]
     shown = {alias.name for alias in claude}
-    listed = [
-        _anthropic_model(alias.name, f"{alias.name} → {alias.model.id}", alias.model) for alias in claude
+    return [
+        *(_anthropic_model(alias.name, f"{alias.name} → {alias.model.id}", alias.model) for alias in claude),
+        *(_anthropic_model(name, model.id, model) for name, model in prefixed if name.lower() not in taken),
+        *(_anthropic_model(name, name, model) for name, model in names if name not in shown),
     ]
-    listed += [_anthropic_model(_ANTHROPIC_PREFIX + model.id, model.id, model) for model in registry.models()]
-    listed += [_anthropic_model(name, name, model) for name, model in _names(registry) if name not in shown]
-    return listed
 
 
 def _anthropic_model(name: str, display_name: str, model: Model) -> _AnthropicModel:

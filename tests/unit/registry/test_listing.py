@@ -8,7 +8,8 @@ import pytest
 from packyproxy.config import ModelConfig, ProviderConfig
 from packyproxy.errors import InvalidRequest
 from packyproxy.registry.listing import list_models, show_model
-from packyproxy.registry.registry import Registry
+from packyproxy.registry.registry import Glob, Registry
+from packyproxy.translate.contract import Family
 
 REGISTRY = Registry.build(
     (
@@ -166,3 +167,29 @@ def test_several_providers_are_one_list() -> None:
     registry = Registry.build((first, second))
     assert ["m", "o"] == [model.id for model in registry.models()]
     assert ["n"] == [alias.name for alias in registry.aliases()]
+
+
+@pytest.mark.parametrize("family", ["openai", "anthropic"])
+def test_no_id_is_listed_twice(family: Family) -> None:
+    """An alias that is called like an effort variant or like an ``anthropic-`` name stands for itself alone."""
+    models = (
+        ModelConfig(id="gpt-5", aliases=("gpt-5-HIGH", "Anthropic-own")),
+        ModelConfig(id="own", context_window=1000),
+    )
+    registry = Registry.build((ProviderConfig(kind="packycode", name="p", enabled=True, models=models),))
+    listed = [name.lower() for name in ids(json.loads(list_models(registry, family, {"limit": "1000"})))]
+    assert sorted(set(listed)) == sorted(listed)
+    assert 272000 == json.loads(show_model(registry, "anthropic", "anthropic-own"))["max_input_tokens"]
+
+
+def test_a_model_id_wins_over_the_same_alias_elsewhere() -> None:
+    """What one provider calls its model and another an alias is listed as the model."""
+    first = ProviderConfig(kind="packycode", name="a", models=(ModelConfig(id="m", aliases=("n", "o")),))
+    second = ProviderConfig(kind="tppc", name="b", models=(ModelConfig(id="N"),))
+    registry = Registry.build((first, second))
+    assert ["o"] == [alias.name for alias in registry.aliases()]
+
+
+def test_a_glob_shows_its_text() -> None:
+    """The pattern is what a log or a debugger needs to see."""
+    assert "Glob('claude-*')" == repr(Glob("claude-*"))
