@@ -3,7 +3,7 @@
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.plan import make_plan
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.translate.contract import AttemptFacts, ClientProtocol
+from packyproxy.translate.contract import ClientProtocol
 
 __all__ = ["count_tokens"]
 
@@ -17,5 +17,9 @@ def count_tokens(runtime: Runtime, protocol: ClientProtocol, inbound: Inbound, b
     """
     request = protocol.read(body, counting=True)
     plan = make_plan(runtime.snapshot, protocol, request, inbound)
-    translation = plan.translate(plan.target(runtime.learned), AttemptFacts(), runtime.token_scales)
+    target = plan.target(runtime.learned)
+    facts = runtime.learned.attempt_facts(
+        plan.provider.id, target.model, scope=target.scope, now=runtime.now()
+    )
+    translation = plan.translate(target, facts, runtime.token_scales)
     return protocol.write_token_count(translation.stream_facts)
