@@ -13,7 +13,7 @@ __all__ = ["prompt_cache_key", "session_key"]
 _NAMESPACE = UUID("5d1f3c0a-7b0e-5c1e-9a55-0c9f6a2f4b7d")
 
 _SURE_HEADER = "x-claude-code-session-id"
-_OTHER_HEADERS = ("session_id", "session-id", "conversation_id")
+_OTHER_HEADERS = ("session_id", "session-id", "conversation_id", "thread-id")
 
 
 def session_key(

@@ -17,9 +17,20 @@ SURE, OTHER = "x-claude-code-session-id", "session_id"
         ({OTHER: "c", "conversation_id": "e"}, None, "d", "c"),
         ({"session-id": "c"}, None, None, "c"),
         ({"conversation_id": "e"}, None, "d", "e"),
+        ({"thread-id": "t", "conversation_id": "e"}, None, "d", "e"),
+        ({"thread-id": "t"}, None, "d", "t"),
         ({}, None, "d", "d"),
     ],
-    ids=["Claude Code's header", "body", "header", "header with a dash", "conversation", "cache key"],
+    ids=[
+        "Claude Code's header",
+        "body",
+        "header",
+        "header with a dash",
+        "conversation",
+        "before the thread",
+        "thread",
+        "cache key",
+    ],
 )
 def test_first_source_names_the_session(
     headers: dict[str, str], body_hint: str | None, cache_key_hint: str | None, expected: str
