@@ -6,6 +6,7 @@ status other than 200, and a connection that ends early, fail the benchmark.
 
 import asyncio
 import time
+from collections.abc import Iterator
 from typing import cast
 
 from msgspec import Struct
@@ -116,15 +117,15 @@ async def connect(port: int, *, content_mark: bytes, ending: bytes) -> ClientCon
     return connection
 
 
-async def closed_loop(connections: list[ClientConnection], request: bytes, requests: int) -> None:
-    """Send a number of requests over the connections, each sending its next when its last was answered."""
-    left = requests
+async def closed_loop(connections: list[ClientConnection], requests: Iterator[bytes], count: int) -> None:
+    """Send so many requests over the connections, each sending its next when its last was answered."""
+    left = count
 
     async def work(connection: ClientConnection) -> None:
         nonlocal left
         while left > 0:
             left -= 1
-            await connection.exchange(request)
+            await connection.exchange(next(requests))
 
     async with asyncio.TaskGroup() as group:
         for connection in connections:

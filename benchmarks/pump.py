@@ -41,13 +41,10 @@ class Pump:
             await send({"type": "http.response.body", "body": b""})
 
     async def _relay(self, receive: Any, send: Any) -> None:
-        pieces = []
-        is_whole = False
-        while not is_whole:
-            message = await receive()
-            pieces.append(message.get("body", b""))
-            is_whole = not message.get("more_body", False)
-        response = await self._upstream.open(UpstreamRequest(self._url, _REQUEST_HEADERS, b"".join(pieces)))
+        # The body is not kept while the answer streams.
+        response = await self._upstream.open(
+            UpstreamRequest(self._url, _REQUEST_HEADERS, await _read_body(receive))
+        )
         try:
             await send(
                 {"type": "http.response.start", "status": response.status, "headers": _RESPONSE_HEADERS}
@@ -64,6 +61,15 @@ class Pump:
         await receive()
         await self._upstream.aclose()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _read_body(receive: Any) -> bytes:
+    pieces = []
+    while True:
+        message = await receive()
+        pieces.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(pieces)
 
 
 async def _serve(port: int, url: str) -> int:

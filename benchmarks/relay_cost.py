@@ -17,7 +17,7 @@ from load_client import closed_loop
 from processes import ServerProcess
 from targets import Bench, Target, started_bench
 from upstream_server import Paced, UpstreamServer, Whole
-from workloads import long_text, messages_request, mixed_answer, small_answer
+from workloads import long_text, messages_request, mixed_answer, small_answer, unlike
 
 __all__ = ["measure"]
 
@@ -66,6 +66,7 @@ class _Costs:
         self._mixed_requests = 40 if quick else 100
         self._window_seconds = 0.7 if quick else 2.0
         self._request = messages_request()
+        self._requests = unlike(self._request)
 
     async def of_small_requests(self, target: Target, process: ServerProcess) -> float:
         return await self._of_closed_loop(target, process, small_answer(), self._small_requests)
@@ -86,9 +87,9 @@ class _Costs:
         """Return microseconds per request."""
         self._upstream.set_plan(Whole(answer))
         connections = await target.connections(_SMALL_CONNECTIONS)
-        await closed_loop(connections, self._request, _SMALL_CONNECTIONS)
+        await closed_loop(connections, self._requests, _SMALL_CONNECTIONS)
         before = process.cpu_seconds()
-        await closed_loop(connections, self._request, requests)
+        await closed_loop(connections, self._requests, requests)
         spent = process.cpu_seconds() - before
         for connection in connections:
             connection.close()

@@ -5,6 +5,8 @@ Sizes: a text delta with its ``event:`` line is about 290 bytes.
 """
 
 import json
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 from packyproxy.testing.encrypted_content import ReasoningVault
@@ -12,7 +14,7 @@ from packyproxy.testing.events import AnswerWriter, Ids
 from packyproxy.testing.framing import frame
 from packyproxy.testing.script import Call, Framing, Turn
 
-__all__ = ["UPSTREAM_CONTENT", "long_text", "messages_request", "mixed_answer", "small_answer"]
+__all__ = ["UPSTREAM_CONTENT", "long_text", "messages_request", "mixed_answer", "small_answer", "unlike"]
 
 UPSTREAM_CONTENT = b'"response.output_text.delta"'
 """In the first frame that shows content, as the upstream wrote it."""
@@ -22,6 +24,7 @@ _WORDS = (
     "the model answers in short pieces so that a reader sees them at once while the rest is still being made "
 )
 _SESSION = "eb557eef-d6a0-6f07-f5c8-aa69e3f0badd"
+_QUESTION = b"Please answer question 00000000."
 _PLAIN = Framing()
 
 
@@ -33,7 +36,7 @@ def messages_request(*, body_bytes: int = 30_000, marker: int | None = None, is_
         marker: written into the question as ``marker-<n>``.
         is_stream: ask for an SSE answer.
     """
-    question = "Please answer." if marker is None else f"Please answer marker-{marker}."
+    question = _QUESTION.decode() if marker is None else f"{_QUESTION.decode()} marker-{marker}"
     share = max(1, (body_bytes - 2_500) // 3)
     body = json.dumps(
         {
@@ -56,6 +59,13 @@ def messages_request(*, body_bytes: int = 30_000, marker: int | None = None, is_
         b"anthropic-version: 2023-06-01\r\nx-api-key: client-key-1\r\naccept-encoding: gzip, deflate, br, zstd\r\n"
     )
     return head + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+def unlike(request: bytes) -> Iterator[bytes]:
+    """Yield a request again and again, each time with another question: no cache may know a whole body."""
+    before, _, after = request.partition(_QUESTION)
+    for number in count(1):
+        yield before + b"Please answer question %08d." % number + after
 
 
 def small_answer() -> tuple[bytes, ...]:
@@ -135,8 +145,12 @@ def _tools(characters: int) -> list[dict[str, Any]]:
         "required": ["path"],
         "additionalProperties": False,
     }
-    count = 10
+    number_of_tools = 10
     return [
-        {"name": f"Tool{number}", "description": _prose(characters // count), "input_schema": schema}
-        for number in range(count)
+        {
+            "name": f"Tool{number}",
+            "description": _prose(characters // number_of_tools),
+            "input_schema": schema,
+        }
+        for number in range(number_of_tools)
     ]
