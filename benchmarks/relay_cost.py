@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from figures import Figure
-from load_client import closed_loop
+from load_client import ClientConnection, closed_loop
 from processes import ServerProcess
 from targets import Bench, Target, started_bench
 from upstream_server import Paced, UpstreamServer, Whole
@@ -41,7 +41,8 @@ async def measure(*, quick: bool) -> list[Figure]:
         figures += await _compare(bench, "ev1", costs.of_single_events, "us/event", pairs=pairs, goal=1.6)
         figures += await _compare(bench, "m50", costs.of_bursts, "us/event", pairs=pairs)
         figures += await _compare(bench, "mix", costs.of_mixed_answers, "us/event", pairs=pairs)
-    return figures
+    reads = tuple(costs.reads_per_event)
+    return [*figures, Figure(name="ev1.reads_per_event", unit="reads", samples=reads)]
 
 
 async def _compare(
@@ -67,6 +68,8 @@ class _Costs:
         self._window_seconds = 0.7 if quick else 2.0
         self._request = messages_request()
         self._requests = unlike(self._request)
+        self.reads_per_event: list[float] = []
+        """Of ev1, as the client saw it; below 1 the machine was too busy to deliver events one by one."""
 
     async def of_small_requests(self, target: Target, process: ServerProcess) -> float:
         return await self._of_closed_loop(target, process, small_answer(), self._small_requests)
@@ -107,11 +110,17 @@ class _Costs:
         for connection in connections:
             await connection.wait_content()
         await asyncio.sleep(_SETTLE_SECONDS)
-        beats, before = self._upstream.beats, process.cpu_seconds()
+        reads, beats, before = _reads(connections), self._upstream.beats, process.cpu_seconds()
         await asyncio.sleep(self._window_seconds)
         beats, spent = self._upstream.beats - beats, process.cpu_seconds() - before
+        if events == 1:
+            self.reads_per_event.append((_reads(connections) - reads) / beats)
         self._upstream.finish_streams()
         for connection in connections:
             await connection.wait_whole()
             connection.close()
         return spent / (beats * events) * 1e6
+
+
+def _reads(connections: list[ClientConnection]) -> int:
+    return sum(connection.answer.reads for connection in connections)
