@@ -169,7 +169,7 @@ class Transcoder:
         take = writer.event
         out: list[bytes] = []
         for data in datas:
-            if data == _DONE:
+            if data.startswith(_DONE):
                 out.append(writer.upstream_ended(said_done=True))
                 self._is_over = True
                 break

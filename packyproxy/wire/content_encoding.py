@@ -164,9 +164,9 @@ def decompress(body: bytes, encoding: str, limit: int, *, allowed: frozenset[str
 
 def zstd_module() -> ModuleType:
     """Return the standard library's zstd module, or its backport before Python 3.14."""
-    if sys.version_info >= (3, 14):
+    if sys.version_info >= (3, 14):  # pragma: no cover - one of the two per Python version
         from compression import zstd  # noqa: PLC0415 - lazy on purpose, see the module's docstring
-    else:
+    else:  # pragma: no cover - likewise
         from backports import zstd  # noqa: PLC0415 - as above
     module: ModuleType = zstd
     return module
@@ -174,9 +174,9 @@ def zstd_module() -> ModuleType:
 
 def brotli_module() -> ModuleType:
     """Return the brotli library of this Python implementation."""
-    if sys.implementation.name == "cpython":
+    if sys.implementation.name == "cpython":  # pragma: no cover - one of the two per implementation
         import brotli  # noqa: PLC0415 - as above
-    else:
+    else:  # pragma: no cover - likewise
         import brotlicffi as brotli  # noqa: PLC0415 - as above
     module: ModuleType = brotli
     return module

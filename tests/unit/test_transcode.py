@@ -132,6 +132,14 @@ def test_done_marker_ends_the_stream() -> None:
     assert subject.failure is not None
 
 
+def test_done_marker_with_white_space_after_it() -> None:
+    """A relay that writes ``[DONE]`` and a space means the same."""
+    item = b'{"type":"message","content":[{"type":"output_text","text":"hi"}]}'
+    done = b'data: {"type":"response.output_item.done","output_index":0,"item":' + item + b"}\n\n"
+    out, subject = run(done + b"data: [DONE] \n\n")
+    assert (True, []) == (b"message_stop" in out, subject.notes)
+
+
 def test_notes_are_unique_and_bounded() -> None:
     """A hostile stream cannot fill the log."""
     frames = b"".join(b'data: {"type":"x.%d"}\n\ndata: rubbish\n\n' % number for number in range(100))

@@ -62,16 +62,15 @@ def fold(frames: bytes) -> bytes:
                 citations.append(cast("CitationsDelta", delta).citation)
         elif type(event) is MessageStart:
             message = event.message
-        elif message is None:
-            continue
-        elif type(event) is BlockStart:
-            message.content.append(event.content_block)
-        elif type(event) is BlockStop:
-            _close(message, "".join(texts), signature, citations)
-            texts, citations, signature = [], [], ""
-        elif type(event) is MessageDeltaEvent:
-            _end(message, event)
-    assert message is not None, "a stream begins with message_start"
+        else:
+            assert message is not None, "a stream begins with message_start"
+            if type(event) is BlockStart:
+                message.content.append(event.content_block)
+            elif type(event) is BlockStop:
+                _close(message, "".join(texts), signature, citations)
+                texts, citations, signature = [], [], ""
+            elif type(event) is MessageDeltaEvent:
+                _end(message, event)
     return _encode(message)
 
 

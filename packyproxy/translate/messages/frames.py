@@ -40,7 +40,6 @@ __all__ = [
     "message_end",
     "message_start",
     "signature",
-    "text_literal",
     "text_prefix",
     "thinking_prefix",
 ]
@@ -55,11 +54,6 @@ _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","inde
 _MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 
 _encode = msgspec.json.Encoder().encode
-
-
-def text_literal(text: str) -> bytes:
-    """Encode ``text`` as a JSON string literal."""
-    return _encode(text)
 
 
 def text_prefix(index: int) -> bytes:

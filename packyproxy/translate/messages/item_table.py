@@ -4,6 +4,8 @@ The key is ``output_index`` if the event has one, else the item's id, else the n
 some relays leave out the one, some change the other from event to event.
 """
 
+from collections import defaultdict, deque
+
 from msgspec import Raw
 
 from packyproxy.translate.messages.items import (
@@ -55,6 +57,19 @@ class ItemTable:
             self._by_id.setdefault(item_id, found)
         return found
 
+    def find_announced(self, output_index: int | None, item: OutputItem) -> Item | None:
+        """Return the item that an ``added`` or ``done`` event is about.
+
+        Some relays give every item the same index: another type, or another id after the first item's end, shows that
+        the index was used again.
+        """
+        known = self.find(output_index, item.id)
+        if known is None or output_index is None or not item.type:
+            return known
+        is_other_id = bool(item.id and known.item_id and item.id != known.item_id)
+        is_reused = type(known) is not self.class_for(item.type) or (known.is_done and is_other_id)
+        return None if is_reused else known
+
     def newest(self, cls: type[Item]) -> Item | None:
         """Return the newest item of that class that is not done."""
         return next((item for item in reversed(self.items) if type(item) is cls and not item.is_done), None)
@@ -63,7 +78,7 @@ class ItemTable:
         """Add an item of which nothing but its key is known."""
         item = cls(self._answer)
         self.items.append(item)
-        if output_index is not None and output_index not in self._by_index:
+        if output_index is not None:
             item.output_index = output_index
             self._by_index[output_index] = item
         if item_id:
@@ -87,13 +102,13 @@ class ItemTable:
         items = [(raw, read_item(raw)) for raw in output]
         by_id = [self._by_id.get(item.id) if item.id else None for _, item in items]
         taken = {id(found) for found in by_id if found is not None}
+        rest: dict[type[Item], deque[Item]] = defaultdict(deque)
+        for streamed in self.items:
+            if id(streamed) not in taken:
+                rest[type(streamed)].append(streamed)
         matches: list[tuple[Item | None, int, Raw, OutputItem]] = []
         for place, ((raw, item), found) in enumerate(zip(items, by_id, strict=True)):
-            partner = found
-            if partner is None:
-                cls = self.class_for(item.type)
-                partner = next((i for i in self.items if type(i) is cls and id(i) not in taken), None)
-                if partner is not None:
-                    taken.add(id(partner))
+            unmatched = rest[self.class_for(item.type)]
+            partner = found or (unmatched.popleft() if unmatched else None)
             matches.append((partner, place, raw, item))
         return matches

@@ -4,6 +4,7 @@ An item is given its events in order while it is the one that writes, ending wit
 when the upstream never said that it was done. It ignores events of other kinds of items.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, cast
 
@@ -27,11 +28,14 @@ __all__ = [
     "Item",
     "MessageItem",
     "ReasoningItem",
+    "StreamedItem",
     "as_text",
     "read_part",
 ]
 
 _MAX_ENCRYPTED_CHARS = 1024 * 1024
+_MAX_NOTES = 32
+_MAX_REFUSAL_CHARS = 500
 _EVENT_OVERHEAD_BYTES = 256
 """Roughly what one waiting event costs besides its text."""
 _LARGE_FIELDS = ("delta", "item", "text", "arguments", "part", "refusal", "input", "annotation")
@@ -50,12 +54,12 @@ class Answer:
         """Ids of the tool blocks opened, in order; their number decides the stop reason."""
         self.searches = 0
         self.refusal = ""
+        """The beginning of all refusals, as far as it is ever shown apart from the text."""
         self.notes: list[Note] = []
 
-    def note_contradiction(self) -> None:
-        """Remember, once, that the upstream's final text differs from what it streamed."""
-        note = Note("contradicting_text")
-        if note not in self.notes:
+    def note(self, note: Note) -> None:
+        """Remember a finding once; a hostile stream could make up a new one for every event."""
+        if note not in self.notes and len(self.notes) < _MAX_NOTES:
             self.notes.append(note)
 
 
@@ -143,34 +147,7 @@ class Item:
 
     def take(self, event: ResponsesEvent) -> bytes:
         """Write what one event adds."""
-        if type(event) is upstream.ItemDone:
-            return self.finish(read_item(event.item))
-        if type(event) is upstream.BrokenDelta:
-            part = self.part_of(event.event)
-            return self.write(event.event, part.add_broken(event.text)) if part is not None else b""
-        part = self.part_of(event)
-        delta = getattr(event, "delta", None)
-        if part is None:
-            return b""
-        return self.write(
-            event, part.add(delta) if delta is not None else self.completion(part, _final_text(event))
-        )
-
-    def part_of(self, event: ResponsesEvent) -> Part | None:
-        """Return the part that the event's text belongs to; None for an event of another kind of item."""
-        return None
-
-    def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
-        """Show text of a part."""
-        return b""
-
-    def completion(self, part: Part, final: Raw | None) -> bytes:
-        """Return what the deltas of a part did not send."""
-        literal = part.complete(final)
-        if literal is None:
-            self.answer.note_contradiction()
-            return b""
-        return literal
+        return self.finish(read_item(event.item)) if type(event) is upstream.ItemDone else b""
 
     def finish(self, item: OutputItem | None) -> bytes:
         """Write the rest; ``item`` is the upstream's final word, None when it never came."""
@@ -186,7 +163,42 @@ class IgnoredItem(Item):
     """An item of a type that has no place in a Messages answer, or thinking that the client does not see."""
 
 
-class MessageItem(Item):
+class StreamedItem(Item, ABC):
+    """An item whose text comes in deltas, in one part or several."""
+
+    @abstractmethod
+    def part_of(self, event: ResponsesEvent) -> Part | None:
+        """Return the part that the event's text belongs to; None for an event of another kind of item."""
+
+    @abstractmethod
+    def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
+        """Show text of a part."""
+
+    def take(self, event: ResponsesEvent) -> bytes:
+        """Write what one event adds."""
+        if type(event) is upstream.ItemDone:
+            return self.finish(read_item(event.item))
+        if type(event) is upstream.BrokenDelta:
+            part = self.part_of(event.event)
+            return self.write(event.event, part.add_broken(event.text)) if part is not None else b""
+        part = self.part_of(event)
+        delta = getattr(event, "delta", None)
+        if part is None:
+            return b""
+        return self.write(
+            event, part.add(delta) if delta is not None else self.completion(part, _final_text(event))
+        )
+
+    def completion(self, part: Part, final: Raw | None) -> bytes:
+        """Return what the deltas of a part did not send."""
+        literal = part.complete(final)
+        if literal is None:
+            self.answer.note(Note("contradicting_text"))
+            return b""
+        return literal
+
+
+class MessageItem(StreamedItem):
     """Answer text and refusals: all parts share one text block."""
 
     kind = "message"
@@ -259,8 +271,8 @@ class MessageItem(Item):
     def _show(self, literal: bytes, *, is_refusal: bool) -> bytes:
         if not literal:
             return b""
-        if is_refusal:
-            self.answer.refusal += decode_literal(literal) or ""
+        if is_refusal and len(self.answer.refusal) < _MAX_REFUSAL_CHARS:
+            self.answer.refusal += (decode_literal(literal) or "")[:_MAX_REFUSAL_CHARS]
         limiter = self.answer.limiter
         if limiter is not None:
             literal = _literal_or_nothing(limiter.feed(decode_literal(literal) or ""))
@@ -274,9 +286,9 @@ class MessageItem(Item):
         return start + self.answer.blocks.text(literal)
 
     def _cite(self) -> bytes:
+        texts = {index: self.part(False, index).text for index in set(self.citations.values())}
         return b"".join(
-            self.answer.blocks.cite(cite(found, self.part(False, index).text))
-            for found, index in self.citations.items()
+            self.answer.blocks.cite(cite(found, texts[index])) for found, index in self.citations.items()
         )
 
     def _add_citations(self, annotations: list[Raw] | None, index: int) -> None:
@@ -289,7 +301,7 @@ class MessageItem(Item):
             self.citations.setdefault(found, index)
 
 
-class ReasoningItem(Item):
+class ReasoningItem(StreamedItem):
     """Visible thinking: one block, whatever the number of parts; it stays incomplete until the next block."""
 
     kind = "reasoning"
@@ -303,19 +315,17 @@ class ReasoningItem(Item):
 
     def part_of(self, event: ResponsesEvent) -> Part | None:
         """Return the part of the event's text; None for text of the kind that came second."""
-        if isinstance(event, (upstream.SummaryDelta, upstream.SummaryDone)):
-            return self._part(False, event.summary_index or 0)
-        if isinstance(event, (upstream.ReasoningDelta, upstream.ReasoningDone)):
-            return self._part(True, event.content_index or 0)
-        return None
+        if isinstance(event, (upstream.SummaryDelta, upstream.ReasoningDelta)):
+            text = event.delta
+        elif isinstance(event, (upstream.SummaryDone, upstream.ReasoningDone)):
+            text = event.text
+        else:
+            return None
+        return self._part(not _is_summary(event), _index(event), text)
 
     def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
         """Show text of a part."""
-        if isinstance(event, (upstream.SummaryDelta, upstream.SummaryDone)):
-            return self._show(literal, event.summary_index or 0)
-        if isinstance(event, (upstream.ReasoningDelta, upstream.ReasoningDone)):
-            return self._show(literal, event.content_index or 0)
-        return b""
+        return self._show(literal, _index(event))
 
     def finish(self, item: OutputItem | None) -> bytes:
         """Write text not yet streamed; the signature and the end of the block stay held."""
@@ -323,7 +333,7 @@ class ReasoningItem(Item):
         for is_raw, parts in ((False, item and item.summary), (True, item and item.content)):
             for index, raw in enumerate(parts or ()):
                 text = read_part(raw).text
-                if len(text) > 2 and (part := self._part(is_raw, index)):
+                if part := self._part(is_raw, index, text):
                     out.append(self._show(self.completion(part, text), index))
         for index, part in self.parts.items():
             out.append(self._show(self.completion(part, None), index))
@@ -335,8 +345,8 @@ class ReasoningItem(Item):
             blocks.hold(write_signature(facts.scope, item_id, encrypted))
         return b"".join(out)
 
-    def _part(self, is_raw: bool, index: int) -> Part | None:
-        if self._shows_raw is None:
+    def _part(self, is_raw: bool, index: int, text: Raw) -> Part | None:
+        if self._shows_raw is None and len(text) > 2 and bytes(text)[:1] == b'"':
             self._shows_raw = is_raw
         return self.parts.setdefault(index, Part()) if self._shows_raw is is_raw else None
 
@@ -359,12 +369,22 @@ class ImageItem(Item):
 
     def finish(self, item: OutputItem | None) -> bytes:
         """Mention the image."""
-        self.is_finished = True
         if item is None:
-            return b""
+            return super().finish(item)
+        self.is_finished = True
         blocks = self.answer.blocks
         text = f"[generated image omitted: {item.output_format or 'png'}]"
         return blocks.open_text() + blocks.text(_encode(text)) + blocks.close()
+
+
+def _is_summary(event: ResponsesEvent) -> bool:
+    return isinstance(event, (upstream.SummaryDelta, upstream.SummaryDone))
+
+
+def _index(event: ResponsesEvent) -> int:
+    """Return which part of its kind a reasoning event is about."""
+    index: int | None = getattr(event, "summary_index" if _is_summary(event) else "content_index")
+    return index or 0
 
 
 _FINALS: dict[type, Callable[..., Raw | None]] = {

@@ -43,9 +43,9 @@ class SearchItem(Item):
 
     def finish(self, item: OutputItem | None) -> bytes:
         """Write the rest and end the block."""
-        self.is_finished = True
         if item is None or not self.is_search:
-            return b""
+            return super().finish(item)
+        self.is_finished = True
         self.awaits_result = True
         self.answer.searches += 1
         self._has_failed = item.status == "failed"

@@ -28,10 +28,13 @@ from packyproxy.wire.messages_events import Usage as MessagesUsage
 from packyproxy.wire.responses_events import ResponsesEvent, TextDelta, Usage
 from packyproxy.wire.responses_output import ResponseObject, read_item, read_response, read_usage
 
-__all__ = ["MAX_HELD_BYTES", "MessagesWriter"]
+__all__ = ["MAX_HELD_BYTES", "MAX_ITEMS", "MessagesWriter"]
 
 MAX_HELD_BYTES = 16 * 1024 * 1024
 """What may wait for earlier items: a whole long answer behind a web search, but no endless one."""
+
+MAX_ITEMS = 4096
+"""Far more than any answer has; every step that looks at all items stays cheap under it."""
 
 _DELTA_END = frames.DELTA_END
 
@@ -155,23 +158,22 @@ class MessagesWriter:
 
     def _item_added(self, event: upstream.ItemAdded) -> bytes:
         item = read_item(event.item)
-        known = self._table.find(event.output_index, item.id)
+        known = self._table.find_announced(event.output_index, item)
         if known is None:
-            self._register(item.type, event.output_index, item.id).introduce(item)
-        else:
-            known.introduce(item)
-        return self._advance()
+            known = self._register(item.type, event.output_index, item.id)
+        known.introduce(item)
+        return self._advance() if self._queue and known is self._queue[0] else b""
 
     def _item_done(self, event: upstream.ItemDone) -> bytes:
         item = read_item(event.item)
         cls = self._table.class_for(item.type)
-        known = self._table.find(event.output_index, item.id)
+        known = self._table.find_announced(event.output_index, item)
         if known is None and event.output_index is None and not item.id:
             known = self._table.newest(cls)
         if known is None:
             known = self._register(item.type, event.output_index, item.id)
         if cls is IgnoredItem and item.type not in _QUIET_ITEMS:
-            self._note_ignored(item.type)
+            self._answer.note(Note("ignored_item", upstream.safe_name(item.type)))
         return self._deliver(known, event)
 
     def _message_event(self, event: Any) -> bytes:
@@ -199,6 +201,11 @@ class MessagesWriter:
 
     def _register(self, item_type: str, output_index: int | None, item_id: str | None) -> Item:
         cls = self._table.class_for(item_type)
+        if len(self._table.items) >= MAX_ITEMS:
+            self._fail(
+                Failure(kind=FailureKind.BAD_STREAM, message="the upstream sent too many output items")
+            )
+            return IgnoredItem(self._answer)
         item = self._table.register(cls, output_index, item_id)
         if cls is not IgnoredItem:
             self._queue.append(item)
@@ -380,11 +387,6 @@ class MessagesWriter:
         self._failure = failure
         self._is_over = True
         return b""
-
-    def _note_ignored(self, item_type: str) -> None:
-        note = Note("ignored_item", upstream.safe_name(item_type))
-        if note not in self._answer.notes:
-            self._answer.notes.append(note)
 
 
 def _cancelled() -> Failure:

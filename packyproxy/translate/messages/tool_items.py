@@ -4,7 +4,7 @@ import msgspec
 from msgspec import Raw
 
 from packyproxy.translate.contract import Note
-from packyproxy.translate.messages.items import Answer, Item, as_text
+from packyproxy.translate.messages.items import Answer, StreamedItem, as_text
 from packyproxy.translate.messages.parts import Part, decode_literal
 from packyproxy.translate.tool_names import repeated_id, tool_use_id
 from packyproxy.wire import responses_events as upstream
@@ -17,7 +17,7 @@ _encode = msgspec.json.Encoder().encode
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 
 
-class ToolItem(Item):
+class ToolItem(StreamedItem):
     """A call of a client's tool; the block opens as soon as the call has an id and a name."""
 
     kind = "tool"
@@ -66,7 +66,7 @@ class ToolItem(Item):
             self.introduce(item)
         if not self._name:
             self.is_finished = True
-            self.answer.notes.append(Note("ignored_item", "function_call"))
+            self.answer.note(Note("ignored_item", "function_call"))
             return b""
         out = [] if self.is_open else [self._open()]
         final = None if item is None else as_text(item.input if self.is_custom else item.arguments)

@@ -148,3 +148,13 @@ def test_usage(raw: bytes, expected: Usage | None) -> None:
 def test_item_that_cannot_be_read(raw: bytes) -> None:
     """An item that is none has no type."""
     assert OutputItem() == read_item(Raw(raw))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b'{"type":"response.output_text.delta","delta":"a","logprobs":NaN}', b"[" * 100_000, b'{"type":"x', b"\xff"],
+    ids=["NaN", "endless nesting", "cut off", "no text"],
+)
+def test_data_that_is_no_json(data: bytes) -> None:
+    """What no JSON reader of ours takes is unparsable, not an exception."""
+    assert UnparsableEvent() == decode_event(data)

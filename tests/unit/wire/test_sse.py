@@ -83,4 +83,6 @@ def test_frames_before_the_overlong_one_are_kept() -> None:
     decoder = FrameDecoder(max_frame_bytes=50)
     assert [b"1"] == decoder.feed(b"data: 1\n\ndata: " + b"x" * 100 + b"\n\n")
     with pytest.raises(UpstreamFailed):
+        decoder.feed(b"data: 2\n\n")
+    with pytest.raises(UpstreamFailed):
         decoder.finish()

@@ -1018,3 +1018,169 @@ def test_corpus_of_failures(name: str, kind: FailureKind) -> None:
     transcoder.finish()
     assert transcoder.failure is not None
     assert kind == transcoder.failure.kind
+
+
+def test_endless_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of ever more items is the upstream's failure, wherever they come from."""
+    monkeypatch.setattr(stream_module, "MAX_ITEMS", 3)
+    streamed = Run([*(added(index, "message") for index in range(4)), text(0, "a")])
+    replayed = Run([completed(output=[{"type": "message"}] * 4)])
+    for run in (streamed, replayed):
+        assert run.transcoder.failure is not None
+        assert (FailureKind.BAD_STREAM, b"") == (run.transcoder.failure.kind, run.body)
+
+
+ONE_INDEX_FOR_ALL: dict[str, tuple[list[Event], list[str]]] = {
+    "another type": (
+        [
+            added(0, "reasoning", id="rs"),
+            done(0, "reasoning", id="rs", encrypted_content="e"),
+            added(0, "message", id="m"),
+            text(0, "a"),
+            done(0, "message", id="m", content=[{"type": "output_text", "text": "a"}]),
+        ],
+        ["thinking", "text"],
+    ),
+    "another type while the first is open": (
+        [added(0, "message", id="m"), text(0, "a"), done(0, "function_call", id="f", call_id="c", name="ls")],
+        ["text", "tool_use"],
+    ),
+    "another id": (
+        [
+            event
+            for name in ("f1", "f2")
+            for event in (
+                added(0, "function_call", id=name, call_id=name, name="ls"),
+                args(0, "{}"),
+                done(0, "function_call", id=name, call_id=name, name="ls", arguments="{}"),
+            )
+        ],
+        ["tool_use", "tool_use"],
+    ),
+    "only done": (
+        [done(0, "message", id=name, content=[{"type": "output_text", "text": name}]) for name in "ab"],
+        ["text", "text"],
+    ),
+    "the same id": ([*message(0, "a"), added(0, "message", id="m"), *message(0, "a")], ["text"]),
+    "an unreadable repeat": (
+        [added(0, "message", id="m"), {"type": "response.output_item.added", "item": 3}, text(0, "a")],
+        ["text"],
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"), ONE_INDEX_FOR_ALL.values(), ids=ONE_INDEX_FOR_ALL.keys()
+)  # fmt: skip
+def test_output_index_used_again(events: list[Event], expected: list[str]) -> None:
+    """A relay that gives every item the same index loses nothing; a repeated event adds nothing."""
+    assert expected == [block["type"] for block in Run([*events, completed()], **THINKS).content]
+
+
+def test_item_whose_index_comes_later() -> None:
+    """Once an event named an item by id and index, either is enough."""
+    run = Run(
+        [
+            {"type": "response.output_item.added", "item": {"type": "message", "id": "m"}},
+            {**text(4, "a"), "item_id": "m"},
+            text(4, "b"),
+            {"type": "response.output_text.delta", "item_id": "m", "delta": "c"},
+            completed(),
+        ]
+    )
+    assert [{"type": "text", "text": "abc"}] == run.content
+
+
+EMPTY_THOUGHTS: dict[str, Event] = {
+    "delta": thought(0, ""),
+    "done": {"type": "response.reasoning_summary_text.done", "output_index": 0, "text": ""},
+    "null": {"type": "response.reasoning_summary_text.done", "output_index": 0, "text": None},
+}
+
+
+@pytest.mark.parametrize("empty", EMPTY_THOUGHTS.values(), ids=EMPTY_THOUGHTS.keys())
+def test_empty_summary_does_not_hide_the_raw_text(empty: Event) -> None:
+    """Which kind of thinking is shown depends on the first text, not on the first event."""
+    raw = {"type": "response.reasoning_text.delta", "output_index": 0, "content_index": 0, "delta": "raw"}
+    run = Run([added(0, "reasoning"), empty, raw, done(0, "reasoning"), completed()], **THINKS)
+    assert ["raw"] == [block["thinking"] for block in run.content]
+
+
+def test_long_refusal() -> None:
+    """The explanation is the refusal's beginning; the text is all of it."""
+    deltas = [{"type": "response.refusal.delta", "output_index": 0, "delta": "no " * 100}] * 3
+    message = Run([*deltas, completed()]).message
+    assert ("no " * 300, ("no " * 300)[:500]) == (
+        message["content"][0]["text"],
+        message["stop_details"]["explanation"],
+    )
+
+
+def test_notes_of_items_are_bounded() -> None:
+    """A hostile stream cannot fill the log with item types of its own making."""
+    run = Run([*(done(0, f"kind_{number}") for number in range(100)), completed()])
+    assert (32, Note("ignored_item", "kind_0")) == (len(run.writer.notes), run.writer.notes[0])
+
+
+def test_contradiction_is_noted_once() -> None:
+    """Every part may contradict; one line of log is enough."""
+    parts = [{"type": "output_text", "text": "x"}] * 2
+    run = Run([text(0, "a"), text(0, "b", 1), done(0, "message", content=parts), completed()])
+    assert [Note("contradicting_text")] == run.writer.notes
+
+
+ODD_EVENTS: dict[str, tuple[list[Event], list[dict[str, Any]]]] = {
+    "empty delta in the middle": (
+        [text(0, "a"), text(0, ""), {**text(0, ""), "delta": None}, text(0, "b")],
+        [{"type": "text", "text": "ab"}],
+    ),
+    "part of a type nobody knows": (
+        [done(0, "message", content=[{"type": "audio", "text": "x"}, {"type": "output_text", "text": "a"}])],
+        [{"type": "text", "text": "a"}],
+    ),
+    "text for a thought": (
+        [added(0, "reasoning"), text(0, "x"), thought(0, "t"), done(0, "reasoning")],
+        [{"type": "thinking", "thinking": "t", "signature": f"pp1.{SCOPE}.-.-"}],
+    ),
+    "text for a search": (
+        [added(0, "web_search_call"), text(0, "x"), done(0, "web_search_call"), *message(1, "a")],
+        [{"type": "text", "text": "a"}],
+    ),
+    "half a character after the end of its part": (
+        [
+            text(0, "a"),
+            {"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": "a"},
+            text(0, "\ud83d"),
+        ],
+        [{"type": "text", "text": "a"}],
+    ),
+}
+
+
+@pytest.mark.parametrize(("events", "expected"), ODD_EVENTS.values(), ids=ODD_EVENTS.keys())
+def test_odd_events(events: list[Event], expected: list[dict[str, Any]]) -> None:
+    """Events that make no sense where they stand change nothing."""
+    assert expected == Run([*events, completed()], **THINKS).content
+
+
+def test_link_that_is_no_url() -> None:
+    """A link whose host cannot be read is cited as it is."""
+    links = [{"type": "url_citation", "url": "http://[", "start_index": 0, "end_index": 1}]
+    run = Run([message_done(0, "a", annotations=links), completed()])
+    assert "http://[" == run.content[0]["citations"][0]["title"]
+
+
+def test_text_held_for_a_stop_sequence_meets_the_token_limit() -> None:
+    """The held end of a block counts too, and a sequence after the limit is not the reason."""
+    held = Run([text(0, "x" * 24 + "E"), completed()], max_text_tokens=5, stop_sequences=("END",))
+    late = Run([text(0, "x" * 25 + "END"), completed()], max_text_tokens=5, stop_sequences=("END",))
+    assert [("max_tokens", "x" * 24 + "E"), ("max_tokens", "x" * 25)] == [
+        (run.message["stop_reason"], run.content[0]["text"]) for run in (held, late)
+    ]
+
+
+def test_limit_met_in_a_replayed_item() -> None:
+    """A whole answer in the last event is cut like a streamed one, and what follows it is left out."""
+    items = [{"type": "message", "content": [{"type": "output_text", "text": "x" * 30}]}] * 2
+    run = Run([completed(output=items)], max_text_tokens=5)
+    assert ("max_tokens", [{"type": "text", "text": "x" * 25}]) == (run.message["stop_reason"], run.content)
