@@ -132,6 +132,11 @@ def test_done_marker_ends_the_stream() -> None:
     assert subject.failure is not None
 
 
+def test_done_marker_after_the_terminal_event() -> None:
+    """A relay that adds ``[DONE]`` to a whole answer changes nothing, also within one read."""
+    assert run(TEXT + COMPLETED)[0] == run(TEXT + COMPLETED + b"data: [DONE]\n\n")[0]
+
+
 def test_done_marker_with_white_space_after_it() -> None:
     """A relay that writes ``[DONE]`` and a space means the same."""
     item = b'{"type":"message","content":[{"type":"output_text","text":"hi"}]}'

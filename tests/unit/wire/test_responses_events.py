@@ -152,7 +152,12 @@ def test_item_that_cannot_be_read(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b'{"type":"response.output_text.delta","delta":"a","logprobs":NaN}', b"[" * 100_000, b'{"type":"x', b"\xff"],
+    [
+        b'{"type":"response.output_text.delta","delta":"a","logprobs":NaN}',
+        b"[" * 100_000,
+        b'{"type":"x',
+        b"\xff",
+    ],
     ids=["NaN", "endless nesting", "cut off", "no text"],
 )
 def test_data_that_is_no_json(data: bytes) -> None:

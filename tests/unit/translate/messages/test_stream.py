@@ -758,6 +758,11 @@ def test_generated_image_is_mentioned() -> None:
     assert [{"type": "text", "text": "[generated image omitted: webp]"}] == run.content
 
 
+def test_image_that_was_never_generated() -> None:
+    """An image that the upstream only began is not mentioned."""
+    assert [] == Run([added(0, "image_generation_call"), completed()]).content
+
+
 def citation(start: int, end: int, url: str, title: str | None = None) -> dict[str, Any]:
     """Write a link annotation."""
     return {"type": "url_citation", "start_index": start, "end_index": end, "url": url, "title": title}
