@@ -1,11 +1,17 @@
 """One HTTP request being answered: what arrived, and the only way to write to the client.
 
+An answer may be due before the request's body has arrived (a wrong key, a body that is too large). A server that
+closes the connection then resets it, and the client never sees the answer: so the rest of the body is taken and thrown
+away, within limits, before the answer ends.
+
 Every answer carries ``x-request-id``, on Anthropic surfaces also ``request-id``, and echoes a printable
 ``x-client-request-id`` (wire-mapping 12.1, 12.4).
 """
 
+import asyncio
+
 from starlette.datastructures import Headers
-from starlette.types import Receive, Send
+from starlette.types import Message, Receive, Send
 
 from packyproxy.asgi.body import read_body
 from packyproxy.asgi.paths import Scope, is_anthropic_path, route_path
@@ -16,6 +22,10 @@ from packyproxy.translate.contract import Family
 __all__ = ["Call"]
 
 _LONGEST_ECHO = 128
+_DISCARD_SECONDS = 30.0
+_SILENCE_SECONDS = 5.0
+"""How long the rest of a refused body may take, and how long it may pause: what nginx grants (``lingering_time`` and
+``lingering_timeout``)."""
 
 
 class Call:
@@ -30,6 +40,7 @@ class Call:
         self.headers = Headers(raw=list(scope["headers"]))
         self.request_id = new_request_id()
         self.is_started = False
+        self._request_is_over = not self._has_body()
 
     @property
     def family(self) -> Family:
@@ -53,7 +64,7 @@ class Call:
             InvalidRequest: 413, 415 or 400, as wire-mapping 0.6 says.
             ClientLeft: the connection ended before the body did.
         """
-        return await read_body(self._receive, self.headers, limit)
+        return await read_body(self._next_message, self.headers, limit)
 
     async def answer(self, status: int, body: bytes, headers: RawHeaders | None = None) -> None:
         """Send a whole JSON answer."""
@@ -65,7 +76,10 @@ class Call:
                 *(headers or ()),
             ],
         )
-        await self.write(b"" if self.method == "HEAD" else body, is_last=True)
+        await self.write(b"" if self.method == "HEAD" else body, is_last=self._request_is_over)
+        if not self._request_is_over:
+            await self._discard_request()
+            await self.write(b"", is_last=True)
 
     async def start(self, status: int, headers: RawHeaders) -> None:
         """Send the status line and headers."""
@@ -87,3 +101,20 @@ class Call:
         """Return once the client's connection has ended."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    def _has_body(self) -> bool:
+        return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"
+
+    async def _next_message(self) -> Message:
+        message = await self._receive()
+        self._request_is_over = message["type"] == "http.disconnect" or not message.get("more_body", False)
+        return message
+
+    async def _discard_request(self) -> None:
+        try:
+            async with asyncio.timeout(_DISCARD_SECONDS):
+                while not self._request_is_over:
+                    async with asyncio.timeout(_SILENCE_SECONDS):
+                        await self._next_message()
+        except TimeoutError:
+            pass  # the client is slow on purpose or stuck: it may lose the answer
