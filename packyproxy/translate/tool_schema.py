@@ -55,7 +55,7 @@ def normalise_schema(schema: Raw | UnsetType, description: Raw) -> tuple[Raw, Ra
     refused = {key: root.pop(key) for key in _REFUSED_AT_ROOT if key in root}
     if refused:
         _merge_variants(root, refused)
-        original = json.format(_encode(refused), indent=-1).decode()
+        original = json_text.compact(Raw(_encode(refused)))
         description = _with_sentence(description, f"The input must also match this JSON schema: {original}")
     if "type" not in root:
         root = {"type": _OBJECT_TYPE, **root}

@@ -13,6 +13,7 @@ from msgspec import Raw, json
 __all__ = [
     "EMPTY",
     "begins_with",
+    "compact",
     "concat",
     "inner",
     "is_blank",
@@ -33,6 +34,11 @@ _decode = json.Decoder(str).decode
 _BLANK_START = re.compile(rb"(?:[ ]++|\\[nrtf]|\\u0020)*+")
 # What may be Unicode white space further on: only then is the text decoded to ask Python.
 _MAY_BE_BLANK = re.compile(rb"(?:[ \x80-\xff0-9A-Fa-f]++|\\[nrtfu])*+")
+# Runs of escaped characters from U+007F on, and runs of everything else: the second half of an escaped backslash begins
+# no escape, so none may be skipped.
+_WIDE_OR_NOT = re.compile(
+    r"(?P<wide>(?:\\u(?!00(?:[0-6]|7[^fF]))[0-9A-Fa-f]{4})++)|(?:[^\\]++|\\[^u]|\\u00(?:[0-6].|7[^fF]))++"
+)
 
 
 def quote(text: str) -> Raw:
@@ -80,6 +86,17 @@ def begins_with(literal: Raw, prefix: bytes) -> bool:
     blank = _BLANK_START.match(view)
     start = blank.end() if blank else 0
     return view[start : start + len(prefix)] == prefix
+
+
+def compact(value: Raw) -> str:
+    r"""Write a JSON value without white space; its keys and numbers stay as they are, in their order.
+
+    Characters from U+007F on lose their escapes (``\u00e9``): the text is for a model to read, and clients differ.
+    """
+    text = json.format(bytes(value), indent=-1).decode()
+    if "\\u" not in text:
+        return text
+    return _WIDE_OR_NOT.sub(lambda run: _decode(f'"{run[0]}"') if run["wide"] else run[0], text)
 
 
 def concat(*parts: bytes | Raw) -> Raw:

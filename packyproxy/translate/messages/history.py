@@ -241,7 +241,7 @@ class HistoryTranslator:
         self._revealed.add(block.name)
         arguments = _EMPTY_ARGUMENTS
         if not isinstance(block.input, UnsetType) and not json_text.is_null(block.input):
-            arguments = json_text.quote(json.format(bytes(block.input), indent=-1).decode())
+            arguments = json_text.quote(json_text.compact(block.input))
         return FunctionCall(call_id_to_upstream(block.id), self._names.to_upstream(block.name), arguments)
 
     def _reasoning(self, block: ThinkingBlock | RedactedThinkingBlock) -> ReasoningItem | None:

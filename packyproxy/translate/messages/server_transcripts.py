@@ -39,10 +39,8 @@ class ServerTranscripts:
     def call(self, block: ServerCall) -> Raw | None:
         """Tell a call; None for a web search whose result follows and tells both."""
         if block.name != _WEB_SEARCH:
-            given = (
-                b"{}" if isinstance(block.input, UnsetType) else json.format(bytes(block.input), indent=-1)
-            )
-            return json_text.quote(f"[{block.name} call] {given.decode()}")
+            given = "{}" if isinstance(block.input, UnsetType) else json_text.compact(block.input)
+            return json_text.quote(f"[{block.name} call] {given}")
         if not isinstance(block.id, UnsetType) and bytes(block.id) in self._answered:
             return None
         return json_text.quote(_search_title(block))

@@ -74,8 +74,7 @@ def _parts(content: Raw | UnsetType, field: str, reader: ContentReader) -> tuple
             revealed.append(block.tool_name)
             parts.append(InputText(json_text.quote(f'Tool "{block.tool_name}" is now available.')))
         elif isinstance(block, BrowserStateBlock):
-            snapshot = json.format(bytes(sources[at]), indent=-1)
-            parts.append(InputText(json_text.quote(snapshot.decode())))
+            parts.append(InputText(json_text.quote(json_text.compact(sources[at]))))
         else:
             parts += reader.parts(block, f"{field}.{at}")
     return parts, revealed

@@ -286,10 +286,10 @@ def _is_only_for_code(allowed_callers: Raw | UnsetType) -> bool:
 def _with_examples(description: Raw, examples: Raw, field: str) -> Raw:
     if json_text.is_null(examples):
         return description
-    compact = [json.format(bytes(entry), indent=-1) for entry in decode_part(_RAW_LIST, examples, field)]
-    if not compact:
+    entries = decode_part(_RAW_LIST, examples, field)[:_MAX_EXAMPLES]
+    if not entries:
         return description
-    lines = "\n".join(entry.decode() for entry in compact[:_MAX_EXAMPLES])
+    lines = "\n".join(map(json_text.compact, entries))
     return json_text.concat(description, json_text.quote(f"\n\nExamples of valid input:\n{lines}"))
 
 

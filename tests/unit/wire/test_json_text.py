@@ -27,6 +27,25 @@ def test_join_is_the_join_of_the_texts(texts: list[str]) -> None:
 
 
 @given(TEXTS)
+def test_compact_json_is_the_same_however_it_was_written(text: str) -> None:
+    """White space goes, and so do escapes that only some clients write."""
+    value = {text: [text, 1]}
+    written = {
+        json_text.compact(Raw(json.dumps(value, indent=indent, ensure_ascii=is_ascii).encode()))
+        for indent in (None, 2)
+        for is_ascii in (True, False)
+    }
+    assert {json.dumps(value, separators=(",", ":"), ensure_ascii=False)} == written
+
+
+def test_compact_json_keeps_keys_and_numbers() -> None:
+    """Nothing is read as a value, so nothing is lost or reordered."""
+    value = rb'{ "b":1.50, "a":1e999, "b":-0, "c":12345678901234567890123, "d":"\\u0041\u0041\u00e9\u001f" }'
+    expected = r'{"b":1.50,"a":1e999,"b":-0,"c":12345678901234567890123,"d":"\\u0041\u0041é\u001f"}'
+    assert expected == json_text.compact(Raw(value))
+
+
+@given(TEXTS)
 def test_blankness_is_that_of_the_text(text: str) -> None:
     """A literal is blank exactly when its text has nothing but white space, escaped or not."""
     expected = not text.strip()
