@@ -23,6 +23,9 @@ __all__ = [
 MAX_NAME_CHARS: Final = 128
 """The longest name a Messages client may give a tool."""
 
+_DIGITS = range(8, 61, 4)
+"""How many digits of its hash mark a mapped name: 8, and more only after a collision."""
+
 _IS_FIT = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
 _replace_bad = re.compile(r"[^A-Za-z0-9_-]").sub
 
@@ -35,19 +38,17 @@ def map_tool_name(name: str) -> str:
     """Write a tool name the way Responses takes it: at most 64 of ``[A-Za-z0-9_-]``."""
     if _IS_FIT(name):
         return name
-    safe = _replace_bad("_", name)
-    digest = _sha256_hex(name)[:8]
-    if len(safe) <= 55:
-        return f"{safe}_{digest}"
-    return f"{safe[:27]}_{safe[-27:]}_{digest}"
+    return _shorten(name, _DIGITS[0])
 
 
-def _map_after_collision(name: str) -> str:
+def _shorten(name: str, digits: int) -> str:
+    """Make a name fit: both its ends, as much of them as there is room for, and so many digits of its hash."""
     safe = _replace_bad("_", name)
-    digest = _sha256_hex(name)[:12]
-    if len(safe) <= 51:
+    digest = _sha256_hex(name)[:digits]
+    if len(safe) < 64 - digits:
         return f"{safe}_{digest}"
-    return f"{safe[:25]}_{safe[-25:]}_{digest}"
+    side = (62 - digits) // 2
+    return f"{safe[:side]}_{safe[-side:]}_{digest}"
 
 
 class ToolNames:
@@ -64,8 +65,10 @@ class ToolNames:
         for name in all_names:
             if name in taken:
                 continue
-            mapped = map_tool_name(name)
-            self._mapped[name] = _map_after_collision(name) if mapped in taken else mapped
+            candidates = (_shorten(name, digits) for digits in _DIGITS)
+            mapped = next((free for free in candidates if free not in taken), map_tool_name(name))
+            self._mapped[name] = mapped
+            taken.add(mapped)
 
     def to_upstream(self, name: str) -> str:
         """Return the upstream's name of a tool of this request."""

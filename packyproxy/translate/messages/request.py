@@ -276,7 +276,7 @@ def _tool_names(request: MessagesRequest) -> ToolNames:
                 names.append(block.name)
             elif isinstance(block, ToolAdditionBlock) and not isinstance(block.tool.definition, UnsetType):
                 names.append(block.tool.definition.name)
-    return ToolNames(name for name in names if name)
+    return ToolNames(name for name in names if name is not None)
 
 
 def _effort(request: MessagesRequest, target: Target, system_effort: str | None) -> str | None:
