@@ -42,7 +42,7 @@ CASES = {
         {
             "type": "object",
             "additionalProperties": False,
-            "properties": dict.fromkeys(NAMES, {}),
+            "properties": {name: {} for name in NAMES},
             "required": NAMES,
         }
     ),
