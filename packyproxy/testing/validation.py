@@ -197,6 +197,7 @@ def _check_fields(body: Mapping[str, Any], rules: Rules) -> None:
                 raise invalid_value(value, _INCLUDES, f"include[{number}]")
     if body.get("reasoning") is not None:
         _check_reasoning(body["reasoning"], body["model"], rules)
+        _check_search_effort(body["reasoning"], body.get("tools") or ())
     if body.get("text") is not None:
         _check_text(body["text"])
 
@@ -218,6 +219,13 @@ def _check_reasoning(reasoning: Any, model: str, rules: Rules) -> None:
             f"Unsupported value: '{effort}' is not supported with the '{model}' model. Supported values are: "
         )
         raise invalid(f"{text}{listing(allowed)}.", "reasoning.effort", "unsupported_value")
+
+
+def _check_search_effort(reasoning: Mapping[str, Any], tools: Any) -> None:
+    if reasoning.get("effort") == "minimal" and any(
+        isinstance(tool, dict) and tool.get("type") == "web_search" for tool in tools
+    ):
+        raise invalid("The following tools cannot be used with reasoning.effort 'minimal': web_search.", "tools")
 
 
 def _allowed_efforts(model: str, rules: Rules) -> Sequence[str]:

@@ -1,6 +1,7 @@
 """One request through the whole proxy: commits, retries, repairs, endings (wire-mapping 0.5, 8, 11)."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +13,26 @@ Setting = Callable[..., Any]
 
 pytestmark = pytest.mark.virtual_time
 
+HELLO = {"model": "claude-sonnet-4-5", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]}
 THINKING = {"type": "adaptive"}
 TOOL_RESULT_TURN = [
     {"role": "user", "content": "hi"},
     {"role": "assistant", "content": [{"type": "thinking", "thinking": "", "signature": "SIGNATURE"}]},
 ]
+
+
+async def call_raw(scene: Any, send: Callable[[Any], Any]) -> None:
+    """Send a streaming request to the proxy as an ASGI server would, with a ``send`` of the test's own."""
+    body = {**HELLO, "stream": True}
+    messages = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
+
+    async def receive() -> Any:
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop()
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/messages", "query_string": b"", "headers": []}
+    await scene.proxy(scope, receive, send)
 
 
 async def signature_of(scene: Any) -> str:
@@ -324,6 +340,55 @@ async def test_the_total_limit_ends_an_endless_answer(stage: Setting) -> None:
 
 
 @pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
+async def test_the_total_limit_ends_a_wait_for_a_retry(stage: Setting, streams: bool) -> None:
+    """A request whose time is up before its retry is answered with the failure that was to be retried."""
+    scene = stage(
+        [Fault.rate_limit(retry_after="5"), "never asked"], config={"streaming": {"total-timeout": 2}}
+    )
+    assert (await scene.ask(stream=streams)).status_code == 429
+    assert len(scene.upstream.requests) == 1
+
+
+@pytest.mark.parametrize("writes_taken", [0, 1, 3], ids=["head", "opening", "content"])
+async def test_a_server_that_says_on_send_that_the_client_left(
+    stage: Setting, writes_taken: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """ASGI allows ``send`` to raise ``OSError`` for a lost client: that is no bug of ours, and ends the upstream."""
+    scene = stage(Fault.stall("Hello world", after_events=8))
+    taken = 0
+
+    async def send(_: Any) -> None:
+        nonlocal taken
+        if taken == writes_taken:
+            raise ConnectionResetError
+        taken += 1
+
+    with caplog.at_level("INFO", "packyproxy"):
+        await call_raw(scene, send)
+    assert await scene.upstream.last_request.ended() == "disconnected"
+    assert [499] == [record.status for record in caplog.records if hasattr(record, "status")]
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_keep_alive_that_finds_the_client_gone(
+    stage: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The frame that only shows life also shows death: the upstream is closed at once."""
+    scene = stage(Fault.stall("Hello world", after_events=0))
+    started = asyncio.get_running_loop().time()
+
+    async def send(message: Any) -> None:
+        if message.get("body", b"").startswith(b"event: ping"):
+            raise BrokenPipeError
+
+    with caplog.at_level("INFO"):
+        await call_raw(scene, send)
+    assert round(asyncio.get_running_loop().time() - started) == 30
+    assert await scene.upstream.last_request.ended() == "disconnected"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
 @pytest.mark.parametrize("after_events", [0, 8], ids=["before-content", "mid-stream"])
 async def test_a_client_that_leaves_closes_the_upstream(
     stage: Setting, streams: bool, after_events: int
@@ -393,3 +458,15 @@ async def test_the_token_estimate_learns_from_answers(stage: Setting) -> None:
         await scene.ask(model="gpt-5", messages=count["messages"])
     after = (await scene.client.post("/v1/messages/count_tokens", json=count)).json()["input_tokens"]
     assert after != before
+
+
+async def test_a_search_is_never_asked_at_minimal_effort(stage: Setting) -> None:
+    """Upstreams refuse the pair; Claude Code's WebSearch has thinking disabled, which is ``minimal`` on gpt-5."""
+    scene = stage("found")
+    search = {"type": "web_search_20250305", "name": "web_search", "max_uses": 8}
+    answer = await scene.ask(thinking={"type": "disabled"}, tools=[search])
+    assert (200, 1, "low") == (
+        answer.status_code,
+        len(scene.upstream.requests),
+        scene.upstream.last_request.body["reasoning"]["effort"],
+    )

@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType, json
 from packyproxy.errors import InvalidRequest
 from packyproxy.translate.contract import AttemptFacts, StreamFacts, Target, Translation
 from packyproxy.translate.decoding import decode_body, decode_part, require_text, too_deep
-from packyproxy.translate.effort import clamp_effort, requested_effort
+from packyproxy.translate.effort import clamp_effort, requested_effort, searching_effort
 from packyproxy.translate.messages.history import HistoryTranslator
 from packyproxy.translate.messages.tools import ToolPlan, ToolTranslator, declared_tools
 from packyproxy.translate.messages.turns import Turn, check_effort, first_user_text, read_turns
@@ -144,6 +144,8 @@ def _translate(request: MessagesRequest, target: Target, facts: AttemptFacts) ->
     if plan.searches_web and not target.capabilities.web_search:
         raise InvalidRequest("web_search is not available on any configured provider")
     effort = facts.effort_override or _effort(request, target, history.effort)
+    if plan.searches_web:
+        effort = searching_effort(effort, target.efforts)
     has_limit = target.capabilities.max_output_tokens and "max_output_tokens" not in removed
     as_developer = target.capabilities.system_as == "developer"
     upstream = ResponsesRequest(

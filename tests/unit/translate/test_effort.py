@@ -8,6 +8,7 @@ from packyproxy.translate.effort import (
     budget_effort,
     clamp_effort,
     requested_effort,
+    searching_effort,
     split_effort_suffix,
     step_effort,
 )
@@ -117,3 +118,20 @@ def test_built_in_efforts(model: str, expected: str) -> None:
 def test_suffix_is_split_once(model: str, expected: tuple[str, str | None]) -> None:
     """One suffix is taken, and ids that end in codex-max stay whole."""
     assert expected == split_effort_suffix(model)
+
+
+@pytest.mark.parametrize(
+    ("effort", "allowed", "expected"),
+    [
+        ("minimal", ("minimal", "low", "medium"), "low"),
+        ("minimal", ("minimal",), "minimal"),
+        ("none", ("none", "low"), "none"),
+        ("high", ("low", "high"), "high"),
+        (None, ("minimal", "low"), None),
+    ],
+)
+def test_a_search_needs_more_than_minimal_effort(
+    effort: str | None, allowed: tuple[str, ...], expected: str | None
+) -> None:
+    """``minimal`` is raised to ``low`` where the model takes it; nothing else changes."""
+    assert expected == searching_effort(effort, allowed)
