@@ -3,6 +3,7 @@
     PackyProxyError
     ├── InvalidRequest     the client's     field path, reason, status, the protocol's own code
     ├── AccessDenied       the client's     what was missing, never what was sent
+    ├── ClientLeft         nobody's         the connection ended, so there is nobody to answer
     ├── ConfigError        the operator's   problems: tuple[Problem, ...]
     ├── UpstreamFailed     the upstream's   failure: Failure
     ├── NoProvider         the operator's   nobody is enabled who could serve
@@ -19,6 +20,7 @@ from msgspec import Struct
 
 __all__ = [
     "AccessDenied",
+    "ClientLeft",
     "ConfigError",
     "Failure",
     "FailureKind",
@@ -154,6 +156,10 @@ class InvalidRequest(PackyProxyError):
 
 class AccessDenied(PackyProxyError):
     """The client showed no key that is known here. Says what was missing, never what was sent."""
+
+
+class ClientLeft(PackyProxyError):
+    """The client's connection ended before its answer did; there is nobody to tell."""
 
 
 class ConfigError(PackyProxyError):

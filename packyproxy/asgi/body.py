@@ -3,7 +3,7 @@
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
-from packyproxy.errors import InvalidRequest, PackyProxyError
+from packyproxy.errors import ClientLeft, InvalidRequest
 from packyproxy.wire.content_encoding import (
     REQUEST_ENCODINGS,
     CorruptBody,
@@ -12,11 +12,7 @@ from packyproxy.wire.content_encoding import (
     decompress,
 )
 
-__all__ = ["ClientLeft", "read_body"]
-
-
-class ClientLeft(PackyProxyError):
-    """The client's connection ended before its request did; there is nobody to answer."""
+__all__ = ["read_body"]
 
 
 async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:

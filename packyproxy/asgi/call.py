@@ -15,6 +15,7 @@ from starlette.types import Message, Receive, Send
 
 from packyproxy.asgi.body import read_body
 from packyproxy.asgi.paths import Scope, is_anthropic_path, route_path
+from packyproxy.errors import ClientLeft
 from packyproxy.runtime.downstream import Headers as RawHeaders
 from packyproxy.runtime.identity import new_request_id
 from packyproxy.translate.contract import Family
@@ -91,16 +92,22 @@ class Call:
         echo = self.headers.get("x-client-request-id") or self.headers.get("x-request-id")
         if echo and len(echo) <= _LONGEST_ECHO and echo.isascii() and echo.isprintable():
             headers.append((b"x-client-request-id", echo.encode()))
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._put({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes, *, is_last: bool = False) -> None:
         """Send body bytes; returns when the server has taken them."""
-        await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
+        await self._put({"type": "http.response.body", "body": data, "more_body": not is_last})
 
     async def wait_gone(self) -> None:
         """Return once the client's connection has ended."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
+
+    async def _put(self, message: Message) -> None:
+        try:
+            await self._send(message)
+        except OSError as error:  # how ASGI lets a server say that the client is gone
+            raise ClientLeft from error
 
     def _has_body(self) -> bool:
         return "transfer-encoding" in self.headers or self.headers.get("content-length", "0") != "0"

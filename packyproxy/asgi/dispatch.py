@@ -8,11 +8,10 @@ import traceback
 
 from starlette.types import Receive, Send
 
-from packyproxy.asgi.body import ClientLeft
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import MethodNotAllowed, RouteTable
-from packyproxy.errors import AccessDenied, InvalidRequest, NoProvider
+from packyproxy.errors import AccessDenied, ClientLeft, InvalidRequest, NoProvider
 from packyproxy.translate.failures import internal_error_response, refusal_response
 
 __all__ = ["dispatch"]

@@ -46,6 +46,7 @@ class Deadlines:
         "_accepted_at",
         "_is_stream",
         "_limits",
+        "is_answering",
         "is_committed",
         "last_read_at",
         "last_write_at",
@@ -58,6 +59,8 @@ class Deadlines:
         self._accepted_at = accepted_at
         self._is_stream = is_stream
         self.is_committed = False
+        self.is_answering = False
+        """Set once the outcome is known: nothing may come between its frames any more."""
         self.waiting_for_headers_since: float | None = None
         """Set while an attempt waits for the upstream's response headers."""
         self.last_read_at: float | None = None
@@ -103,7 +106,7 @@ class Deadlines:
         if since is not None:
             if since + limits.client_stall < at:
                 at, due = since + limits.client_stall, Due.CLIENT_STALLED
-        elif self._is_stream:
+        elif self._is_stream and not self.is_answering:
             if not self.is_committed:
                 if self._accepted_at + limits.commit < at:
                     at, due = self._accepted_at + limits.commit, Due.COMMIT

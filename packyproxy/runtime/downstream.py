@@ -18,7 +18,10 @@ Headers = list[tuple[bytes, bytes]]
 
 
 class Client(Protocol):
-    """The connection to one client; the ASGI floor provides it."""
+    """The connection to one client; the ASGI floor provides it.
+
+    Both kinds of writes may raise ``ClientLeft``, and on most servers never do.
+    """
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status line and headers."""

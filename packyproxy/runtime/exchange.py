@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from msgspec import UNSET
 
-from packyproxy.errors import Failure
+from packyproxy.errors import ClientLeft, Failure
 from packyproxy.providers.repair import GiveUp, History, Repair, Sent, decide
 from packyproxy.providers.request import responses_request
 from packyproxy.runtime.attempt import Attempt
@@ -95,12 +95,14 @@ class Exchange:
                 await serve(downstream.watch, deadlines, downstream)
         except Aborted as aborted:
             self._outcome.client_left(is_stalled=aborted.due is Due.CLIENT_STALLED)
+        except ClientLeft:
+            self._outcome.client_left(is_stalled=False)
         finally:
             log_outcome(self._outcome, self._time(), is_wanted=self._snapshot.config.request_log)
 
     async def _serve_stream(self, watch: Watch, deadlines: Deadlines, downstream: Downstream) -> None:
         failure = await self._try_until_settled(watch, deadlines, downstream.write)
-        with watch.abortable():
+        with watch.answering():
             if failure is None:
                 await downstream.write(b"", is_last=True)
                 return
@@ -113,7 +115,7 @@ class Exchange:
 
     async def _serve_whole(self, watch: Watch, deadlines: Deadlines, _: Downstream) -> None:
         failure = await self._try_until_settled(watch, deadlines, self._collect)
-        with watch.abortable():
+        with watch.answering():
             if failure is None:
                 await self._send_whole(self._writer.start() + b"".join(self._collected))
             else:
@@ -176,9 +178,8 @@ class Exchange:
         self._collected.clear()
         if isinstance(decision, Repair):
             self._learn(decision)
-        elif decision.seconds:
-            with watch.abortable():
-                await asyncio.sleep(decision.seconds)
+        elif decision.seconds and not await _wait(decision.seconds, watch):
+            return False
         self._translate()
         return True
 
@@ -271,6 +272,18 @@ class Exchange:
         if self._translation.warnings:
             headers.append((b"x-packyproxy-warnings", _join_within(self._translation.warnings)))
         return headers
+
+
+async def _wait(seconds: float, watch: Watch) -> bool:
+    """Wait before a repeat; False when the request's own time is up first."""
+    try:
+        with watch.abortable():
+            await asyncio.sleep(seconds)
+    except Aborted as aborted:
+        if aborted.due is not Due.TOTAL_TIMEOUT:
+            raise
+        return False
+    return True
 
 
 def _join_within(tokens: tuple[str, ...]) -> bytes:

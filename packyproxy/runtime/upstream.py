@@ -38,7 +38,7 @@ class _AiohttpBody(httpx.AsyncByteStream):
     async def __anext__(self) -> bytes:
         try:
             data = await self._response.content.readany()
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, OSError) as error:
             raise httpx.ReadError(type(error).__name__) from error
         if not data:
             raise StopAsyncIteration

@@ -10,9 +10,13 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Self
 
+from packyproxy.errors import ClientLeft
 from packyproxy.runtime.deadlines import Deadlines, Due
 
 __all__ = ["Aborted", "Watch"]
+
+_THE_CLIENTS = frozenset({Due.CLIENT_GONE, Due.CLIENT_STALLED})
+"""Reasons that end the exchange, not only an attempt."""
 
 
 class Aborted(Exception):
@@ -58,8 +62,6 @@ class Watch:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         pending = [
             task for task in (self._gone_task, self._interjection) if task is not None and not task.done()
         ]
@@ -67,9 +69,22 @@ class Watch:
             task.cancel()
         if pending:
             await asyncio.wait(pending)
+        # Last, for an interjection that ends sets the timer once more.
+        if self._timer is not None:
+            self._timer.cancel()
 
     def abortable(self) -> "_Abortable":
         """Return a context manager in which a due limit or the client's leaving raises :class:`Aborted`."""
+        return _Abortable(self)
+
+    def answering(self) -> "_Abortable":
+        """Return the same for the last frames of the answer.
+
+        Commits and keep-alives are over, and a limit of the upstream's that passed unseen no longer matters.
+        """
+        self._deadlines.is_answering = True
+        if self._due not in _THE_CLIENTS:
+            self._due = None
         return _Abortable(self)
 
     async def settle(self) -> None:
@@ -107,6 +122,8 @@ class Watch:
     async def _run_interjection(self, due: Due) -> None:
         try:
             await self._interject(due)
+        except ClientLeft:
+            self._abort(Due.CLIENT_GONE)
         finally:
             self._interjection = None
             self._sleep_until(self._deadlines.next_due()[0])
@@ -133,7 +150,7 @@ class Watch:
         """Hand out the reason; an upstream's limit is spent by it, the client's absence stays."""
         due = self._due
         assert due is not None, "asked for a reason that was never set"
-        if due is not Due.CLIENT_GONE and due is not Due.CLIENT_STALLED:
+        if due not in _THE_CLIENTS:
             self._due = None
         return due
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from packyproxy.errors import ClientLeft
 from packyproxy.runtime.deadlines import Deadlines, Due, TimeLimits
 from packyproxy.runtime.watch import Aborted, Watch
 
@@ -130,3 +131,51 @@ async def test_the_task_is_not_left_cancelling_after_an_abort() -> None:
     task = asyncio.current_task()
     assert task is not None
     assert task.cancelling() == 0
+
+
+async def test_nothing_comes_between_the_last_frames() -> None:
+    """Once the answer is being written, neither a commit nor a keep-alive is due."""
+    scene = Scene()
+    async with scene.watch() as watch:
+        with watch.answering():
+            await asyncio.sleep(50)
+    assert scene.interjections == []
+
+
+async def test_a_limit_that_passed_unseen_does_not_stop_the_answer() -> None:
+    """What ends an attempt may not end the telling of its outcome."""
+    scene = Scene(is_stream=False)
+    async with scene.watch() as watch:
+        scene.deadlines.start_attempt(scene.loop.time())
+        await asyncio.sleep(130)
+        with watch.answering():
+            await asyncio.sleep(1)
+    assert scene.elapsed == pytest.approx(131, abs=0.01)
+
+
+async def test_an_interjection_that_finds_the_client_gone_aborts() -> None:
+    """Some servers tell of a lost client only on the next write."""
+    scene = Scene()
+
+    async def interject(_: Due) -> None:
+        raise ClientLeft
+
+    watch = Watch(scene.deadlines, wait_gone=scene.wait_gone, interject=interject)
+    async with watch:
+        with pytest.raises(Aborted) as news, watch.abortable():
+            await asyncio.sleep(1000)
+    assert (news.value.due, round(scene.elapsed)) == (Due.CLIENT_GONE, 15)
+
+
+async def test_an_interjection_cut_short_sets_no_timer() -> None:
+    """The end of the exchange is the end of its timer, whatever was being written."""
+    scene = Scene()
+
+    async def interject(_: Due) -> None:
+        await asyncio.sleep(1000)
+
+    watch = Watch(scene.deadlines, wait_gone=scene.wait_gone, interject=interject)
+    async with watch:
+        await asyncio.sleep(20)
+    await asyncio.sleep(1000)
+    assert not watch.is_interjecting
