@@ -53,6 +53,7 @@ class Watch:
         self._timer: asyncio.TimerHandle | None = None
         self._longest_sleep = deadlines.shortest
         self._is_armed = False
+        self._is_over = False
         self._due: Due | None = None
 
     async def __aenter__(self) -> Self:
@@ -62,6 +63,9 @@ class Watch:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._is_over = True
+        if self._timer is not None:
+            self._timer.cancel()
         pending = [
             task for task in (self._gone_task, self._interjection) if task is not None and not task.done()
         ]
@@ -69,9 +73,6 @@ class Watch:
             task.cancel()
         if pending:
             await asyncio.wait(pending)
-        # Last, for an interjection that ends sets the timer once more.
-        if self._timer is not None:
-            self._timer.cancel()
 
     def abortable(self) -> "_Abortable":
         """Return a context manager in which a due limit or the client's leaving raises :class:`Aborted`."""
@@ -126,7 +127,8 @@ class Watch:
             self._abort(Due.CLIENT_GONE)
         finally:
             self._interjection = None
-            self._sleep_until(self._deadlines.next_due()[0])
+            if not self._is_over:
+                self._sleep_until(self._deadlines.next_due()[0])
 
     def _abort(self, due: Due) -> None:
         if self._due is None:
