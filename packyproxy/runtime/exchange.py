@@ -98,6 +98,8 @@ class Exchange:
         except ClientLeft:
             self._outcome.client_left(is_stalled=False)
         finally:
+            # They know each other; untied, the exchange and its bodies go at once, not at the next cycle collection.
+            downstream.watch = None
             log_outcome(self._outcome, self._time(), is_wanted=self._snapshot.config.request_log)
 
     async def _serve_stream(self, watch: Watch, deadlines: Deadlines, downstream: Downstream) -> None:

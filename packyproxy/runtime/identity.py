@@ -1,20 +1,16 @@
 """Make the ids of one client request (wire-mapping 0.3)."""
 
-import secrets
+from os import urandom
 
 __all__ = ["new_answer_id", "new_request_id"]
 
-_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_SPACE = 62**24
+_BASE62 = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_DIGIT_OF_BYTE = bytes(_BASE62[value % 62] for value in range(256))
+"""Eight digits come up a fifth more often than the others; 24 of them are still past guessing or repeating."""
 
 
 def _base62_24() -> str:
-    number = secrets.randbelow(_SPACE)
-    digits = []
-    for _ in range(24):
-        number, digit = divmod(number, 62)
-        digits.append(_BASE62[digit])
-    return "".join(digits)
+    return urandom(24).translate(_DIGIT_OF_BYTE).decode("ascii")
 
 
 def new_request_id() -> str:

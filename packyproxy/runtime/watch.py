@@ -73,6 +73,7 @@ class Watch:
             task.cancel()
         if pending:
             await asyncio.wait(pending)
+        self._task = self._gone_task = self._timer = None
 
     def abortable(self) -> "_Abortable":
         """Return a context manager in which a due limit or the client's leaving raises :class:`Aborted`."""
