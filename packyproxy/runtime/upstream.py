@@ -5,6 +5,7 @@ which moves the same bytes for a fraction of the CPU (docs/decisions/0003-http-c
 followed: the provider's key would travel with them. Foreign exceptions are mapped here, once.
 """
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Self
@@ -24,6 +25,8 @@ _POOL_IDLE_SECONDS = 60.0
 _READ_BUFFER_BYTES = 256 * 1024
 _ERROR_BODY_BYTES = 256 * 1024
 """No provider explains a refusal at greater length; the rest of such a body is not read."""
+_ERROR_BODY_SECONDS = 10.0
+"""A refusal is written at once; what is late is not worth the wait."""
 
 
 class _AiohttpBody(httpx.AsyncByteStream):
@@ -146,14 +149,18 @@ class UpstreamResponse:
             raise UpstreamFailed(transport_failure(FailureKind.TRUNCATED)) from error
 
     async def read_error_body(self) -> bytes:
-        """Read a refusal's body, as far as any refusal goes (256 KiB); a broken connection ends it early."""
+        """Read a refusal's body, as far as any refusal goes (256 KiB).
+
+        A broken connection ends it early, and so does one that falls silent for longer than a client should wait.
+        """
         body = bytearray()
         try:
-            async for piece in self:
-                body += piece
-                if len(body) >= _ERROR_BODY_BYTES:
-                    break
-        except UpstreamFailed:
+            async with asyncio.timeout(_ERROR_BODY_SECONDS):
+                async for piece in self:
+                    body += piece
+                    if len(body) >= _ERROR_BODY_BYTES:
+                        break
+        except (UpstreamFailed, TimeoutError):
             pass  # the status alone still tells what happened
         return bytes(body[:_ERROR_BODY_BYTES])
 

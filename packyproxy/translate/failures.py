@@ -216,7 +216,8 @@ def _classify(error: UpstreamError, status: int | None, headers: Mapping[str, st
     kind, param = failure_kind(error, status)
     reset = reset_time(headers, error, is_limit=kind in _LIMITS)
     numbers = context_numbers(error.message) if kind is FailureKind.CONTEXT_OVERFLOW else None
-    said_status = status if status is not None else error.status
+    # A success whose body is an error says nothing by its status.
+    said_status = error.status if status is None or status < 300 else status
     fallback = FAILURES[kind].text or (f"HTTP {said_status}" if said_status else "the upstream failed")
     return Failure(
         kind=kind,

@@ -395,6 +395,14 @@ def test_an_empty_body_is_told_by_its_status() -> None:
     assert "HTTP 500 (provider: pc)" == _error(_respond(classify_response(500, {}, b"")))["message"]
 
 
+def test_an_error_under_a_success_is_not_told_by_its_status() -> None:
+    """ "HTTP 200" would explain nothing; a status that the body names does."""
+    bare, named = (
+        classify_response(200, {}, body) for body in (b'{"error":{}}', b'{"error":{},"status":502}')
+    )
+    assert ("the upstream failed", "HTTP 502") == (bare.message, named.message)
+
+
 def test_secrets_are_masked() -> None:
     """The provider's key does not reach the failure, from an answer or from a stream."""
     body = _json(message="bad key pk_live_1234")
