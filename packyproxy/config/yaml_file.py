@@ -151,10 +151,8 @@ def _syntax_problem(error: yaml.MarkedYAMLError) -> Document:
     fix = next(
         (fix for pattern, fix in _SYNTAX_FIXES if re.search(pattern, known)), "mend the YAML at that place"
     )
-    if mark is None:
-        return _unreadable("yaml_syntax", said, fix)
-    line = mark.line + 1
-    return _unreadable("yaml_syntax", f"line {line}, column {mark.column + 1}: {said}", fix, line)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return _unreadable("yaml_syntax", where + said, fix, mark.line + 1 if mark else None)
 
 
 class _Conversion:

@@ -351,3 +351,10 @@ def test_every_line_of_the_example_has_its_comment() -> None:
     lines = EXAMPLE.read_text().partition("tppc:")[0].splitlines()
     silent = [line for line in lines if ":" in line and "#" not in line and not line.endswith(":")]
     assert [] == silent
+
+
+@pytest.mark.parametrize(("written", "expected"), [(1.5, 1.5), (None, None)], ids=["seconds", "null"])
+def test_hedging_is_off_unless_it_has_a_time(written: float | None, expected: float | None) -> None:
+    """The setting is read, and null leaves it unset."""
+    config = Config.from_mapping({"routing": {"hedge-after": written}})
+    assert expected == config.routing.hedge_after

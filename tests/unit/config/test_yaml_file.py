@@ -54,6 +54,14 @@ def test_the_xdg_folder_comes_last(places: tuple[Path, Path], tmp_path: Path) ->
     assert find_config(None, {"XDG_CONFIG_HOME": str(tmp_path / "none")}, cwd, home) is None
 
 
+def test_a_process_finds_what_it_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The places are those of this process: its working folder, its environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PACKYPROXY_CONFIG", raising=False)
+    (tmp_path / "config.yaml").touch()
+    assert (tmp_path / "config.yaml", tmp_path / "x.yaml") == (find_file(), find_file("x.yaml"))
+
+
 def test_no_file_at_all_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names the places and the next step."""
     monkeypatch.chdir(tmp_path)
@@ -100,6 +108,12 @@ def test_a_huge_file_is_not_parsed() -> None:
 def test_numbers_without_end_are_text() -> None:
     """Digits beyond any setting are not converted, which would take quadratic time."""
     assert ["wrong_type"] == codes_of("port: " + "9" * 100_000)
+
+
+@pytest.mark.parametrize("number", ["0b_", "0x_", "-0b__"])
+def test_numbers_without_digits_are_text(number: str) -> None:
+    """YAML 1.1 takes them for numbers, but nobody can say which."""
+    assert ["wrong_type"] == codes_of(f"port: {number}")
 
 
 def test_dates_are_text() -> None:
