@@ -169,14 +169,14 @@ class Transcoder:
         take = writer.event
         out: list[bytes] = []
         for data in datas:
-            if data.startswith(_DONE):
-                out.append(writer.upstream_ended(said_done=True))
-                self._is_over = True
-                break
             event = decode_event(data)
             if type(event) is UnknownEvent:
                 self._note(Note("unknown_event", event.type))
             elif type(event) is UnparsableEvent:
+                if data.startswith(_DONE):
+                    out.append(writer.upstream_ended(said_done=True))
+                    self._is_over = True
+                    break
                 self._note(Note("unparsable_data"))
             elif written := take(event):
                 out.append(written)

@@ -29,6 +29,7 @@ MAX_MESSAGE_CHARACTERS = 1000
 _MAX_TEXT_BYTES = 65_536
 """Where a body that is no JSON is cut before it is searched: titles and sentences stand at the beginning."""
 
+_CUT = "..."
 _MASK = "***"
 _SHORTEST_SECRET = 4
 """Anything shorter is found in every text and protects nothing."""
@@ -94,12 +95,22 @@ def clean_text(text: str, secrets: Sequence[str] = ()) -> str:
     text = text[:_MAX_TEXT_BYTES]
     for secret in secrets:
         if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, _MASK)
+            text = _without_beginning(text.replace(secret, _MASK), secret)
     text = _BEARER.sub(rf"\g<1>{_MASK}", text)
     text = _KEY_LIKE.sub(_MASK, text)
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     if len(text) > MAX_MESSAGE_CHARACTERS:
-        text = text[: MAX_MESSAGE_CHARACTERS - 3].rstrip() + "..."
+        text = text[: MAX_MESSAGE_CHARACTERS - len(_CUT)].rstrip() + _CUT
+    return text
+
+
+def _without_beginning(text: str, secret: str) -> str:
+    """Mask the part of a secret that is left where a text was cut before the secret was known."""
+    if text.endswith(_CUT):
+        shown = text.removesuffix(_CUT)
+        for length in range(len(secret) - 1, _SHORTEST_SECRET - 1, -1):
+            if shown.endswith(secret[:length]):
+                return shown[:-length] + _MASK + _CUT
     return text
 
 

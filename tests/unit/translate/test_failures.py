@@ -396,7 +396,7 @@ def test_an_empty_body_is_told_by_its_status() -> None:
 
 
 def test_an_error_under_a_success_is_not_told_by_its_status() -> None:
-    """ "HTTP 200" would explain nothing; a status that the body names does."""
+    """The status 200 would explain nothing; one that the body names does."""
     bare, named = (
         classify_response(200, {}, body) for body in (b'{"error":{}}', b'{"error":{},"status":502}')
     )

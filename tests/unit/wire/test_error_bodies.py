@@ -117,6 +117,14 @@ def test_text_is_cut_after_masking() -> None:
     assert (1000, False) == (len(clean), "tok" in clean)
 
 
+@pytest.mark.parametrize("shown", [0, 3, 4, 11, 12], ids=str)
+def test_text_that_was_cut_within_a_secret(shown: int) -> None:
+    """An error inside a stream is cut before the provider's key is known; the key's beginning is masked later."""
+    early = clean_text("x" * (996 - shown) + " tok-secret-1 " + "y" * 2000)
+    clean = clean_text(early, ["tok-secret-1"])
+    assert (False, True) == ("tok-" in clean, clean.startswith("x" * 900))
+
+
 def test_repr_shows_no_text() -> None:
     """Upstream text may quote the client's content, so ``repr`` leaves it out."""
     assert "canary" not in repr(read_error(b'{"error":{"message":"canary","code":"c"}}'))
