@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from msgspec import Struct
 
-__all__ = ["Signature", "read_signature", "scope_of", "write_signature"]
+__all__ = ["Signature", "can_carry", "read_signature", "scope_of", "write_signature"]
 
 _VERSION = "pp1"
 _NONE = "-"
@@ -38,11 +38,15 @@ def scope_of(reasoning_scope: str, model: str) -> str:
     return sha256(f"{reasoning_scope}\0{model}".encode()).hexdigest()[:10]
 
 
+def can_carry(encrypted: str | None) -> bool:
+    """Tell whether a signature takes an ``encrypted_content`` along: there is some, of at most 1 MiB."""
+    return bool(encrypted) and len(encrypted or "") <= _MAX_ENCRYPTED_CHARS
+
+
 def write_signature(scope: str, item_id: str, encrypted: str | None) -> str:
-    """Write the signature of a reasoning item; content over 1 MiB is left out, as if there were none."""
+    """Write the signature of a reasoning item; content that it cannot carry is left out."""
     known_id = item_id if _IS_ITEM_ID(item_id) else _NONE
-    content = encrypted if encrypted and len(encrypted) <= _MAX_ENCRYPTED_CHARS else _NONE
-    return f"{_VERSION}.{scope}.{known_id}.{content}"
+    return f"{_VERSION}.{scope}.{known_id}.{encrypted if can_carry(encrypted) else _NONE}"
 
 
 def read_signature(text: str) -> Signature | None:

@@ -15,7 +15,7 @@ from packyproxy.translate.contract import Note, StreamFacts
 from packyproxy.translate.messages.blocks import BlockState, BlockWriter
 from packyproxy.translate.messages.parts import Part, decode_literal
 from packyproxy.translate.messages.web_search import UrlCitation, cite, is_blocked, read_citation
-from packyproxy.translate.reasoning import write_signature
+from packyproxy.translate.reasoning import can_carry, write_signature
 from packyproxy.translate.text_limits import TextLimiter
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import ResponsesEvent
@@ -33,7 +33,6 @@ __all__ = [
     "read_part",
 ]
 
-_MAX_ENCRYPTED_CHARS = 1024 * 1024
 _MAX_NOTES = 32
 _MAX_REFUSAL_CHARS = 500
 _EVENT_OVERHEAD_BYTES = 256
@@ -340,7 +339,7 @@ class ReasoningItem(StreamedItem):
         self.is_finished = True
         encrypted = item.encrypted_content if item is not None else None
         facts, blocks = self.answer.facts, self.answer.blocks
-        if blocks.state is BlockState.THINKING or (encrypted and len(encrypted) <= _MAX_ENCRYPTED_CHARS):
+        if blocks.state is BlockState.THINKING or can_carry(encrypted):
             item_id = (item.id if item is not None else None) or self.item_id or ""
             blocks.hold(write_signature(facts.scope, item_id, encrypted))
         return b"".join(out)
