@@ -1,6 +1,7 @@
 """One try at one provider: open the upstream, move its bytes through a transcoder, say how it ended."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
 
 from packyproxy.errors import Failure, FailureKind, UpstreamFailed
 from packyproxy.providers.request import UpstreamRequest
@@ -11,7 +12,16 @@ from packyproxy.transcode import Transcoder
 from packyproxy.translate.failures import classify_response, mask_secrets, transport_failure
 from packyproxy.wire.content_encoding import DecompressionFailed, Decompressor
 
-__all__ = ["Attempt"]
+__all__ = ["Attempt", "Take"]
+
+
+class Take(Protocol):
+    """What an attempt gives client bytes to."""
+
+    async def __call__(self, data: bytes, *, is_last: bool) -> None:
+        """Take one piece; ``is_last`` ends a whole answer."""
+        ...
+
 
 _TIMEOUTS = {
     Due.HEADERS_TIMEOUT: FailureKind.HEADERS_TIMEOUT,
@@ -27,7 +37,7 @@ class Attempt:
         upstream: the connections to the provider.
         request: what to send.
         transcoder: fresh; turns the answer into client bytes.
-        take: given each piece of client bytes, one per upstream read at most.
+        take: given each piece of client bytes, one per upstream read at most, and whether it is the last.
         deadlines: told of every upstream read.
         watch: whose aborts end the attempt.
         time: the clock of the deadlines.
@@ -40,7 +50,7 @@ class Attempt:
         request: UpstreamRequest,
         transcoder: Transcoder,
         *,
-        take: Callable[[bytes], Awaitable[None]],
+        take: Take,
         deadlines: Deadlines,
         watch: Watch,
         time: Callable[[], float],
@@ -94,7 +104,7 @@ class Attempt:
             async for chunk in pieces:
                 deadlines.last_read_at = time()
                 if out := transcoder.feed(chunk):
-                    await take(out)
+                    await take(out, is_last=transcoder.is_finished)
                 if transcoder.is_over:
                     return
         except UpstreamFailed as error:
@@ -102,7 +112,7 @@ class Attempt:
             if error.failure.kind is not FailureKind.TRUNCATED:
                 raise
         if out := transcoder.finish():
-            await take(out)
+            await take(out, is_last=transcoder.is_finished)
 
     async def _read_refusal(self, response: UpstreamResponse) -> Failure:
         body = await response.read_error_body()

@@ -5,7 +5,7 @@ failure can still become a real HTTP status.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Protocol
 
 from packyproxy.runtime.deadlines import Deadlines, Due
@@ -70,10 +70,14 @@ class Downstream:
         """Whether the status line is spent."""
         return self._deadlines.is_committed
 
-    async def write(self, data: bytes, *, is_last: bool = False) -> None:
-        """Write content; commits if that has not happened yet."""
-        if self.watch is not None and self.watch.is_interjecting:
-            await self.watch.settle()
+    async def write(self, data: bytes, *, is_last: bool) -> None:
+        """Write content; commits if that has not happened yet. ``is_last`` ends the answer."""
+        watch = self.watch
+        if watch is not None:
+            if watch.is_interjecting:
+                await watch.settle()
+            if is_last:
+                watch.let_client_go()
         await self._put(data, is_last=is_last)
 
     async def settle(self) -> None:
@@ -83,22 +87,15 @@ class Downstream:
 
     async def interject(self, due: Due) -> None:
         """Commit without content, or show life: what the watch calls when its timer says so."""
-        await self._put(b"" if due is Due.COMMIT else self._keep_alive())
+        await self._put(b"" if due is Due.COMMIT else self._keep_alive(), is_last=False)
 
-    def _put(self, data: bytes, *, is_last: bool = False) -> Awaitable[None]:
-        if not self._deadlines.is_committed:
-            return self._commit(data, is_last=is_last)
-        return self._send(data, is_last=is_last)
-
-    async def _commit(self, data: bytes, *, is_last: bool) -> None:
-        self._deadlines.is_committed = True
-        self._deadlines.writing_since = self._time()
-        await self._client.start(200, self._head())
-        await self._send(self._opening() + data, is_last=is_last)
-
-    async def _send(self, data: bytes, *, is_last: bool) -> None:
+    async def _put(self, data: bytes, *, is_last: bool) -> None:
         deadlines = self._deadlines
         deadlines.writing_since = self._time()
+        if not deadlines.is_committed:
+            deadlines.is_committed = True
+            await self._client.start(200, self._head())
+            data = self._opening() + data
         await self._client.write(data, is_last=is_last)
         deadlines.last_write_at = self._time()
         deadlines.writing_since = None

@@ -5,14 +5,14 @@ pure functions elsewhere; this file only carries them out and moves bytes. Nothi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 
 from msgspec import UNSET
 
 from packyproxy.errors import ClientLeft, Failure
 from packyproxy.providers.repair import GiveUp, History, Repair, Sent, decide
 from packyproxy.providers.request import responses_request
-from packyproxy.runtime.attempt import Attempt
+from packyproxy.runtime.attempt import Attempt, Take
 from packyproxy.runtime.deadlines import Deadlines, Due
 from packyproxy.runtime.downstream import Client, Downstream, Headers
 from packyproxy.runtime.identity import new_answer_id
@@ -106,8 +106,7 @@ class Exchange:
         failure = await self._try_until_settled(watch, deadlines, downstream.write)
         with watch.answering():
             if failure is None:
-                await downstream.write(b"", is_last=True)
-                return
+                return  # the attempt wrote the last byte
             await downstream.settle()
             if not downstream.is_committed:
                 await self._refuse(failure)
@@ -123,9 +122,7 @@ class Exchange:
             else:
                 await self._refuse(failure)
 
-    async def _try_until_settled(
-        self, watch: Watch, deadlines: Deadlines, take: Callable[[bytes], Awaitable[None]]
-    ) -> Failure | None:
+    async def _try_until_settled(self, watch: Watch, deadlines: Deadlines, take: Take) -> Failure | None:
         """Run attempts until one succeeds (None) or nothing is left to try (its failure)."""
         provider = self._plan.provider
         while True:
@@ -222,7 +219,7 @@ class Exchange:
         else:
             await self._send_whole(frames)
 
-    async def _collect(self, data: bytes) -> None:
+    async def _collect(self, data: bytes, *, is_last: bool) -> None:
         self._collected.append(data)
 
     async def _send_whole(self, frames: bytes) -> None:

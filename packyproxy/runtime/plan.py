@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from packyproxy.errors import NoProvider
 from packyproxy.providers.learned import Learned
 from packyproxy.providers.provider import Provider
-from packyproxy.registry.resolve import Resolution, resolve
+from packyproxy.registry.resolve import Resolution
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.translate.contract import AttemptFacts, ClientProtocol, ClientRequest, Target, Translation
@@ -62,7 +62,7 @@ def make_plan(snapshot: Snapshot, protocol: ClientProtocol, request: ClientReque
         InvalidRequest: nobody here knows the model.
         NoProvider: no provider is enabled.
     """
-    resolution = resolve(request.model, snapshot.registry)
+    resolution = snapshot.resolve(request.model)
     provider = snapshot.providers.get(resolution.provider)
     if provider is None:
         raise NoProvider

@@ -4,15 +4,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Self
 
+from cachetools import LRUCache
 from msgspec import Struct
 
 from packyproxy.config import Config
 from packyproxy.providers.provider import Provider
 from packyproxy.registry.registry import Registry
+from packyproxy.registry.resolve import Resolution, resolve
 from packyproxy.runtime.client_keys import ClientKeys
 from packyproxy.runtime.deadlines import TimeLimits
 
 __all__ = ["Snapshot"]
+
+_MAX_RESOLVED = 256
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -24,6 +28,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     registry: Registry
     client_keys: ClientKeys
     limits: TimeLimits
+    _resolved: LRUCache[str, Resolution]
+    """Clients ask for the same few names all the time."""
 
     @classmethod
     def build(cls, config: Config) -> Self:
@@ -42,4 +48,17 @@ class Snapshot(Struct, frozen=True, kw_only=True):
                 idle=streaming.idle_timeout,
                 total=streaming.total_timeout,
             ),
+            _resolved=LRUCache(_MAX_RESOLVED),
         )
+
+    def resolve(self, requested: str) -> Resolution:
+        """Say what a requested model name means here.
+
+        Raises:
+            InvalidRequest: nobody here knows the model.
+            NoProvider: no provider is enabled.
+        """
+        resolution: Resolution | None = self._resolved.get(requested)
+        if resolution is None:
+            resolution = self._resolved[requested] = resolve(requested, self.registry)
+        return resolution

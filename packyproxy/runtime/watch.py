@@ -54,6 +54,7 @@ class Watch:
         self._longest_sleep = deadlines.shortest
         self._is_armed = False
         self._is_over = False
+        self._client_may_leave = False
         self._due: Due | None = None
 
     async def __aenter__(self) -> Self:
@@ -89,6 +90,10 @@ class Watch:
             self._due = None
         return _Abortable(self)
 
+    def let_client_go(self) -> None:
+        """Take a disconnect from now on for what it is after the last byte: the end."""
+        self._client_may_leave = True
+
     async def settle(self) -> None:
         """Wait for a running interjection, so that two writes never overlap."""
         if self._interjection is not None:
@@ -101,7 +106,8 @@ class Watch:
 
     async def _watch_client(self) -> None:
         await self._wait_gone()
-        self._abort(Due.CLIENT_GONE)
+        if not self._client_may_leave:
+            self._abort(Due.CLIENT_GONE)
 
     def _sleep_until(self, at: float) -> None:
         # A limit that starts to run later than this cannot fall due before the next look, so nobody has to move the

@@ -162,7 +162,7 @@ class StreamWriter(Protocol):
 
     @property
     def is_finished(self) -> bool:
-        """Whether the answer ended well; the upstream may be closed."""
+        """Whether the answer ended well: the call that returned its last bytes made it so."""
         ...
 
     @property
