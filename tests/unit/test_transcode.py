@@ -155,6 +155,12 @@ def test_notes_are_unique_and_bounded() -> None:
     )
 
 
+def test_nothing_is_noted_after_the_end() -> None:
+    """What follows the terminal event within one read is ignored like what comes later."""
+    _, subject = run(COMPLETED + b'data: {"type":"response.brand_new"}\n\n' + b"data: rubbish\n\n")
+    assert [] == subject.notes
+
+
 def test_saw_bytes() -> None:
     """An upstream that sent nothing is told apart from one that sent a comment."""
     subject = transcoder()

@@ -265,6 +265,13 @@ REASONING = {
         ],
         [{"type": "thinking", "thinking": "raw", "signature": f"pp1.{SCOPE}.rs.-"}],
     ),
+    "raw text, and both kinds in the finished item": (
+        [
+            {"type": "response.reasoning_text.delta", "output_index": 0, "content_index": 0, "delta": "raw"},
+            done(0, "reasoning", id="rs", summary=[{"text": "summary"}], content=[{"text": "raw text"}]),
+        ],
+        [{"type": "thinking", "thinking": "raw text", "signature": f"pp1.{SCOPE}.rs.-"}],
+    ),
     "content over 1 MiB": (
         [thought(0, "a"), done(0, "reasoning", id="rs", encrypted_content="e" * (1024 * 1024 + 1))],
         [{"type": "thinking", "thinking": "a", "signature": f"pp1.{SCOPE}.rs.-"}],
