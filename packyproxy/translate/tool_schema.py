@@ -21,6 +21,7 @@ _OBJECT_TYPE = Raw(b'"object"')
 _VARIANTS = ("anyOf", "oneOf", "allOf")
 _REFUSED_AT_ROOT = (*_VARIANTS, "not", "enum")
 _DROPPED_AT_ROOT = ("$schema", "$id")
+_NEEDED_AT_ROOT = ("type", "properties")
 _ROOT_CHANGES = frozenset({*_REFUSED_AT_ROOT, *_DROPPED_AT_ROOT})
 
 # Keywords whose value maps names to schemas, and keywords whose value is data and not a schema.
@@ -43,11 +44,14 @@ def _begins(value: Raw) -> int:
 def normalise_schema(schema: Raw | UnsetType, description: Raw) -> tuple[Raw, Raw]:
     """Make a schema one that the upstream takes; return it with the tool's description.
 
-    The description grows by one sentence when the root had a keyword that the upstream refuses there.
+    A null where the root needs a value counts as missing. The description grows by one sentence when the root had a keyword that the upstream refuses there.
     """
     if isinstance(schema, UnsetType) or _begins(schema) != _OPEN_OBJECT:
         return _EMPTY_SCHEMA, description
     root = _read_object(schema)
+    for key in _NEEDED_AT_ROOT:
+        if key in root and json_text.is_null(root[key]):
+            del root[key]
     if "type" in root and "properties" in root and _ROOT_CHANGES.isdisjoint(root):
         return _with_array_items(schema), description
     for key in _DROPPED_AT_ROOT:

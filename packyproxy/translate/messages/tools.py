@@ -114,7 +114,8 @@ def _kind(definition: ToolDefinition, field: str) -> Kind:
             return kind
         if start == "mcp_toolset":
             raise InvalidRequest(
-                "is not supported by this gateway: run MCP servers on the client side", field=field
+                "mcp_toolset is not supported by this gateway: run MCP servers on the client side",
+                field=f"{field}.type",
             )
         raise InvalidRequest(f"{safe_name(named)} is not supported by this gateway", field=f"{field}.type")
     if not isinstance(definition.input_schema, UnsetType):

@@ -25,6 +25,8 @@ EMPTY = '{"type":"object","properties":{}}'
         (b'"object"', EMPTY),
         (b"{}", EMPTY),
         (b'{"type":"object"}', EMPTY),
+        (b'{"type":null,"properties":null}', EMPTY),
+        (b'{"type":"object","properties":null}', EMPTY),
         (b'{"properties":{"a":{}}}', '{"type":"object","properties":{"a":{}}}'),
         (b'{"$schema":"s","$id":"i","type":"object","properties":{}}', EMPTY),
         (UNTOUCHED.encode(), UNTOUCHED),
@@ -46,7 +48,7 @@ EMPTY = '{"type":"object","properties":{}}'
         ),
     ],
     ids=[
-        "missing", "null", "a list", "a string", "no keys", "no properties", "no type", "root keys", "untouched",
+        "missing", "null", "a list", "a string", "no keys", "no properties", "nulls", "null properties", "no type", "root keys", "untouched",
         "array without items", "array or null", "array in anyOf", "array in $defs",
     ],
 )  # fmt: skip

@@ -159,7 +159,7 @@ def test_computer_knows_its_display(size: dict[str, int], expected: str, transla
         ([{"type": "browser_toolset_1"}], "tools.0.type: browser_toolset_1 is not supported by this gateway"),
         (
             [{"type": "mcp_toolset"}],
-            "tools.0: is not supported by this gateway: run MCP servers on the client side",
+            "tools.0.type: mcp_toolset is not supported by this gateway: run MCP servers on the client side",
         ),
         ([{**WEB, "allowed_domains": [5]}], "tools.0.allowed_domains.0: expected string, got integer"),
         ([{**WEB, "blocked_domains": "x"}], "tools.0.blocked_domains: expected array or null, got string"),
