@@ -44,7 +44,8 @@ def _begins(value: Raw) -> int:
 def normalise_schema(schema: Raw | UnsetType, description: Raw) -> tuple[Raw, Raw]:
     """Make a schema one that the upstream takes; return it with the tool's description.
 
-    A null where the root needs a value counts as missing. The description grows by one sentence when the root had a keyword that the upstream refuses there.
+    A null where the root needs a value counts as missing. The description grows by one sentence when the root had a
+    keyword that the upstream refuses there.
     """
     if isinstance(schema, UnsetType) or _begins(schema) != _OPEN_OBJECT:
         return _EMPTY_SCHEMA, description
