@@ -91,8 +91,9 @@ class Watch:
         return _Abortable(self)
 
     def let_client_go(self) -> None:
-        """Take a disconnect from now on for what it is after the last byte: the end."""
+        """Take a disconnect from now on for what it is after the last byte: the end; nothing may follow that byte."""
         self._client_may_leave = True
+        self._deadlines.is_answering = True
 
     async def settle(self) -> None:
         """Wait for a running interjection, so that two writes never overlap."""

@@ -179,3 +179,14 @@ async def test_an_interjection_cut_short_sets_no_timer() -> None:
         await asyncio.sleep(20)
     await asyncio.sleep(1000)
     assert not watch.is_interjecting
+
+
+async def test_nothing_follows_the_last_byte() -> None:
+    """An upstream that is slow to close brings no keep-alive after the end of the answer."""
+    scene = Scene()
+    async with scene.watch() as watch:
+        with watch.abortable():
+            watch.let_client_go()
+            scene.left.set()
+            await asyncio.sleep(50)
+    assert scene.interjections == []
