@@ -4,7 +4,8 @@ The upstream cannot have run them, so their calls and results become what the as
 encrypted content or base64 payloads, is told.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from msgspec import Raw, UnsetType, json
@@ -27,14 +28,19 @@ _ANYTHING = json.Decoder()
 class ServerTranscripts:
     """Retells the server tools of one message; a web search is told once, where its result stands."""
 
-    def __init__(self, blocks: Iterable[Block]) -> None:
-        self._calls: dict[bytes, ServerCall] = {}
-        self._answered: set[bytes] = set()
-        for block in blocks:
-            if isinstance(block, ServerCall) and not isinstance(block.id, UnsetType):
-                self._calls[bytes(block.id)] = block
-            elif isinstance(block, ServerResult) and not isinstance(block.tool_use_id, UnsetType):
-                self._answered.add(bytes(block.tool_use_id))
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self._blocks = blocks
+
+    @cached_property
+    def _calls(self) -> dict[bytes, ServerCall]:
+        calls = (block for block in self._blocks if isinstance(block, ServerCall))
+        return {bytes(call.id): call for call in calls if not isinstance(call.id, UnsetType)}
+
+    @cached_property
+    def _answered(self) -> frozenset[bytes]:
+        results = (block for block in self._blocks if isinstance(block, ServerResult))
+        ids = (result.tool_use_id for result in results)
+        return frozenset(bytes(call_id) for call_id in ids if not isinstance(call_id, UnsetType))
 
     def call(self, block: ServerCall) -> Raw | None:
         """Tell a call; None for a web search whose result follows and tells both."""
