@@ -8,7 +8,7 @@ import json
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import Target
 from packyproxy.translate.effort import allowed_efforts
-from packyproxy.translate.protocols import MESSAGES
+from packyproxy.translate.messages.protocol import MessagesProtocol
 from packyproxy.translate.reasoning import scope_of
 
 REQUEST = {
@@ -35,15 +35,16 @@ def main() -> None:
     target = Target(
         model=model, scope=scope_of("https://provider.example/v1", model), efforts=allowed_efforts(model)
     )
-    request = MESSAGES.read(json.dumps(REQUEST).encode())
-    translation = MESSAGES.to_responses(request, target)
+    messages = MessagesProtocol()
+    request = messages.read(json.dumps(REQUEST).encode())
+    translation = messages.to_responses(request, target)
     print("upstream request:", translation.body.decode(), sep="\n")
 
-    writer = MESSAGES.writer(translation.stream_facts, answer_id="msg_example", request_id="req_example")
+    writer = messages.writer(translation.stream_facts, answer_id="msg_example", request_id="req_example")
     transcoder = Transcoder(writer, writes_start=True)
     frames = transcoder.feed(UPSTREAM) + transcoder.finish()
     print("\nclient stream:", frames.decode(), sep="\n")
-    print("non-stream answer:", MESSAGES.fold(frames).decode(), sep="\n")
+    print("non-stream answer:", messages.fold(frames).decode(), sep="\n")
 
 
 if __name__ == "__main__":

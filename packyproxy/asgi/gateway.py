@@ -16,7 +16,7 @@ from packyproxy.runtime.exchange import Exchange
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.translate.contract import ClientProtocol
-from packyproxy.translate.protocols import MESSAGES
+from packyproxy.translate.protocols import PROTOCOLS
 
 __all__ = ["Gateway"]
 
@@ -26,9 +26,10 @@ class Gateway:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
+        messages = PROTOCOLS["messages"]()
         self.routes = (
-            Route("/v1/messages", ("POST",), self._serving(MESSAGES)),
-            Route("/v1/messages/count_tokens", ("POST",), self._counting(MESSAGES)),
+            Route("/v1/messages", ("POST",), self._serving(messages)),
+            Route("/v1/messages/count_tokens", ("POST",), self._counting(messages)),
         )
         self._table = RouteTable(self.routes)
 

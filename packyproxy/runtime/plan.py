@@ -49,7 +49,11 @@ class Plan(Struct, frozen=True, kw_only=True):
             InvalidRequest: the request holds something that cannot be translated.
         """
         translation = self.protocol.to_responses(self.request, target, facts)
-        estimate = estimate_tokens(translation.request, scale=scales.factor(target.model))
+        estimate = estimate_tokens(
+            translation.request,
+            scale=scales.factor(target.model),
+            tools_estimate=translation.tools_estimate,
+        )
         return replace(
             translation, stream_facts=replace(translation.stream_facts, input_tokens_estimate=estimate)
         )

@@ -106,6 +106,8 @@ class Translation(Struct, frozen=True, kw_only=True):
     stream_facts: StreamFacts
     reasoning: tuple[str, ...] = ()
     """Each ``encrypted_content`` sent, in order; what recovery must remember when the upstream refuses them."""
+    tools_estimate: int | None = None
+    """The tokens of all tools, where the protocol knows them already; None: they are to be counted."""
 
 
 class Note(Struct, frozen=True):

@@ -1,10 +1,12 @@
 """The client protocols that are spoken here; one line makes another one known."""
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
 from packyproxy.translate.contract import ClientProtocol
 from packyproxy.translate.messages.protocol import MessagesProtocol
 
-__all__ = ["MESSAGES", "PROTOCOLS"]
+__all__ = ["PROTOCOLS"]
 
-MESSAGES = MessagesProtocol()
-
-PROTOCOLS: tuple[ClientProtocol, ...] = (MESSAGES,)
+PROTOCOLS: Mapping[str, Callable[[], ClientProtocol]] = MappingProxyType({"messages": MessagesProtocol})
+"""By name; each gateway makes its own, so that two in one process share nothing."""

@@ -29,7 +29,7 @@ from packyproxy.wire.responses import (
     Tool,
 )
 
-__all__ = ["ScaleFactors", "estimate_tokens", "text_tokens"]
+__all__ = ["ScaleFactors", "estimate_tokens", "text_tokens", "tool_tokens"]
 
 _BASE_TOKENS = 3
 _INSTRUCTIONS_TOKENS = 4
@@ -51,19 +51,23 @@ _LEADS_TWO, _LEADS_THREE, _LEADS_FOUR = (
 )
 
 
-def estimate_tokens(request: ResponsesRequest, *, scale: float = 1.0) -> int:
+def estimate_tokens(
+    request: ResponsesRequest, *, scale: float = 1.0, tools_estimate: int | None = None
+) -> int:
     """Estimate the input tokens of a request as the upstream will count them; at least 1.
 
     Args:
         request: the translated request.
         scale: the learned correction of its model, see :class:`ScaleFactors`.
+        tools_estimate: the sum of ``tool_tokens`` over its tools, where that is known already.
     """
     tokens = _BASE_TOKENS + sum(map(_item_tokens, request.input))
     instructions = text_tokens(request.instructions)
     if instructions:
         tokens += _INSTRUCTIONS_TOKENS + instructions
     if request.tools:
-        tokens += _TOOLS_TOKENS + sum(map(_tool_tokens, request.tools))
+        tools = sum(map(tool_tokens, request.tools)) if tools_estimate is None else tools_estimate
+        tokens += _TOOLS_TOKENS + tools
     if request.text is not UNSET and request.text.format is not UNSET:
         tokens += _FORMAT_TOKENS + _json_tokens(request.text.format.schema)
     return max(1, ceil(tokens * scale))
@@ -139,7 +143,8 @@ def _part_tokens(part: MessagePart) -> int:
     return text_tokens(part.text)
 
 
-def _tool_tokens(tool: Tool) -> int:
+def tool_tokens(tool: Tool) -> int:
+    """Estimate one tool, without the share of the list as a whole."""
     if isinstance(tool, FunctionTool):
         description, parameters = text_tokens(tool.description), _json_tokens(tool.parameters)
         return _TOOL_TOKENS + _name_tokens(tool.name) + description + parameters

@@ -331,7 +331,8 @@ class MessagesBody(Struct, frozen=True, kw_only=True):
     messages: list[Message]
     max_tokens: int | UnsetType = UNSET
     system: Raw | UnsetType = UNSET
-    tools: list[ToolDefinition] | None = None
+    tools: Raw | UnsetType = UNSET
+    """A list of ``ToolDefinition``; kept whole, as it is the same at every turn and large."""
     tool_choice: ToolChoice | None = None
     thinking: Thinking | None = None
     output_config: OutputConfig | None = None

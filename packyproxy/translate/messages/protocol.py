@@ -13,6 +13,7 @@ from packyproxy.translate.contract import (
 from packyproxy.translate.messages.fold import fold
 from packyproxy.translate.messages.request import MessagesRequest, read, to_responses
 from packyproxy.translate.messages.stream import MessagesWriter
+from packyproxy.translate.messages.tools import ToolMemory
 
 __all__ = ["MessagesProtocol"]
 
@@ -20,10 +21,16 @@ _NO_FACTS = AttemptFacts()
 
 
 class MessagesProtocol:
-    """Messages as a :class:`~packyproxy.translate.contract.ClientProtocol`; holds no state."""
+    """Messages as a :class:`~packyproxy.translate.contract.ClientProtocol`.
+
+    Its only state is a bounded memory of tool lists, which changes nothing but the time taken.
+    """
 
     name = "messages"
     family: Family = "anthropic"
+
+    def __init__(self) -> None:
+        self._memory = ToolMemory()
 
     def read(self, body: bytes, *, counting: bool = False) -> MessagesRequest:
         """Decode and check a request body.
@@ -31,7 +38,7 @@ class MessagesProtocol:
         Raises:
             InvalidRequest: the body is not JSON, or a field is wrong.
         """
-        return read(body, counting=counting)
+        return read(body, counting=counting, memory=self._memory)
 
     def to_responses(
         self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS

@@ -13,7 +13,7 @@ from packyproxy.translate.contract import AttemptFacts, StreamFacts, Target, Tra
 from packyproxy.translate.decoding import decode_body, decode_part, require_text, too_deep
 from packyproxy.translate.effort import clamp_effort, requested_effort, searching_effort
 from packyproxy.translate.messages.history import HistoryTranslator
-from packyproxy.translate.messages.tools import ToolPlan, ToolTranslator, declared_tools
+from packyproxy.translate.messages.tools import Declared, ToolMemory, ToolPlan, ToolTranslator, declared_tools
 from packyproxy.translate.messages.turns import Turn, check_effort, first_user_text, read_turns
 from packyproxy.translate.tool_names import ToolNames
 from packyproxy.translate.tool_schema import is_strict_schema
@@ -55,6 +55,7 @@ class MessagesRequest(Struct, frozen=True, kw_only=True):
 
     body: MessagesBody
     turns: list[Turn]
+    tools: tuple[Declared, ...]
     instructions: Raw
     """The system text as a JSON string literal."""
     is_counting: bool
@@ -87,23 +88,24 @@ class MessagesRequest(Struct, frozen=True, kw_only=True):
         return bytes(self.instructions) + b"\0" + first_user_text(self.turns)
 
 
-def read(body: bytes, *, counting: bool = False) -> MessagesRequest:
+def read(body: bytes, *, counting: bool = False, memory: ToolMemory | None = None) -> MessagesRequest:
     """Decode and check a request body.
 
     Args:
         body: the decompressed bytes.
         counting: the request is for ``count_tokens``, where ``max_tokens`` is not required.
+        memory: of tool lists read before.
 
     Raises:
         InvalidRequest: the body is not JSON, a field is wrong, or the request asks for what this gateway cannot do.
     """
     try:
-        return _read(decode_body(_BODY, body), counting=counting)
+        return _read(decode_body(_BODY, body), memory or ToolMemory(), counting=counting)
     except RecursionError:
         raise too_deep() from None
 
 
-def _read(decoded: MessagesBody, *, counting: bool) -> MessagesRequest:
+def _read(decoded: MessagesBody, memory: ToolMemory, *, counting: bool) -> MessagesRequest:
     _check_required(decoded, counting=counting)
     _check_unsupported(decoded)
     warnings: list[str] = []
@@ -111,6 +113,7 @@ def _read(decoded: MessagesBody, *, counting: bool) -> MessagesRequest:
     return MessagesRequest(
         body=decoded,
         turns=turns,
+        tools=memory.declared(decoded.tools),
         instructions=_instructions(decoded.system),
         is_counting=counting,
         session_hint=_session_hint(decoded.metadata),
@@ -137,7 +140,7 @@ def _translate(request: MessagesRequest, target: Target, facts: AttemptFacts) ->
     warnings = list(request.warnings)
     names = _tool_names(request)
     history = HistoryTranslator(target, facts, names, warnings).translate(request.turns)
-    declared = declared_tools(body.tools or (), history.tool_events)
+    declared = declared_tools(request.tools, history.tool_events)
     plan = ToolTranslator(names, warnings, removed).plan(
         declared, body.tool_choice, revealed=history.revealed, events=history.tool_events
     )
@@ -171,6 +174,7 @@ def _translate(request: MessagesRequest, target: Target, facts: AttemptFacts) ->
         warnings=tuple(dict.fromkeys(warnings)),
         stream_facts=_stream_facts(request, target, names, plan, has_limit=has_limit),
         reasoning=tuple(item.encrypted_content for item in upstream.input if isinstance(item, ReasoningItem)),
+        tools_estimate=plan.tokens,
     )
 
 
@@ -269,7 +273,7 @@ def _with_system_item(items: list[InputItem], instructions: Raw) -> list[InputIt
 
 def _tool_names(request: MessagesRequest) -> ToolNames:
     """Collect the names in ``tools``, in the choice and in the history, also of tools that are gone."""
-    names = [tool.name for tool in request.body.tools or ()]
+    names: list[str | None] = [tool.name for tool in request.tools]
     if request.body.tool_choice is not None:
         names.append(request.body.tool_choice.name)
     for turn in request.turns:

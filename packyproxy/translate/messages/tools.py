@@ -7,14 +7,17 @@ tools appear once the conversation has brought them up.
 from collections.abc import Iterable
 from typing import Literal
 
+from cachetools import LRUCache
 from msgspec import UNSET, Raw, Struct, UnsetType, json
+from msgspec.structs import replace
 
 from packyproxy.errors import InvalidRequest
 from packyproxy.translate.decoding import decode_part, safe_name
 from packyproxy.translate.messages.content import optional_text
 from packyproxy.translate.messages.history import ToolEvent
-from packyproxy.translate.messages.typed_tools import computer_description, typed_tool
-from packyproxy.translate.tool_names import MAX_NAME_CHARS, ToolNames
+from packyproxy.translate.messages.typed_tools import TypedTool, computer_description, typed_tool
+from packyproxy.translate.token_count import tool_tokens
+from packyproxy.translate.tool_names import MAX_NAME_CHARS, ToolNames, map_tool_name
 from packyproxy.translate.tool_schema import is_strict_schema, normalise_schema
 from packyproxy.wire import json_text
 from packyproxy.wire.messages import ToolAdditionBlock, ToolChoice, ToolDefinition
@@ -28,25 +31,92 @@ from packyproxy.wire.responses import (
 )
 from packyproxy.wire.responses import ToolChoice as UpstreamChoice
 
-__all__ = ["Declared", "ToolPlan", "ToolTranslator", "declared_tools"]
+__all__ = ["Declared", "ToolMemory", "ToolPlan", "ToolTranslator", "declared_tools"]
 
 _MAX_EXAMPLES = 3
+_MAX_MEMORY_BYTES = 8 * 1024 * 1024
+"""A hundred sessions of agents with their usual lists."""
 
 _RAW_LIST = json.Decoder(list[Raw])
 _STRINGS = json.Decoder(list[str] | None)
 _FLAG = json.Decoder(bool | None)
 _ANYTHING = json.Decoder()
+_DEFINITIONS = json.Decoder(list[ToolDefinition] | None)
 
 Kind = Literal["function", "web_search", "web_fetch", "unavailable", "tool_search"]
 
 
-class Declared(Struct, frozen=True):
-    """A tool of the request, with its path in the body."""
+class Declared:
+    """A tool of the request, with its path in the body; what follows from its bytes alone is worked out once.
 
-    field: str
-    definition: ToolDefinition
-    kind: Kind
-    name: str
+    Raises:
+        InvalidRequest: the name is missing or too long, or the type is not supported.
+    """
+
+    __slots__ = ("_function", "_tokens", "definition", "field", "kind", "name")
+
+    def __init__(self, field: str, definition: ToolDefinition) -> None:
+        self.field = field
+        self.definition = definition
+        self.kind = _kind(definition, field)
+        if definition.name is None:
+            raise InvalidRequest("field required", field=f"{field}.name")
+        if not 1 <= len(definition.name) <= MAX_NAME_CHARS:
+            raise InvalidRequest(f"must be 1-{MAX_NAME_CHARS} characters", field=f"{field}.name")
+        self.name = definition.name
+        self._function: FunctionTool | None = None
+        self._tokens: int | None = None
+
+    @property
+    def function(self) -> FunctionTool:
+        """The upstream's form of a tool of kind ``function``, as it is when nothing else in the request changes it.
+
+        Raises:
+            InvalidRequest: a field of the definition is wrong.
+        """
+        if self._function is None:
+            self._function = _function(self.definition, self.field)
+        return self._function
+
+    @property
+    def tokens(self) -> int:
+        """The estimate of ``function``."""
+        if self._tokens is None:
+            self._tokens = tool_tokens(self.function)
+        return self._tokens
+
+
+class ToolMemory:
+    """Remembers tool lists by their bytes: agents send the same list, tens of kilobytes, at every turn.
+
+    Args:
+        max_bytes: how much of such lists is kept, the least recently used going first.
+    """
+
+    def __init__(self, max_bytes: int = _MAX_MEMORY_BYTES) -> None:
+        self._lists: LRUCache[bytes, tuple[int, tuple[Declared, ...]]] = LRUCache(
+            max_bytes, getsizeof=lambda entry: entry[0]
+        )
+
+    def declared(self, tools: Raw | UnsetType) -> tuple[Declared, ...]:
+        """Read the ``tools`` of a request.
+
+        Raises:
+            InvalidRequest: an entry is wrong, or two have one name.
+        """
+        if isinstance(tools, UnsetType):
+            return ()
+        data = bytes(tools)
+        found = self._lists.get(data)
+        if found is not None:
+            return found[1]
+        definitions = decode_part(_DEFINITIONS, Raw(data), "tools") or ()
+        declared = tuple(Declared(f"tools.{at}", definition) for at, definition in enumerate(definitions))
+        if len({tool.name for tool in declared}) < len(declared):
+            raise InvalidRequest("Tool names must be unique.", field="tools")
+        if len(data) <= self._lists.maxsize:
+            self._lists[data] = (len(data), declared)
+        return declared
 
 
 class ToolPlan(Struct, frozen=True, kw_only=True):
@@ -57,6 +127,8 @@ class ToolPlan(Struct, frozen=True, kw_only=True):
     parallel_tool_calls: bool | UnsetType = UNSET
     searches_web: bool = False
     blocked_domains: tuple[str, ...] = ()
+    tokens: int = 0
+    """The estimate of all ``tools``."""
 
 
 # Families of typed tools by the start of their type; the first that fits counts. None stands for a refusal.
@@ -72,35 +144,21 @@ _FAMILIES: tuple[tuple[str, Kind | None], ...] = (
 )
 
 
-def declared_tools(
-    definitions: Iterable[ToolDefinition], events: Iterable[tuple[str, ToolEvent]]
-) -> list[Declared]:
-    """List the tools of a request: those of ``tools``, then those that messages define; check names and types.
+def declared_tools(listed: Iterable[Declared], events: Iterable[tuple[str, ToolEvent]]) -> list[Declared]:
+    """List the tools of a request: those of ``tools``, then those that messages define.
 
     A definition in a message takes the place of an older one of that name.
 
     Raises:
-        InvalidRequest: a name is missing, too long or used twice, or a type is not supported.
+        InvalidRequest: a definition in a message is wrong.
     """
-    listed = [_declared(f"tools.{at}", definition) for at, definition in enumerate(definitions)]
-    if len({tool.name for tool in listed}) < len(listed):
-        raise InvalidRequest("Tool names must be unique.", field="tools")
     added: dict[str, Declared] = {}
     for where, event in events:
         definition = event.tool.definition
         if isinstance(event, ToolAdditionBlock) and not isinstance(definition, UnsetType):
-            tool = _declared(f"{where}.tool.definition", definition)
+            tool = Declared(f"{where}.tool.definition", definition)
             added[tool.name] = tool
     return [*(tool for tool in listed if tool.name not in added), *added.values()]
-
-
-def _declared(field: str, definition: ToolDefinition) -> Declared:
-    kind = _kind(definition, field)
-    if definition.name is None:
-        raise InvalidRequest("field required", field=f"{field}.name")
-    if not 1 <= len(definition.name) <= MAX_NAME_CHARS:
-        raise InvalidRequest(f"must be 1-{MAX_NAME_CHARS} characters", field=f"{field}.name")
-    return Declared(field, definition, kind, definition.name)
 
 
 def _kind(definition: ToolDefinition, field: str) -> Kind:
@@ -165,7 +223,7 @@ class ToolTranslator:
             and (shows_all or not tool.definition.defer_loading or tool.name in shown)
             and self._is_usable(tool)
         ]
-        tools = self._emit(usable)
+        tools, tokens = self._emit(usable)
         chosen = self._choice(choice, declared, usable, has_tools=bool(tools))
         searches_web = any(isinstance(tool, WebSearchTool) for tool in tools)
         if not tools:
@@ -177,6 +235,7 @@ class ToolTranslator:
             parallel_tool_calls=UNSET if "parallel_tool_calls" in self._removed else is_parallel,
             searches_web=searches_web,
             blocked_domains=tuple(domain for tool in usable for domain in _blocked_domains(tool)),
+            tokens=tokens,
         )
 
     def _changes(self, events: Iterable[tuple[str, ToolEvent]]) -> tuple[set[str], set[str]]:
@@ -209,8 +268,10 @@ class ToolTranslator:
             return False
         return True
 
-    def _emit(self, usable: list[Declared]) -> list[Tool]:
+    def _emit(self, usable: list[Declared]) -> tuple[list[Tool], int]:
+        """Return the upstream's tools and their estimate."""
         tools: list[Tool] = []
+        tokens = 0
         web = [tool for tool in usable if tool.kind in {"web_search", "web_fetch"}]
         if any(tool.kind == "web_fetch" for tool in web):
             self._warnings.append("web_fetch")
@@ -219,28 +280,20 @@ class ToolTranslator:
         for tool in usable:
             if tool.kind == "function":
                 tools.append(self._function(tool))
+                tokens += tool.tokens
             elif tool is web[0]:
                 tools.append(_web_search(configured))
-        return tools
+                tokens += tool_tokens(tools[-1])
+        return tools, tokens
 
     def _function(self, tool: Declared) -> FunctionTool:
-        definition, field = tool.definition, tool.field
-        typed = typed_tool(definition.type) if definition.type is not None else None
-        if typed is not None:
-            is_computer = typed.name == "computer"
-            description = computer_description(definition) if is_computer else typed.description
-            return FunctionTool(typed.name, description, typed.parameters, self._strict(is_wanted=False))
-        description = optional_text(definition.description, f"{field}.description") or json_text.EMPTY
-        parameters, description = normalise_schema(definition.input_schema, description)
-        if not isinstance(definition.input_examples, UnsetType):
-            description = _with_examples(description, definition.input_examples, f"{field}.input_examples")
-        is_strict = _wants_strict(definition.strict, f"{field}.strict") and is_strict_schema(parameters)
-        return FunctionTool(
-            self._names.to_upstream(tool.name), description, parameters, self._strict(is_wanted=is_strict)
-        )
-
-    def _strict(self, *, is_wanted: bool) -> bool | UnsetType:
-        return UNSET if "strict" in self._removed else is_wanted
+        """Return the tool under the name that it has among all names of this request."""
+        function = tool.function
+        if _typed(tool.definition) is None:
+            name = self._names.to_upstream(tool.name)
+            if name != function.name:
+                function = replace(function, name=name)
+        return replace(function, strict=UNSET) if "strict" in self._removed else function
 
     def _choice(
         self, choice: ToolChoice | None, declared: list[Declared], usable: list[Declared], *, has_tools: bool
@@ -262,7 +315,7 @@ class ToolTranslator:
             problem = "is not available on this gateway" if is_known else "not found in tools"
             raise InvalidRequest(f'tool "{safe_name(choice.name)}" {problem}', field="tool_choice.name")
         if tool.kind == "function":
-            typed = typed_tool(tool.definition.type) if tool.definition.type is not None else None
+            typed = _typed(tool.definition)
             return FunctionChoice(typed.name if typed else self._names.to_upstream(tool.name))
         is_only_tool = all(other.kind != "function" for other in usable)
         return "required" if is_only_tool else AllowedTools((WebSearchTool(),))
@@ -273,6 +326,25 @@ _PLAIN_CHOICES: dict[str, Literal["auto", "required", "none"]] = {
     "any": "required",
     "none": "none",
 }
+
+
+def _typed(definition: ToolDefinition) -> TypedTool | None:
+    return None if definition.type is None else typed_tool(definition.type)
+
+
+def _function(definition: ToolDefinition, field: str) -> FunctionTool:
+    typed = _typed(definition)
+    if typed is not None:
+        is_computer = typed.name == "computer"
+        description = computer_description(definition) if is_computer else typed.description
+        return FunctionTool(typed.name, description, typed.parameters)
+    assert definition.name is not None, "declared tools have names"
+    description = optional_text(definition.description, f"{field}.description") or json_text.EMPTY
+    parameters, description = normalise_schema(definition.input_schema, description)
+    if not isinstance(definition.input_examples, UnsetType):
+        description = _with_examples(description, definition.input_examples, f"{field}.input_examples")
+    is_strict = _wants_strict(definition.strict, f"{field}.strict") and is_strict_schema(parameters)
+    return FunctionTool(map_tool_name(definition.name), description, parameters, is_strict)
 
 
 def _wants_strict(strict: Raw | UnsetType, field: str) -> bool:

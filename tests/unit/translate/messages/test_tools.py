@@ -4,8 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from msgspec import Raw
 
-from packyproxy.translate.contract import AttemptFacts
+from packyproxy.errors import InvalidRequest
+from packyproxy.translate.contract import AttemptFacts, Target
+from packyproxy.translate.messages.protocol import MessagesProtocol
+from packyproxy.translate.messages.tools import ToolMemory
 
 LONG = "mcp__plugin_very_long_vendor_name_server__search_documents_by_semantic_similarity_v2"
 SHORT = "mcp__plugin_very_long_vendo_s_by_semantic_similarity_v2_461731fc"
@@ -385,3 +389,54 @@ def test_names_lead_back(translate: Any) -> None:
     assert [item.name for item in done.request.input if hasattr(item, "arguments")] == [
         mapped for mapped, name in done.stream_facts.original_names.items() if name == names[1]
     ]
+
+
+def test_a_tool_list_is_read_once() -> None:
+    """The same bytes give the same tools, so that a list of tens of kilobytes costs nothing at the next turn."""
+    memory = ToolMemory()
+    tools = Raw(b'[{"name":"ls","input_schema":{}}]')
+    first = memory.declared(tools)
+    assert first is memory.declared(Raw(bytes(tools)))
+    assert first[0].function is first[0].function
+
+
+def test_the_memory_of_tool_lists_is_bounded() -> None:
+    """Old lists go, and one that is larger than the memory is not kept at all."""
+    memory = ToolMemory(max_bytes=100)
+    lists = [Raw(b'[{"name":"tool_%d","input_schema":{}}]' % number) for number in range(4)]
+    firsts = [memory.declared(tools) for tools in lists]
+    assert firsts[3] is memory.declared(lists[3])
+    assert firsts[0] is not memory.declared(lists[0])
+    huge = Raw(b'[{"name":"huge","description":"%s"}]' % (b"x" * 200))
+    assert memory.declared(huge) is not memory.declared(huge)
+
+
+def test_a_wrong_tool_list_is_refused_every_time() -> None:
+    """A refusal is not remembered as a list."""
+    memory = ToolMemory()
+    tools = Raw(b'[{"name":"a"},{"name":"a"}]')
+    for _ in range(2):
+        with pytest.raises(InvalidRequest, match="must be unique"):
+            memory.declared(tools)
+
+
+def test_memory_does_not_mix_what_depends_on_the_rest_of_the_request() -> None:
+    """A collision of names and a removed parameter change a remembered tool for one request only."""
+    protocol = MessagesProtocol()
+    long_name = "x" * 70
+    body = {
+        "model": "m",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": [{"name": long_name, "input_schema": {}}],
+    }
+    target = Target(model="gpt-5", scope="0" * 10, efforts=("low",))
+
+    def emitted(facts: AttemptFacts) -> bytes:
+        return protocol.to_responses(protocol.read(json.dumps(body).encode()), target, facts).body
+
+    plain = emitted(AttemptFacts())
+    without_strict = emitted(AttemptFacts(removed_parameters=frozenset({"strict"})))
+    assert b'"strict":false' in plain
+    assert b'"strict"' not in without_strict
+    assert plain == emitted(AttemptFacts())
