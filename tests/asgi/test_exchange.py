@@ -1,13 +1,16 @@
 """One request through the whole proxy: commits, retries, repairs, endings (wire-mapping 0.5, 8, 11)."""
 
 import asyncio
+import gzip
 import json
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import pytest
 
-from packyproxy.testing import Fault, Framing, Turn
+from packyproxy.app import PackyProxy
+from packyproxy.testing import Fault, Framing, StreamingASGITransport, Turn
 
 Setting = Callable[..., Any]
 
@@ -470,3 +473,54 @@ async def test_a_search_is_never_asked_at_minimal_effort(stage: Setting) -> None
         len(scene.upstream.requests),
         scene.upstream.last_request.body["reasoning"]["effort"],
     )
+
+
+REFUSALS = {
+    "gzip": ("gzip", gzip.compress(b'{"error":{"message":"try later"}}'), "try later (provider: packycode)"),
+    "damaged": ("gzip", b"no gzip", "rate limit reached (provider: packycode)"),
+    "unknown": ("compress", b"??", "rate limit reached (provider: packycode)"),
+    "empty": ("br", b"", "rate limit reached (provider: packycode)"),
+}
+
+
+@pytest.mark.parametrize(("encoding", "body", "message"), REFUSALS.values(), ids=REFUSALS.keys())
+async def test_a_compressed_refusal_is_read(encoding: str, body: bytes, message: str) -> None:
+    """A refusal keeps its status, and its text where that can be read (wire-mapping 0.4)."""
+
+    def refuse(_: httpx.Request) -> httpx.Response:
+        stream = httpx.ByteStream(body)
+        return httpx.Response(429, headers={"content-encoding": encoding}, stream=stream)
+
+    proxy = PackyProxy(
+        {
+            "packycode": {
+                "enabled": True,
+                "base-url": "http://upstream.test/v1",
+                "credentials": {"openai-api-key": "sk-provider-0123456789"},
+            }
+        },
+        transport=httpx.MockTransport(refuse),
+    )
+    async with httpx.AsyncClient(
+        transport=StreamingASGITransport(proxy), base_url="http://proxy.test"
+    ) as client:
+        answer = await client.post("/v1/messages", json=HELLO)
+    assert (429, message) == (answer.status_code, answer.json()["error"]["message"])
+
+
+async def test_a_client_that_takes_nothing_is_given_up(
+    stage: Setting, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A write that is not taken for 60 s ends the exchange and the upstream (wire-mapping 8.7)."""
+    scene = stage(Fault.stall("Hello world", after_events=8))
+    started = asyncio.get_running_loop().time()
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            await asyncio.Event().wait()
+
+    with caplog.at_level("INFO", "packyproxy"):
+        await call_raw(scene, send)
+    assert 60 == round(asyncio.get_running_loop().time() - started)
+    assert await scene.upstream.last_request.ended() == "disconnected"
+    assert ["client_stalled"] == [record.failure for record in caplog.records if hasattr(record, "failure")]
