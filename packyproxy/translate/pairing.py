@@ -5,7 +5,6 @@ mended, not refused. A well-formed list comes back as it was.
 """
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
 
 from msgspec import structs
 
@@ -41,7 +40,7 @@ def without_stranded_reasoning(items: list[InputItem]) -> list[InputItem]:
 
 def repair_pairs(items: list[InputItem]) -> list[InputItem]:
     """Give every call exactly one output after it, and every output a call before it."""
-    ids = _CallIds(items)
+    ids = _CallIds()
     paired = [ids.rename(item) for item in items]
     missing = ids.unanswered()
     if not missing:
@@ -59,10 +58,12 @@ def repair_pairs(items: list[InputItem]) -> list[InputItem]:
 
 
 class _CallIds:
-    """Follows the calls of a list in order: which were made, under which id, and which still wait for an output."""
+    """Follows the calls of a list in order: which were made, under which id, and which still wait for an output.
 
-    def __init__(self, items: Iterable[InputItem]) -> None:
-        self._reserved = {item.call_id for item in items if isinstance(item, FunctionCall)}
+    An id depends on what stands before it alone, so a longer history keeps the ids of the shorter one.
+    """
+
+    def __init__(self) -> None:
         self._used: set[str] = set()
         self._last_numbers: defaultdict[str, int] = defaultdict(lambda: 1)
         self._waiting: defaultdict[str, deque[str]] = defaultdict(deque)
@@ -89,7 +90,7 @@ class _CallIds:
             self._last_numbers[call_id] += 1
             suffix = f"_{self._last_numbers[call_id]}"
             candidate = call_id[: _MAX_ID_CHARS - len(suffix)] + suffix
-            if candidate not in self._used and candidate not in self._reserved:
+            if candidate not in self._used:
                 return candidate
 
 

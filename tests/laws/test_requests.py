@@ -13,7 +13,15 @@ from packyproxy.translate.contract import AttemptFacts, Capabilities, Target, Tr
 from packyproxy.translate.effort import allowed_efforts
 from packyproxy.translate.messages.request import read, to_responses
 from packyproxy.translate.token_count import estimate_tokens
-from tests.laws.request_strategies import SCOPE, VAULT, Body, broken_requests, json_values, plausible_requests
+from tests.laws.request_strategies import (
+    SCOPE,
+    VAULT,
+    Body,
+    broken_requests,
+    histories,
+    json_values,
+    plausible_requests,
+)
 
 capabilities = st.builds(
     Capabilities,
@@ -118,3 +126,32 @@ def test_translation_ignores_how_json_is_written(body: Body, model: str) -> None
 def accepted_json(text: str, attempt: Target) -> Any:
     done = translated(text.encode(), attempt, AttemptFacts())
     return None if done is None else json.loads(done.body)
+
+
+@given(body=plausible_requests(), more=histories, model=models)
+def test_a_longer_history_begins_like_the_shorter_one(body: Body, more: list[Body], model: str) -> None:
+    """Once every call is answered, later messages leave the bytes of earlier items alone: the cached prefix holds."""
+    messages = [message for message in body["messages"] if message["role"] != "system"]
+    later = [message for message in more if message["role"] != "system" and not compacts(message)]
+    first, second = (
+        accepted({**body, "messages": sent}, target(model, Capabilities()), AttemptFacts())
+        for sent in ([*messages, CLOSING], [*messages, CLOSING, *later])
+    )
+    assert first is not None
+    assert second is not None
+    for key in ("model", "instructions", "prompt_cache_key"):
+        assert first[key] == second[key]
+    if not owes_results(first["input"]):
+        assert first["input"] == second["input"][: len(first["input"])]
+
+
+CLOSING = {"role": "user", "content": "And now?"}
+
+
+def compacts(message: Body) -> bool:
+    content = message["content"]
+    return isinstance(content, list) and any(block["type"] == "compaction" for block in content)
+
+
+def owes_results(items: list[Body]) -> bool:
+    return any(item.get("output") == "(no tool result was provided)" for item in items)
