@@ -225,7 +225,9 @@ def _check_search_effort(reasoning: Mapping[str, Any], tools: Any) -> None:
     if reasoning.get("effort") == "minimal" and any(
         isinstance(tool, dict) and tool.get("type") == "web_search" for tool in tools
     ):
-        raise invalid("The following tools cannot be used with reasoning.effort 'minimal': web_search.", "tools")
+        raise invalid(
+            "The following tools cannot be used with reasoning.effort 'minimal': web_search.", "tools"
+        )
 
 
 def _allowed_efforts(model: str, rules: Rules) -> Sequence[str]:
