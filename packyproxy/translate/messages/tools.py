@@ -36,6 +36,8 @@ __all__ = ["Declared", "ToolMemory", "ToolPlan", "ToolTranslator", "declared_too
 _MAX_EXAMPLES = 3
 _MAX_MEMORY_BYTES = 8 * 1024 * 1024
 """A hundred sessions of agents with their usual lists."""
+_BYTES_PER_TOOL = 500
+"""What a remembered tool takes beside its bytes; lists of very small ones are mostly that."""
 
 _RAW_LIST = json.Decoder(list[Raw])
 _STRINGS = json.Decoder(list[str] | None)
@@ -114,8 +116,9 @@ class ToolMemory:
         declared = tuple(Declared(f"tools.{at}", definition) for at, definition in enumerate(definitions))
         if len({tool.name for tool in declared}) < len(declared):
             raise InvalidRequest("Tool names must be unique.", field="tools")
-        if len(data) <= self._lists.maxsize:
-            self._lists[data] = (len(data), declared)
+        size = len(data) + _BYTES_PER_TOOL * len(declared)
+        if size <= self._lists.maxsize:
+            self._lists[data] = (size, declared)
         return declared
 
 

@@ -10,6 +10,7 @@ from packyproxy.errors import InvalidRequest
 from packyproxy.translate.contract import AttemptFacts, Target
 from packyproxy.translate.messages.protocol import MessagesProtocol
 from packyproxy.translate.messages.tools import ToolMemory
+from packyproxy.translate.tool_names import map_tool_name
 
 LONG = "mcp__plugin_very_long_vendor_name_server__search_documents_by_semantic_similarity_v2"
 SHORT = "mcp__plugin_very_long_vendo_s_by_semantic_similarity_v2_461731fc"
@@ -402,13 +403,15 @@ def test_a_tool_list_is_read_once() -> None:
 
 def test_the_memory_of_tool_lists_is_bounded() -> None:
     """Old lists go, and one that is larger than the memory is not kept at all."""
-    memory = ToolMemory(max_bytes=100)
+    memory = ToolMemory(max_bytes=1200)
     lists = [Raw(b'[{"name":"tool_%d","input_schema":{}}]' % number) for number in range(4)]
     firsts = [memory.declared(tools) for tools in lists]
     assert firsts[3] is memory.declared(lists[3])
     assert firsts[0] is not memory.declared(lists[0])
-    huge = Raw(b'[{"name":"huge","description":"%s"}]' % (b"x" * 200))
+    huge = Raw(b'[{"name":"huge","description":"%s"}]' % (b"x" * 1200))
     assert memory.declared(huge) is not memory.declared(huge)
+    many = Raw(b'[{"name":"a"},{"name":"b"},{"name":"c"}]')
+    assert memory.declared(many) is not memory.declared(many)
 
 
 def test_a_wrong_tool_list_is_refused_every_time() -> None:
@@ -424,19 +427,20 @@ def test_memory_does_not_mix_what_depends_on_the_rest_of_the_request() -> None:
     """A collision of names and a removed parameter change a remembered tool for one request only."""
     protocol = MessagesProtocol()
     long_name = "x" * 70
-    body = {
-        "model": "m",
-        "max_tokens": 9,
-        "messages": [{"role": "user", "content": "hi"}],
-        "tools": [{"name": long_name, "input_schema": {}}],
-    }
+    body = {"model": "m", "max_tokens": 9, "tools": [{"name": long_name, "input_schema": {}}]}
     target = Target(model="gpt-5", scope="0" * 10, efforts=("low",))
 
-    def emitted(facts: AttemptFacts) -> bytes:
-        return protocol.to_responses(protocol.read(json.dumps(body).encode()), target, facts).body
+    def emitted(facts: AttemptFacts, *more: Any) -> bytes:
+        asked = {**body, "messages": [{"role": "user", "content": "hi"}, *more]}
+        return protocol.to_responses(protocol.read(json.dumps(asked).encode()), target, facts).body
 
     plain = emitted(AttemptFacts())
     without_strict = emitted(AttemptFacts(removed_parameters=frozenset({"strict"})))
     assert b'"strict":false' in plain
     assert b'"strict"' not in without_strict
+    short_name = map_tool_name(long_name)
+    use = {"type": "tool_use", "id": "c", "name": short_name, "input": {}}
+    collided = json.loads(emitted(AttemptFacts(), {"role": "assistant", "content": [use]}))
+    assert short_name != collided["tools"][0]["name"]
+    assert short_name == collided["input"][1]["name"]
     assert plain == emitted(AttemptFacts())
