@@ -53,10 +53,10 @@ def scripts(draw: st.DrawFn) -> list[Answer]:
                 st.one_of(
                     silent_faults,
                     st.just(turn),
-                    st.integers(0, 12).map(lambda at, turn=turn: Fault.end(turn, after_events=at)),
-                    st.integers(0, 12).map(lambda at, turn=turn: Fault.cut(turn, after_events=at)),
-                    st.integers(1, 12).map(lambda at, turn=turn: Fault.failed(turn=turn, after_events=at)),
-                    st.integers(0, 2500).map(lambda at, turn=turn: Fault.end(turn, after_bytes=at)),
+                    st.builds(Fault.end, st.just(turn), after_events=st.integers(0, 12)),
+                    st.builds(Fault.cut, st.just(turn), after_events=st.integers(0, 12)),
+                    st.builds(Fault.failed, turn=st.just(turn), after_events=st.integers(1, 12)),
+                    st.builds(Fault.end, st.just(turn), after_bytes=st.integers(0, 2500)),
                 )
             )
         )
