@@ -15,7 +15,7 @@ from packyproxy.asgi.lifespan import serve_lifespan
 from packyproxy.asgi.models import Models
 from packyproxy.asgi.routes import RouteTable
 from packyproxy.asgi.status import Status
-from packyproxy.config import Config
+from packyproxy.config import Config, config_from_mapping, load_config
 from packyproxy.config.yaml_file import find_file
 from packyproxy.runtime.runtime import Runtime
 
@@ -81,5 +81,5 @@ def _read_config(config: Config | Mapping[str, Any] | str | PathLike[str] | None
     if isinstance(config, Config):
         return config
     if isinstance(config, Mapping):
-        return Config.from_mapping(config)
-    return Config.load(find_file(None if config is None else fspath(config)))
+        return config_from_mapping(config)
+    return load_config(find_file(None if config is None else fspath(config)))

@@ -1,7 +1,7 @@
 """``packyproxy check``: every problem of the configuration, or what it amounts to."""
 
 from packyproxy.cli.banner import summary
-from packyproxy.config import Config
+from packyproxy.config import load_config
 from packyproxy.config.yaml_file import find_file
 from packyproxy.errors import ConfigError
 
@@ -16,7 +16,7 @@ def check(path: str | None) -> int:
     """
     file = find_file(path)
     try:
-        config = Config.load(file)
+        config = load_config(file)
     except ConfigError as error:
         for problem in error.problems:
             print(problem)

@@ -14,7 +14,7 @@ from packyproxy.cli.banner import claude_code_exports
 from packyproxy.cli.failures import CommandFailed
 from packyproxy.cli.logs import configure_logging
 from packyproxy.cli.server import Stop, bind, run_in_loop, serve_app, server_url
-from packyproxy.config import Config
+from packyproxy.config import Config, config_from_mapping
 from packyproxy.testing import FakeUpstream
 
 __all__ = ["demo"]
@@ -41,7 +41,7 @@ def demo(*, host: str, port: int | None, once: bool) -> int:
     configure_logging("console", debug=False)
     upstream_listener = bind("127.0.0.1", 0)
     listener = _bind_proxy(host, port)
-    config = Config.from_mapping(
+    config = config_from_mapping(
         {
             "packycode": {
                 "enabled": True,

@@ -14,7 +14,7 @@ from packyproxy.cli.banner import banner
 from packyproxy.cli.failures import CommandFailed
 from packyproxy.cli.logs import configure_logging
 from packyproxy.cli.server import Stop, bind, is_loopback, run_in_loop, serve_app, server_url
-from packyproxy.config import Config
+from packyproxy.config import Config, load_config
 from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.config.rules import check_host
 from packyproxy.config.yaml_file import find_file
@@ -35,7 +35,7 @@ def serve(path: str | None, *, host: str | None, port: int | None, workers: int,
         ConfigError: the configuration cannot be used, or would be open to other machines.
         CommandFailed: the address cannot be bound, or a worker died.
     """
-    config = _with_overrides(Config.load(find_file(path)), host, port)
+    config = _with_overrides(load_config(find_file(path)), host, port)
     if not (config.api_keys or allow_open or is_loopback(config.host)):
         fix = (
             "add at least one, or pass --allow-open if everybody who can connect may use your provider's key"

@@ -1,6 +1,16 @@
 """Configuration: what ``config.yaml`` may say, and the only way to read it."""
 
+from packyproxy.config.reading import config_from_mapping, load_config, parse_config
 from packyproxy.config.schema import Config, ModelConfig, ProviderConfig, StreamingConfig
 from packyproxy.config.secret import Secret
 
-__all__ = ["Config", "ModelConfig", "ProviderConfig", "Secret", "StreamingConfig"]
+__all__ = [
+    "Config",
+    "ModelConfig",
+    "ProviderConfig",
+    "Secret",
+    "StreamingConfig",
+    "config_from_mapping",
+    "load_config",
+    "parse_config",
+]

@@ -5,14 +5,11 @@ themselves. Times are in seconds. Keys and proxy URLs are :class:`Secret`, so a 
 """
 
 from collections.abc import Mapping
-from os import PathLike
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from msgspec import Struct
 
 from packyproxy.config.secret import HeaderMap, Secret
-from packyproxy.errors import ConfigError
 from packyproxy.translate.contract import Capabilities
 
 __all__ = [
@@ -159,45 +156,3 @@ class Config(Struct, frozen=True, kw_only=True):
     def served_providers(self) -> tuple[ProviderConfig, ...]:
         """The enabled providers that this release can serve from: the ``packycode`` block."""
         return tuple(provider for provider in self.enabled_providers if provider.kind == "packycode")
-
-    @classmethod
-    def load(cls, path: str | PathLike[str]) -> "Config":
-        """Read and validate a file.
-
-        Raises:
-            ConfigError: the file cannot be read, or anything in it is wrong; carries every problem.
-        """
-        from packyproxy.config.yaml_file import read_file  # noqa: PLC0415 - the YAML parser is loaded on demand
-
-        return cls._from(read_file(Path(path)), source=str(path))
-
-    @classmethod
-    def parse(cls, text: str | bytes, *, source: str = "text") -> "Config":
-        """Validate the text of a file.
-
-        Raises:
-            ConfigError: as ``load`` does.
-        """
-        from packyproxy.config.yaml_file import read_text  # noqa: PLC0415 - the YAML parser is loaded on demand
-
-        return cls._from(read_text(text), source=source)
-
-    @classmethod
-    def from_mapping(cls, mapping: Mapping[str, Any]) -> "Config":
-        """Validate a mapping in the shape of the file, with the file's kebab-case keys.
-
-        Raises:
-            ConfigError: as ``load`` does.
-        """
-        from packyproxy.config.document import Document  # noqa: PLC0415 - validate imports this module
-
-        return cls._from(Document(root=mapping), source="dict")
-
-    @classmethod
-    def _from(cls, document: Any, *, source: str) -> "Config":
-        from packyproxy.config.validate import validate  # noqa: PLC0415 - validate imports this module
-
-        config, problems = validate(document, source=source)
-        if config is None:
-            raise ConfigError(problems)
-        return config

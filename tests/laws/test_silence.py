@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from packyproxy.app import PackyProxy
-from packyproxy.config import Config
+from packyproxy.config import config_from_mapping
 from packyproxy.testing import Answer, Call, FakeUpstream, Fault, StreamingASGITransport, Turn
 
 CANARY = "c4n4ry-7f3a91"
@@ -142,7 +142,7 @@ async def test_a_bug_is_logged_without_its_message(
 
 def test_a_configuration_can_be_shown() -> None:
     """``repr`` of everything built from it masks keys and header values."""
-    config = Config.from_mapping(SETTINGS)
+    config = config_from_mapping(SETTINGS)
     proxy = PackyProxy(config)
     shown = repr(config) + repr(proxy.runtime.snapshot)
     assert KEY not in shown

@@ -9,7 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from packyproxy.config import Config, ModelConfig, ProviderConfig, Secret, StreamingConfig
+from packyproxy.config import (
+    Config,
+    ModelConfig,
+    ProviderConfig,
+    Secret,
+    StreamingConfig,
+    config_from_mapping,
+    parse_config,
+)
 from packyproxy.config.document import Document
 from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.config.secret import HeaderMap
@@ -25,7 +33,7 @@ FREE_MAPPINGS = ("headers", "model-map")
 
 def problems_of(mapping: dict[Any, Any]) -> list[str]:
     with pytest.raises(ConfigError) as refusal:
-        Config.from_mapping(mapping)
+        config_from_mapping(mapping)
     return [str(problem) for problem in refusal.value.problems]
 
 
@@ -36,7 +44,7 @@ def enabled_packycode(**more: Any) -> dict[str, Any]:
 
 def test_an_empty_file_is_the_built_in_defaults() -> None:
     """Nothing has to be said."""
-    assert Config(source="text") == Config.parse("")
+    assert Config(source="text") == parse_config("")
 
 
 @pytest.mark.parametrize(
@@ -44,12 +52,12 @@ def test_an_empty_file_is_the_built_in_defaults() -> None:
 )
 def test_sections_without_content_count_as_empty(text: str) -> None:
     """A section whose keys are all commented out is no problem."""
-    assert () == Config.parse(text).api_keys
+    assert () == parse_config(text).api_keys
 
 
 def test_a_packycode_block_becomes_the_first_provider() -> None:
     """The block is read in full and stands before the tppc entries, whose order is kept."""
-    config = Config.parse(
+    config = parse_config(
         """
         tppc:
           providers:
@@ -100,7 +108,7 @@ def test_a_packycode_block_becomes_the_first_provider() -> None:
 
 def test_top_level_settings_are_read() -> None:
     """Every scalar of the file reaches its attribute."""
-    config = Config.from_mapping(
+    config = config_from_mapping(
         {
             "host": "::1",
             "port": 0,
@@ -136,7 +144,7 @@ def test_top_level_settings_are_read() -> None:
 
 def test_the_product_sample_is_valid() -> None:
     """A block with the placeholder key of the documentation passes: whether a key works only the upstream knows."""
-    config = Config.parse(
+    config = parse_config(
         """
         packycode:
           enabled: true
@@ -166,7 +174,7 @@ def test_from_mapping_judges_python_values() -> None:
 
 def test_a_disabled_provider_may_be_incomplete() -> None:
     """Switched off, a provider needs neither URL nor key nor name."""
-    config = Config.from_mapping(
+    config = config_from_mapping(
         {"packycode": {"enabled": False, "credentials": {"openai-api-key": " "}}, "tppc": {"providers": [{}]}}
     )
     assert () == config.enabled_providers
@@ -175,13 +183,13 @@ def test_a_disabled_provider_may_be_incomplete() -> None:
 def test_a_tppc_entry_may_be_called_packycode_while_the_block_is_off() -> None:
     """Names must be unique among enabled providers only."""
     entry = {"name": "packycode", "enabled": True, "base-url": "https://a.example", "api-key": "k"}
-    config = Config.from_mapping({"packycode": {"enabled": False}, "tppc": {"providers": [entry]}})
+    config = config_from_mapping({"packycode": {"enabled": False}, "tppc": {"providers": [entry]}})
     assert ["tppc"] == [provider.kind for provider in config.enabled_providers]
 
 
 def test_without_auth_no_key_is_asked_for() -> None:
     """``requires-openai-auth: false`` makes the key optional."""
-    config = Config.from_mapping(
+    config = config_from_mapping(
         {
             "packycode": {
                 "enabled": True,
@@ -196,7 +204,7 @@ def test_without_auth_no_key_is_asked_for() -> None:
 def test_problems_know_their_line() -> None:
     """A missing key is placed at the mapping that lacks it, a wrong value at its own line."""
     with pytest.raises(ConfigError) as refusal:
-        Config.parse("debug: 1\n\npackycode:\n  enabled: true\n  base-url: x\n")
+        parse_config("debug: 1\n\npackycode:\n  enabled: true\n  base-url: x\n")
     assert [("debug", 1), ("packycode.base-url", 5), ("packycode.credentials.openai-api-key", 3)] == sorted(
         (problem.field, problem.line) for problem in refusal.value.problems
     )
@@ -248,7 +256,7 @@ def test_three_way_switches_take_yaml_truth_values(phase: Any, expected: str) ->
     """A bare ``on`` is true for YAML, and meant all the same."""
     assert (
         expected
-        == Config.from_mapping({"packycode": {"profile": {"phase": phase}}}).providers[0].capabilities.phase
+        == config_from_mapping({"packycode": {"profile": {"phase": phase}}}).providers[0].capabilities.phase
     )
 
 
@@ -259,7 +267,7 @@ def test_secrets_never_show() -> None:
         headers={"x-token": "canary-header"},
         **{"proxy-url": "http://u:canary-proxy@p.example"},
     )
-    config = Config.from_mapping(
+    config = config_from_mapping(
         mapping
         | {"api-keys": ["canary-client-key"], "remote-management": {"secret-key": "canary-management"}}
     )
@@ -314,7 +322,7 @@ def test_settings_of_later_releases_are_named() -> None:
         "packycode.profile.compact",
         "tppc.providers",
     )
-    assert expected == not_yet_in_effect(Config.from_mapping(mapping))
+    assert expected == not_yet_in_effect(config_from_mapping(mapping))
     assert () == not_yet_in_effect(Config())
 
 
@@ -356,5 +364,5 @@ def test_every_line_of_the_example_has_its_comment() -> None:
 @pytest.mark.parametrize(("written", "expected"), [(1.5, 1.5), (None, None)], ids=["seconds", "null"])
 def test_hedging_is_off_unless_it_has_a_time(written: float | None, expected: float | None) -> None:
     """The setting is read, and null leaves it unset."""
-    config = Config.from_mapping({"routing": {"hedge-after": written}})
+    config = config_from_mapping({"routing": {"hedge-after": written}})
     assert expected == config.routing.hedge_after

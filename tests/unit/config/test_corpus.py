@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from packyproxy.config import Config
+from packyproxy.config import load_config
 from packyproxy.errors import ConfigError
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "config"
@@ -20,7 +20,7 @@ def test_the_corpus_is_found() -> None:
 def test_malformed_files_give_their_problems(path: Path) -> None:
     """A wrong file is refused with every problem it has, in the words that were agreed on."""
     with pytest.raises(ConfigError) as refusal:
-        Config.load(path)
+        load_config(path)
     assert path.with_suffix(".problems").read_text().splitlines() == [str(p) for p in refusal.value.problems]
 
 
@@ -28,6 +28,6 @@ def test_malformed_files_give_their_problems(path: Path) -> None:
 def test_problems_never_repeat_what_may_be_a_key(path: Path) -> None:
     """No problem quotes a value that is or looks like a secret."""
     with pytest.raises(ConfigError) as refusal:
-        Config.load(path)
+        load_config(path)
     said = str(refusal.value) + repr(refusal.value.problems)
     assert not [secret for secret in ("sk-", "hidden", "1234567890", "secretkey") if secret in said]

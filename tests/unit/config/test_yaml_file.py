@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from packyproxy.config import Config
+from packyproxy.config import load_config, parse_config
 from packyproxy.config.yaml_file import find_config, find_file, read_file
 from packyproxy.errors import ConfigError
 
 
 def codes_of(text: str | bytes) -> list[str]:
     with pytest.raises(ConfigError) as refusal:
-        Config.parse(text)
+        parse_config(text)
     return [problem.code for problem in refusal.value.problems]
 
 
@@ -87,7 +87,7 @@ def test_a_file_is_its_own_source(tmp_path: Path) -> None:
     """A loaded configuration knows its path."""
     path = tmp_path / "c.yaml"
     path.write_bytes(b"\xef\xbb\xbfport: 1\n")
-    assert (str(path), 1) == (Config.load(path).source, Config.load(path).port)
+    assert (str(path), 1) == (load_config(path).source, load_config(path).port)
 
 
 @pytest.mark.parametrize(
@@ -118,11 +118,11 @@ def test_numbers_without_digits_are_text(number: str) -> None:
 
 def test_dates_are_text() -> None:
     """YAML's date type does not get in the way of a name that looks like one."""
-    assert (("2025-01-01", "m"),) == Config.parse("model-map: {2025-01-01: m}").model_map
+    assert (("2025-01-01", "m"),) == parse_config("model-map: {2025-01-01: m}").model_map
 
 
 def test_aliases_that_stay_small_are_fine() -> None:
     """Anchors are a legitimate way not to repeat oneself."""
     text = 'packycode: {headers: &h {x-a: "1"}}\ntppc: {providers: [{name: b, headers: *h}]}\n'
-    first, second = Config.parse(text).providers
+    first, second = parse_config(text).providers
     assert {"x-a": "1"} == dict(first.headers) == dict(second.headers)

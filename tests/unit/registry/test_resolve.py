@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from packyproxy.config import Config, ModelConfig, ProviderConfig
+from packyproxy.config import ModelConfig, ProviderConfig, config_from_mapping
 from packyproxy.config.schema import Defaults
 from packyproxy.errors import InvalidRequest, NoProvider
 from packyproxy.registry.catalogue import CATALOGUE
@@ -217,7 +217,7 @@ def test_the_catalogue_has_each_model_once() -> None:
 
 def test_a_configuration_feeds_the_registry() -> None:
     """What the file says arrives in the resolution."""
-    config = Config.from_mapping(
+    config = config_from_mapping(
         {
             "packycode": {
                 "enabled": True,
