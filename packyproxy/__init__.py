@@ -1,7 +1,7 @@
 """Use any OpenAI Responses provider from Claude Code and the Anthropic SDK.
 
-``PackyProxy`` is the ASGI application and ``Config`` its configuration. Both load on first use, so that importing
-the package costs next to nothing.
+``PackyProxy`` is the ASGI application and ``Config`` its configuration. Both load on first use, so that
+importing the package costs next to nothing.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -26,8 +26,8 @@ class PackyProxy:
     """The proxy as an ASGI application: mount it, or serve it on its own.
 
     Args:
-        config: a path to config.yaml, a :class:`Config`, a mapping in the file's shape, or None to look for the file
-            in the usual places.
+        config: a path to config.yaml, a :class:`Config`, a mapping in the file's shape, or None to look for
+            the file in the usual places.
         client: your own ``httpx.AsyncClient`` for upstream calls; you close it.
         transport: your own httpx transport for upstream calls; you close it.
 

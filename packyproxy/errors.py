@@ -9,8 +9,8 @@
     ├── NoProvider         the operator's   nobody is enabled who could serve
     └── NotRunning         our lifecycle    which line in the host would fix it
 
-Below ``runtime`` an upstream that says no is a *value*, a :class:`Failure`; :class:`UpstreamFailed` is raised only
-for bytes that break the protocol. No content and no secret may enter any of these.
+Below ``runtime`` an upstream that says no is a *value*, a :class:`Failure`; :class:`UpstreamFailed` is raised
+only for bytes that break the protocol. No content and no secret may enter any of these.
 """
 
 from enum import StrEnum
@@ -95,8 +95,9 @@ class FailureKind(StrEnum):
 class Failure(Struct, frozen=True, kw_only=True):
     """One failed attempt, as a value that retry decisions and error bodies are made from (wire-mapping 8.2-8.5).
 
-    ``message`` is upstream text already cut to one line of at most 1000 characters with secrets masked, or ours.
-    Times are Unix seconds. ``repr`` shows kind and status only: upstream text may quote the client's content.
+    ``message`` is upstream text already cut to one line of at most 1000 characters with secrets masked, or
+    ours. Times are Unix seconds. ``repr`` shows kind and status only: upstream text may quote the client's
+    content.
     """
 
     kind: FailureKind
@@ -127,8 +128,8 @@ class PackyProxyError(Exception):
 class InvalidRequest(PackyProxyError):
     """The client's request cannot be served as sent.
 
-    ``reason`` is written by us and never quotes content; ``field`` is the path (``messages.0.content``) or ``""``.
-    The text the client sees is ``field: reason``.
+    ``reason`` is written by us and never quotes content; ``field`` is the path (``messages.0.content``) or
+    ``""``. The text the client sees is ``field: reason``.
     """
 
     def __init__(

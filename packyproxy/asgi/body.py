@@ -19,7 +19,8 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
     """Return the whole body, decompressed; ``limit`` bounds it in bytes before and after.
 
     Raises:
-        InvalidRequest: 413 when it is too large, 415 for an unknown encoding, 400 when it does not decompress.
+        InvalidRequest: 413 when it is too large, 415 for an unknown encoding, 400 when it does not
+            decompress.
         ClientLeft: the connection ended first.
     """
     length = headers.get("content-length", "")

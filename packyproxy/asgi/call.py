@@ -1,8 +1,8 @@
 """One HTTP request being answered: what arrived, and the only way to write to the client.
 
-An answer may be due before the request's body has arrived (a wrong key, a body that is too large). A server that
-closes the connection then resets it, and the client never sees the answer: so the rest of the body is taken and thrown
-away, within limits, before the answer ends.
+An answer may be due before the request's body has arrived (a wrong key, a body that is too large). A server
+that closes the connection then resets it, and the client never sees the answer: so the rest of the body is
+taken and thrown away, within limits, before the answer ends.
 
 Every answer carries ``x-request-id``, on Anthropic surfaces also ``request-id``, and echoes a printable
 ``x-client-request-id`` (wire-mapping 12.1, 12.4).
@@ -25,8 +25,8 @@ __all__ = ["Call"]
 _LONGEST_ECHO = 128
 _DISCARD_SECONDS = 30.0
 _SILENCE_SECONDS = 5.0
-"""How long the rest of a refused body may take, and how long it may pause: what nginx grants (``lingering_time`` and
-``lingering_timeout``)."""
+"""How long the rest of a refused body may take, and how long it may pause: what nginx grants
+(``lingering_time`` and ``lingering_timeout``)."""
 
 
 class Call:

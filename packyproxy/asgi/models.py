@@ -39,8 +39,8 @@ class Models:
             for name, values in parse_qs(call.scope["query_string"].decode("latin-1")).items()
         }
         if "client_version" in query:
-            # The Codex CLI asks for its own catalogue here and uses its bundled list on a 404; an OpenAI list would
-            # be read as an empty one (wire-mapping 10.1).
+            # The Codex CLI asks for its own catalogue here and uses its bundled list on a 404; an OpenAI list
+            # would be read as an empty one (wire-mapping 10.1).
             raise InvalidRequest("no provider offers a Codex model catalogue", status=404, code="not_found")
         await call.answer(200, list_models(snapshot.registry, call.family, query))
 

@@ -1,8 +1,8 @@
 """Read the path of a scope, whatever mounted us.
 
-Hosts differ: Starlette and FastAPI keep the full ``path`` and set ``root_path``; Litestar cuts ``path``, sets no
-``root_path`` and appends a slash. So ``root_path`` is cut when it is a prefix in whole segments, then one trailing
-slash.
+Hosts differ: Starlette and FastAPI keep the full ``path`` and set ``root_path``; Litestar cuts ``path``, sets
+no ``root_path`` and appends a slash. So ``root_path`` is cut when it is a prefix in whole segments, then one
+trailing slash.
 """
 
 from collections.abc import Mapping

@@ -15,8 +15,8 @@ __all__ = ["Status"]
 class Status:
     """The status routes as an ASGI component.
 
-    ``GET|HEAD /`` answers 200 (Claude Code probes it at start), ``/healthz`` 200 while the process runs, ``/readyz``
-    200 when at least one provider is enabled and else 503.
+    ``GET|HEAD /`` answers 200 (Claude Code probes it at start), ``/healthz`` 200 while the process runs,
+    ``/readyz`` 200 when at least one provider is enabled and else 503.
     """
 
     def __init__(self, runtime: Runtime) -> None:

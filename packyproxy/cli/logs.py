@@ -1,7 +1,7 @@
 """Log output of the commands: readable lines on a terminal, JSON lines elsewhere; always on stderr.
 
-Only commands configure logging; the library never does. A record's facts travel as its extra attributes: JSON lines
-carry each as a member, console lines carry the message alone.
+Only commands configure logging; the library never does. A record's facts travel as its extra attributes: JSON
+lines carry each as a member, console lines carry the message alone.
 """
 
 import json
@@ -54,8 +54,8 @@ class ConsoleFormatter(logging.Formatter):
 def configure_logging(log_format: LogFormat, *, debug: bool, stream: TextIO | None = None) -> None:
     """Send all logging to ``stream``, stderr by default.
 
-    ``auto`` is ``console`` when the stream is a terminal and ``json`` otherwise. ``debug`` lowers packyproxy's own
-    level; other libraries stay at WARNING, since their debug output may show content.
+    ``auto`` is ``console`` when the stream is a terminal and ``json`` otherwise. ``debug`` lowers
+    packyproxy's own level; other libraries stay at WARNING, since their debug output may show content.
     """
     output: TextIO = stream if stream is not None else sys.stderr
     is_console = log_format == "console" or (log_format == "auto" and output.isatty())

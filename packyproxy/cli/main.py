@@ -1,7 +1,7 @@
 """``packyproxy COMMAND``: parse the arguments, run the command, turn its errors into exit codes.
 
-Exit codes: 0 success, 2 usage or configuration error (every problem is printed), 1 any other failure. Commands are
-imported when they run, so ``--help`` answers at once.
+Exit codes: 0 success, 2 usage or configuration error (every problem is printed), 1 any other failure.
+Commands are imported when they run, so ``--help`` answers at once.
 """
 
 import argparse

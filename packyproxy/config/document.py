@@ -1,7 +1,7 @@
 """A configuration as it was written, before anything is known about its keys.
 
-The values are those of JSON, but a bare YAML scalar that is not text is kept as :class:`Plain` with its spelling:
-``no``, ``0777`` and ``1:30`` may well have been meant as text.
+The values are those of JSON, but a bare YAML scalar that is not text is kept as :class:`Plain` with its
+spelling: ``no``, ``0777`` and ``1:30`` may well have been meant as text.
 """
 
 from collections.abc import Mapping

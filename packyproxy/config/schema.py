@@ -1,7 +1,8 @@
 """The configuration as frozen structs: what ``config.yaml`` may say, with every default.
 
-A YAML key ``like-this`` is the attribute ``like_this``. These structs hold what was validated; they check nothing
-themselves. Times are in seconds. Keys and proxy URLs are :class:`Secret`, so a ``repr`` may be logged.
+A YAML key ``like-this`` is the attribute ``like_this``. These structs hold what was validated; they check
+nothing themselves. Times are in seconds. Keys and proxy URLs are :class:`Secret`, so a ``repr`` may be
+logged.
 """
 
 from collections.abc import Mapping

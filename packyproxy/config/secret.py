@@ -13,8 +13,8 @@ _LONG_ENOUGH_TO_SHOW = 12
 class Secret:
     """A key or password; only ``reveal`` gives it away.
 
-    ``str`` and ``repr`` show ``***``, for 12 or more characters followed by the last four. A pickled secret is its
-    mask. msgspec refuses to encode it; with ``enc_hook=str`` it is its mask.
+    ``str`` and ``repr`` show ``***``, for 12 or more characters followed by the last four. A pickled secret
+    is its mask. msgspec refuses to encode it; with ``enc_hook=str`` it is its mask.
     """
 
     __slots__ = ("_value",)

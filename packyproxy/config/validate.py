@@ -1,7 +1,8 @@
 """Judge a whole configuration: every problem at once, each with its path, what is wrong and how to mend it.
 
-Pure: a document in, a :class:`Config` or problems out. A disabled provider may be incomplete, but what it does say
-must be well-formed. Nothing is coerced: a value of the wrong type is a problem even where its meaning can be guessed.
+Pure: a document in, a :class:`Config` or problems out. A disabled provider may be incomplete, but what it
+does say must be well-formed. Nothing is coerced: a value of the wrong type is a problem even where its
+meaning can be guessed.
 """
 
 from typing import Final, get_args

@@ -1,7 +1,8 @@
 """Find and read ``config.yaml``: text in, a :class:`Document` with lines and problems out.
 
-PyYAML only composes the nodes; nothing is constructed, so no tag can run code and every value keeps its line and its
-spelling. Reading is bounded: the size of the file, its depth, and the number of values after aliases are expanded.
+PyYAML only composes the nodes; nothing is constructed, so no tag can run code and every value keeps its line
+and its spelling. Reading is bounded: the size of the file, its depth, and the number of values after aliases
+are expanded.
 """
 
 import os
@@ -55,8 +56,8 @@ def find_config(explicit: str | None, environ: Mapping[str, str], cwd: Path, hom
     """Return the configuration file to use, or None when there is none.
 
     The first of: ``explicit``, ``$PACKYPROXY_CONFIG``, ``config.yaml`` in ``cwd``, and
-    ``packyproxy/config.yaml`` under ``$XDG_CONFIG_HOME`` (``~/.config``). A file that was named is returned whether
-    it exists or not: reading it says what is wrong; the others count only if they exist.
+    ``packyproxy/config.yaml`` under ``$XDG_CONFIG_HOME`` (``~/.config``). A file that was named is returned
+    whether it exists or not: reading it says what is wrong; the others count only if they exist.
     """
     named = explicit or environ.get("PACKYPROXY_CONFIG")
     if named:

@@ -1,7 +1,7 @@
 """What providers taught us while running: what they refuse, so that the next request need not ask again.
 
-Kept in memory until restart and bounded everywhere, since model names may come from clients. Times are Unix seconds
-and always arguments. Reasoning is remembered as a digest only.
+Kept in memory until restart and bounded everywhere, since model names may come from clients. Times are Unix
+seconds and always arguments. Reasoning is remembered as a digest only.
 """
 
 from collections import OrderedDict

@@ -1,8 +1,8 @@
 """Decide what to do after a failed attempt: mend the request, ask the same provider again, or give up.
 
-Pure: the failure, what was sent and what was tried already come in, a decision goes out (wire-mapping 0.2, 0.5, 1.3,
-1.6, 2.4, 8.3). Repairs are limited each by its own rule and do not count as repeats; repeats are limited by the
-failure's row in ``translate.failure_table`` and by the operator's ``request-retry``.
+Pure: the failure, what was sent and what was tried already come in, a decision goes out (wire-mapping 0.2,
+0.5, 1.3, 1.6, 2.4, 8.3). Repairs are limited each by its own rule and do not count as repeats; repeats are
+limited by the failure's row in ``translate.failure_table`` and by the operator's ``request-retry``.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,6 +1,7 @@
 """The request that goes upstream: URL, headers and body (wire-mapping 12.3).
 
-The headers are an allow-list: nothing of the client's own request is an argument here, so nothing of it can leak.
+The headers are an allow-list: nothing of the client's own request is an argument here, so nothing of it can
+leak.
 """
 
 from msgspec import Struct

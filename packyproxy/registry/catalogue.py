@@ -1,8 +1,9 @@
 """The built-in models: one table, with the release day of each row (wire-mapping 10).
 
-A model that is missing here still works with a provider that has no ``models`` list; it is only not listed. Context
-windows are those of codex back ends, which take 272 000 tokens whatever the model takes elsewhere; only a smaller one
-is written down. Which efforts a model takes is the table of wire-mapping 1.6, ``translate.effort``.
+A model that is missing here still works with a provider that has no ``models`` list; it is only not listed.
+Context windows are those of codex back ends, which take 272 000 tokens whatever the model takes elsewhere;
+only a smaller one is written down. Which efforts a model takes is the table of wire-mapping 1.6,
+``translate.effort``.
 """
 
 from datetime import UTC, datetime
@@ -35,8 +36,8 @@ def _model(model_id: str, released: str, context_window: int = DEFAULT_CONTEXT_W
     return CatalogueModel(id=model_id, created=int(day.timestamp()), context_window=context_window)
 
 
-# The days are approximate: gathered on 2026-11-21 from release notes of the models and of clients, not from one list.
-# Clients only show them, as ``created``; nothing here depends on them.
+# The days are approximate: gathered on 2026-11-21 from release notes of the models and of clients, not from
+# one list. Clients only show them, as ``created``; nothing here depends on them.
 CATALOGUE: Final = (
     _model("gpt-5", "2025-08-07"),
     _model("gpt-5-mini", "2025-08-07"),

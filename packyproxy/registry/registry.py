@@ -1,8 +1,8 @@
 """Which models exist here and who serves them; immutable, built from the provider configurations.
 
-Look-ups ignore case; ids are kept, and sent upstream, as configured or as the catalogue spells them. An item of a
-``models`` list with aliases whose id ends in an effort (``gpt-5-high``) and whose base is a known model stands for
-that model: its aliases carry the effort. Without aliases such an id is taken literally.
+Look-ups ignore case; ids are kept, and sent upstream, as configured or as the catalogue spells them. An item
+of a ``models`` list with aliases whose id ends in an effort (``gpt-5-high``) and whose base is a known model
+stands for that model: its aliases carry the effort. Without aliases such an id is taken literally.
 """
 
 import fnmatch
@@ -50,7 +50,8 @@ class Glob:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        # fnmatch makes patterns that cannot backtrack; its bracket sets are no part of ours: names end in "[1m]".
+        # fnmatch makes patterns that cannot backtrack; its bracket sets are no part of ours: names end in
+        # "[1m]".
         self._pattern = re.compile(fnmatch.translate(text.replace("[", "[[]")), re.IGNORECASE)
 
     def matches(self, name: str) -> bool:

@@ -1,7 +1,7 @@
 """Say what a requested model name means: who serves it, as which model, at which effort (wire-mapping 10.4, 10.5).
 
-Total and explained: every name gives a :class:`Resolution` with its reasons, or one of our errors. The steps are
-those of the table in 10.4; within a step the providers are asked in their order.
+Total and explained: every name gives a :class:`Resolution` with its reasons, or one of our errors. The steps
+are those of the table in 10.4; within a step the providers are asked in their order.
 """
 
 import difflib
@@ -203,7 +203,8 @@ def _by_defaults(provider: ProviderModels, name: str) -> _Hit | None:
     target = (defaults.small_model if is_small else None) or defaults.model
     hit = _by_target((provider,), target)
     if hit is None:
-        # An operator's default is sent even where the models list forgets it: refusing every Claude name is worse.
+        # An operator's default is sent even where the models list forgets it: refusing every Claude name is
+        # worse.
         model_id, effort = split_effort_suffix(target)
         hit = _Hit(provider, describe_model(model_id), ("it is not in the models list",), None, effort)
     key = "defaults.small-model" if is_small and defaults.small_model else "defaults.model"

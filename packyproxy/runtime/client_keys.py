@@ -1,7 +1,7 @@
 """Tell whether a key shown by a client is known here, in constant time.
 
-Every configured key is compared whatever the earlier comparisons said, and digests of equal length are compared, so
-neither a key's position nor its length shows in the time taken.
+Every configured key is compared whatever the earlier comparisons said, and digests of equal length are
+compared, so neither a key's position nor its length shows in the time taken.
 """
 
 import hashlib

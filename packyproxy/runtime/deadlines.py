@@ -1,7 +1,8 @@
 """Decide which time limit of an exchange falls due next (wire-mapping 0.5, 8.7).
 
-Pure: every time is an argument, in seconds of one monotonic clock. The shell around it (``runtime.watch``) keeps a
-single timer for the earliest moment, so the relay pays two attribute stores per upstream read and nothing more.
+Pure: every time is an argument, in seconds of one monotonic clock. The shell around it (``runtime.watch``)
+keeps a single timer for the earliest moment, so the relay pays two attribute stores per upstream read and
+nothing more.
 """
 
 from enum import Enum
@@ -39,7 +40,8 @@ class TimeLimits(Struct, frozen=True, kw_only=True):
 class Deadlines:
     """The clock readings of one exchange, and what follows from them.
 
-    Non-stream answers have neither a commit deadline nor keep-alives: nothing is written until they are whole.
+    Non-stream answers have neither a commit deadline nor keep-alives: nothing is written until they are
+    whole.
     """
 
     __slots__ = (

@@ -1,7 +1,7 @@
 """The client's side of a streamed answer: committed once, written in order, kept alive in between.
 
-Nothing is sent before the commit point (wire-mapping 0.5): the first content, or the commit deadline. Until then a
-failure can still become a real HTTP status.
+Nothing is sent before the commit point (wire-mapping 0.5): the first content, or the commit deadline. Until
+then a failure can still become a real HTTP status.
 """
 
 import asyncio

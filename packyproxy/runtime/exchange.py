@@ -1,7 +1,8 @@
 """One client request, from its body to the last byte of its answer (wire-mapping 0.5, 8).
 
-The loop is: translate for this attempt, try, and ask ``providers.repair`` what a failure means. All decisions are
-pure functions elsewhere; this file only carries them out and moves bytes. Nothing is retried once content was shown.
+The loop is: translate for this attempt, try, and ask ``providers.repair`` what a failure means. All decisions
+are pure functions elsewhere; this file only carries them out and moves bytes. Nothing is retried once content
+was shown.
 """
 
 import asyncio
@@ -98,7 +99,8 @@ class Exchange:
         except ClientLeft:
             self._outcome.client_left(is_stalled=False)
         finally:
-            # They know each other; untied, the exchange and its bodies go at once, not at the next cycle collection.
+            # They know each other; untied, the exchange and its bodies go at once, not at the next cycle
+            # collection.
             downstream.watch = None
             log_outcome(self._outcome, self._time(), is_wanted=self._snapshot.config.request_log)
 

@@ -1,7 +1,7 @@
 """What the log says of an exchange: ids, names, counts and times, never content and never keys.
 
-Every record carries its facts as attributes (``event`` and those beside it), so a JSON formatter can print them
-without parsing the text.
+Every record carries its facts as attributes (``event`` and those beside it), so a JSON formatter can print
+them without parsing the text.
 """
 
 import logging

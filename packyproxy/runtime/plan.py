@@ -1,7 +1,7 @@
 """What one client request means here: who serves it, as which model, in which session; and its translation.
 
-A plan is made once per request from its snapshot. It is translated anew for every attempt, because what may be sent
-depends on what the provider has refused so far.
+A plan is made once per request from its snapshot. It is translated anew for every attempt, because what may
+be sent depends on what the provider has refused so far.
 """
 
 from msgspec import Struct

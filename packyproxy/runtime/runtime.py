@@ -1,7 +1,7 @@
 """The running proxy: its snapshot, what it has learned, and the connections of each event loop.
 
-Construction is free: no I/O, no task, no connection. Connections belong to the event loop that opened them, so one
-runtime may serve several loops; whoever leaves its context closes those of the current loop.
+Construction is free: no I/O, no task, no connection. Connections belong to the event loop that opened them,
+so one runtime may serve several loops; whoever leaves its context closes those of the current loop.
 """
 
 import asyncio

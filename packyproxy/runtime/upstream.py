@@ -1,7 +1,8 @@
 """Talk to upstreams: the only module that imports an HTTP client.
 
-httpx is the interface, so callers may bring a client or a transport of their own; the engine under it is aiohttp,
-which moves the same bytes for a fraction of the CPU (docs/decisions/0003-http-client.md). Redirects are never
+httpx is the interface, so callers may bring a client or a transport of their own; the engine under it is
+aiohttp, which moves the same bytes for a fraction of the CPU (docs/decisions/0003-http-client.md). Redirects
+are never
 followed: the provider's key would travel with them. Foreign exceptions are mapped here, once.
 """
 
@@ -151,7 +152,8 @@ class UpstreamResponse:
     async def read_error_body(self) -> bytes:
         """Read a refusal's body, as far as any refusal goes (256 KiB).
 
-        A broken connection ends it early, and so does one that falls silent for longer than a client should wait.
+        A broken connection ends it early, and so does one that falls silent for longer than a client should
+        wait.
         """
         body = bytearray()
         try:

@@ -1,8 +1,9 @@
 """Watch over one exchange: its time limits and the client's presence, with one timer and one task.
 
-``send`` does not fail after the client has left (measured on hypercorn, uvicorn and granian), so a task of its own
-waits for the disconnect. Whatever ends an exchange from outside cancels the relaying task, but only inside an
-``abortable()`` block, where the cancellation turns into :class:`Aborted`; foreign cancellations pass untouched.
+``send`` does not fail after the client has left (measured on hypercorn, uvicorn and granian), so a task of
+its own waits for the disconnect. Whatever ends an exchange from outside cancels the relaying task, but only
+inside an ``abortable()`` block, where the cancellation turns into :class:`Aborted`; foreign cancellations
+pass untouched.
 """
 
 import asyncio
@@ -111,8 +112,8 @@ class Watch:
             self._abort(Due.CLIENT_GONE)
 
     def _sleep_until(self, at: float) -> None:
-        # A limit that starts to run later than this cannot fall due before the next look, so nobody has to move the
-        # timer when a read, a write or an attempt begins.
+        # A limit that starts to run later than this cannot fall due before the next look, so nobody has to
+        # move the timer when a read, a write or an attempt begins.
         self._timer = self._loop.call_at(min(at, self._loop.time() + self._longest_sleep), self._tick)
 
     def _tick(self) -> None:

@@ -1,8 +1,8 @@
 """The opaque ``encrypted_content`` of reasoning items, as a fake upstream issues and checks it.
 
 A value is bound to the identity that issued it, as the real one is bound to an organisation. The value of
-``response.output_item.added`` differs from that of ``.done`` and is refused when it is sent back: only the latter is
-complete. Nothing is encrypted; the value carries the item id under a MAC.
+``response.output_item.added`` differs from that of ``.done`` and is refused when it is sent back: only the
+latter is complete. Nothing is encrypted; the value carries the item id under a MAC.
 """
 
 import hashlib

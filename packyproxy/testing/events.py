@@ -1,8 +1,8 @@
 """Writes the events of the Responses API for a scripted turn, as the real API writes them.
 
-Order, keys and key order follow recorded streams: ``created``, ``in_progress``, then per output item ``added``, its
-parts and deltas, ``done``, and the terminal event with the whole response. Ids, obfuscation and text pieces are
-deterministic, so that one script always gives the same stream.
+Order, keys and key order follow recorded streams: ``created``, ``in_progress``, then per output item
+``added``, its parts and deltas, ``done``, and the terminal event with the whole response. Ids, obfuscation
+and text pieces are deterministic, so that one script always gives the same stream.
 """
 
 import hashlib

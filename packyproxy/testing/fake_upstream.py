@@ -1,8 +1,8 @@
 """A Responses API upstream that answers from a script, as an ASGI app.
 
-It behaves as a codex relay does towards a client: it refuses what the real API refuses, streams what it streams, and
-keeps what it received for the test to look at. Run it in-process with ``StreamingASGITransport`` or under any ASGI
-server. It never sleeps.
+It behaves as a codex relay does towards a client: it refuses what the real API refuses, streams what it
+streams, and keeps what it received for the test to look at. Run it in-process with ``StreamingASGITransport``
+or under any ASGI server. It never sleeps.
 """
 
 import asyncio
@@ -42,13 +42,15 @@ _encode = msgspec.json.Encoder().encode
 class FakeUpstream:
     """Answer ``POST .../responses`` from a script, and ``GET .../models``, under any prefix.
 
-    ``FakeUpstream("Hello")`` always says hello; ``FakeUpstream([Turn(calls=[Call("ls")]), "Done."])`` calls a tool
-    first; without a script it repeats what the user said. Requests that are refused use up no turn.
+    ``FakeUpstream("Hello")`` always says hello; ``FakeUpstream([Turn(calls=[Call("ls")]), "Done."])`` calls a
+    tool first; without a script it repeats what the user said. Requests that are refused use up no turn.
 
     Args:
         script: the answers.
-        mode: ``codex`` accepts what the codex back end accepts, in its error shapes; ``platform`` is the public API.
-        when_exhausted: what follows the last answer of a sequence: that answer again, the user's words, or a 500.
+        mode: ``codex`` accepts what the codex back end accepts, in its error shapes; ``platform`` is the
+            public API.
+        when_exhausted: what follows the last answer of a sequence: that answer again, the user's words, or a
+            500.
         api_key: the bearer token to insist on; None admits anyone.
         models: the models that exist; None means any.
         efforts: allowed ``reasoning.effort`` values per model, over the built-in table.

@@ -1,8 +1,8 @@
 """What a fake upstream does wrong: whole HTTP answers that are errors, and streams that break.
 
-Use the constructors of `Fault`. Bodies have the shapes of the real API and of codex relays; a fault that breaks a
-stream carries the turn that it breaks. Nothing here sleeps: a stall lasts until the test releases it or the client
-leaves.
+Use the constructors of `Fault`. Bodies have the shapes of the real API and of codex relays; a fault that
+breaks a stream carries the turn that it breaks. Nothing here sleeps: a stall lasts until the test releases it
+or the client leaves.
 """
 
 from collections.abc import Mapping, Sequence

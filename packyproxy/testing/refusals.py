@@ -1,7 +1,7 @@
 """The words in which the Responses API refuses a request.
 
-Checks raise `Refused`; `validation.check_request` turns it into the answer. Texts and codes follow public reports of
-the real ones.
+Checks raise `Refused`; `validation.check_request` turns it into the answer. Texts and codes follow public
+reports of the real ones.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,8 @@
 """What a fake upstream answers: turns, made of output items.
 
-A `Turn` says what the model "did"; `events` turns it into the events of the real API. The short form names the usual
-parts (``Turn("Hi")``, ``Turn(calls=[Call("Read", {...})])``) and sends them in the order a model does: reasoning, web
-searches, message, calls. ``output`` gives any other order.
+A `Turn` says what the model "did"; `events` turns it into the events of the real API. The short form names
+the usual parts (``Turn("Hi")``, ``Turn(calls=[Call("Read", {...})])``) and sends them in the order a model
+does: reasoning, web searches, message, calls. ``output`` gives any other order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -121,8 +121,8 @@ class Framing(Struct, frozen=True, kw_only=True):
 class Turn(Struct, frozen=True):
     """One answer of the model.
 
-    ``text`` as a list gives several messages. ``output`` replaces ``text``, ``reasoning``, ``searches``, ``refusal``
-    and ``calls``, and keeps its own order.
+    ``text`` as a list gives several messages. ``output`` replaces ``text``, ``reasoning``, ``searches``,
+    ``refusal`` and ``calls``, and keeps its own order.
     """
 
     text: str | Sequence[str] = ""

@@ -1,10 +1,11 @@
 """An HTTP client transport that runs an ASGI app in-process and streams its answer while it is produced.
 
-``httpx.ASGITransport`` collects the whole body first, so nothing about a stream (order in time, backpressure, a client
-that leaves) can be tested with it. Here the app runs in a task of its own and the two sides meet in one bounded buffer,
-as they would on a socket. What a server does, this does: after the client left, ``receive()`` answers
-``http.disconnect`` and ``send()`` returns without effect; an app that returns early cuts the connection.
-Exceptions of the app reach the client unchanged. Works with clients of ``httpx`` and of its continuation ``httpx2``.
+``httpx.ASGITransport`` collects the whole body first, so nothing about a stream (order in time, backpressure,
+a client that leaves) can be tested with it. Here the app runs in a task of its own and the two sides meet in
+one bounded buffer, as they would on a socket. What a server does, this does: after the client left,
+``receive()`` answers ``http.disconnect`` and ``send()`` returns without effect; an app that returns early
+cuts the connection. Exceptions of the app reach the client unchanged. Works with clients of ``httpx`` and of
+its continuation ``httpx2``.
 """
 
 import asyncio
@@ -31,9 +32,9 @@ _DEFAULT_BUFFER_BYTES = 64 * 1024
 class StreamingASGITransport(httpx.AsyncBaseTransport):
     """Serve a client's requests with an ASGI app, without sockets.
 
-    ``httpx.AsyncClient(transport=StreamingASGITransport(app), base_url="http://test")``. The app's lifespan is not run.
-    The client's read timeout counts time without a byte from the app. ``aclose`` ends apps that are still running, and
-    raises the first exception that an app met after its client had left.
+    ``httpx.AsyncClient(transport=StreamingASGITransport(app), base_url="http://test")``. The app's lifespan
+    is not run. The client's read timeout counts time without a byte from the app. ``aclose`` ends apps that
+    are still running, and raises the first exception that an app met after its client had left.
 
     Args:
         app: the ASGI app.

@@ -1,7 +1,7 @@
 """Says no to what the real API says no to, in its words.
 
-``codex`` mode adds the narrower rules of the codex back end, which it states as ``{"detail": ...}``; everything behind
-them is the public API's own ``{"error": {...}}``.
+``codex`` mode adds the narrower rules of the codex back end, which it states as ``{"detail": ...}``;
+everything behind them is the public API's own ``{"error": {...}}``.
 """
 
 import re

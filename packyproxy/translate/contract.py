@@ -1,8 +1,9 @@
 """What every client protocol provides, and what passes between the translation and its surroundings.
 
-A client protocol is one folder beside this file and one line in ``translate/__init__.py``. It turns a client request
-into a Responses request for one *target* (an attempt at one provider), and the upstream's events into client bytes.
-Everything here is pure: ids and facts about the provider come in as arguments, and nothing is logged.
+A client protocol is one folder beside this file and one line in ``translate/__init__.py``. It turns a client
+request into a Responses request for one *target* (an attempt at one provider), and the upstream's events into
+client bytes. Everything here is pure: ids and facts about the provider come in as arguments, and nothing is
+logged.
 """
 
 from collections.abc import Callable, Mapping
@@ -154,7 +155,8 @@ class ClientRequest(Protocol):
 class StreamWriter(Protocol):
     """Turns the events of one upstream stream into the client's frames; one object per attempt.
 
-    Each method returns the bytes to write now, ``b""`` for none. After ``is_finished`` nothing more is returned.
+    Each method returns the bytes to write now, ``b""`` for none. After ``is_finished`` nothing more is
+    returned.
     """
 
     @property

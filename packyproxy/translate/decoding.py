@@ -1,7 +1,7 @@
 """From a client's bytes to structs, with errors that name the exact field and quote nothing (wire-mapping 0.6, 8.1).
 
-A body is checked for UTF-8 once; ``Raw`` parts cut out of it are decoded later by ``decode_part``, which needs to know
-where the part stood.
+A body is checked for UTF-8 once; ``Raw`` parts cut out of it are decoded later by ``decode_part``, which
+needs to know where the part stood.
 """
 
 import re
@@ -16,8 +16,8 @@ __all__ = ["decode_body", "decode_part", "require_text", "safe_name", "too_deep"
 
 _T = TypeVar("_T")
 
-# Either what is sound, as much of it as there is, or one lone surrogate. Escapes are taken whole, so that the second
-# half of ``\\\\`` never begins another one.
+# Either what is sound, as much of it as there is, or one lone surrogate. Escapes are taken whole, so that the
+# second half of ``\\\\`` never begins another one.
 _SOUND_OR_LONE = re.compile(
     rb"(?P<sound>(?:[^\\]++|\\[^u]|\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])))++)"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
@@ -43,8 +43,8 @@ def safe_name(text: str) -> str:
 def decode_body(decoder: json.Decoder[_T], body: bytes) -> _T:
     r"""Decode a whole request body.
 
-    Lone surrogate escapes (``\ud83d`` without its other half) become U+FFFD: programs that cut texts make them, and one
-    in a history would otherwise end the session.
+    Lone surrogate escapes (``\ud83d`` without its other half) become U+FFFD: programs that cut texts make
+    them, and one in a history would otherwise end the session.
 
     Raises:
         InvalidRequest: the body is not UTF-8, not JSON, not an object, or a field has the wrong type.

@@ -93,8 +93,8 @@ def clamp_effort(effort: str, allowed: tuple[str, ...]) -> str:
 def searching_effort(effort: str | None, allowed: tuple[str, ...]) -> str | None:
     """Raise ``minimal`` to ``low`` for a request with a web search: upstreams refuse the pair with a 400.
 
-    "The following tools cannot be used with reasoning.effort 'minimal': web_search" (openai/codex issue 3559, read
-    2026-11-21). Claude Code's searches say ``thinking: disabled``, which is ``minimal`` on gpt-5.
+    "The following tools cannot be used with reasoning.effort 'minimal': web_search" (openai/codex issue 3559,
+    read 2026-11-21). Claude Code's searches say ``thinking: disabled``, which is ``minimal`` on gpt-5.
     """
     return "low" if effort == "minimal" and "low" in allowed else effort
 

@@ -1,8 +1,8 @@
 """Recognise an upstream's error and read the numbers in it (wire-mapping 0.2, 8.3, 8.4, 8.5).
 
-Asked in this order, whatever the HTTP status: a code or type that names one row, the text, a type that only names a
-family of errors, the status. Family names (``rate_limit_error``) come after the text because relays put them on
-everything; the types ``server_error`` and ``invalid_request_error`` say less than any status.
+Asked in this order, whatever the HTTP status: a code or type that names one row, the text, a type that only
+names a family of errors, the status. Family names (``rate_limit_error``) come after the text because relays
+put them on everything; the types ``server_error`` and ``invalid_request_error`` say less than any status.
 """
 
 import re
@@ -322,7 +322,8 @@ def reset_time(headers: Mapping[str, str], error: UpstreamError, *, is_limit: bo
     Args:
         headers: lower-case names.
         error: the body as read.
-        is_limit: the failure is a quota or rate limit; only then the ``x-codex-*`` windows and the text count.
+        is_limit: the failure is a quota or rate limit; only then the ``x-codex-*`` windows and the text
+            count.
     """
     for reset in (_from_retry_after(headers), _moment(error.resets_at), _span(error.resets_in_seconds)):
         if reset is not None:

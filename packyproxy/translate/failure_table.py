@@ -1,7 +1,8 @@
 """What follows from each kind of upstream failure, as one table (wire-mapping 8.3).
 
-Retrying and failing over are for the time before first content only. A kind that has a repair of its own (reasoning,
-instructions, effort, an optional parameter) repeats nothing by this table: ``providers.repair`` mends and resends.
+Retrying and failing over are for the time before first content only. A kind that has a repair of its own
+(reasoning, instructions, effort, an optional parameter) repeats nothing by this table: ``providers.repair``
+mends and resends.
 """
 
 from collections.abc import Mapping

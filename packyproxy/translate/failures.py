@@ -1,7 +1,7 @@
 """From an upstream's signal to a :class:`Failure`, and from that to what each family of clients is told.
 
-Implements wire-mapping 8.1 and 8.3-8.6; :mod:`.failure_signals` recognises, :mod:`.failure_table` holds the rows. No
-clock is read: the current time is an argument wherever a moment and a span have to meet.
+Implements wire-mapping 8.1 and 8.3-8.6; :mod:`.failure_signals` recognises, :mod:`.failure_table` holds the
+rows. No clock is read: the current time is an argument wherever a moment and a span have to meet.
 """
 
 from collections.abc import Mapping, Sequence
@@ -142,7 +142,8 @@ def error_response(
         context_window: the model's, used likewise.
         max_tokens: the client's limit of the answer, if it has one.
         max_tokens_was_sent: the upstream was given that limit, so it may have counted it.
-        in_stream: the status line is spent; the error type is then one that clients retry on (wire-mapping 8.6).
+        in_stream: the status line is spent; the error type is then one that clients retry on (wire-mapping
+            8.6).
     """
     rule = FAILURES[failure.kind]
     wait = wait_seconds(failure, now)
@@ -259,8 +260,8 @@ def _quota_message(failure: Failure, provider: str | None, now: float) -> str:
 def _overflow_message(failure: Failure, estimate: int, context_window: int, max_tokens: int | None) -> str:
     """Write the sentence that Claude Code reads the numbers from (wire-mapping 8.4).
 
-    ``max_tokens`` is None unless the upstream counted it. The sentence with it makes Claude Code lower it, which
-    helps only while the input alone would fit.
+    ``max_tokens`` is None unless the upstream counted it. The sentence with it makes Claude Code lower it,
+    which helps only while the input alone would fit.
     """
     limit = failure.tokens_limit or context_window
     tokens = failure.tokens or estimate

@@ -1,7 +1,7 @@
 """What images and documents cost in tokens, from their first bytes (wire-mapping 9).
 
-Media arrive as ``data:`` URLs or plain URLs, kept as JSON string literals. Nothing is validated: what cannot be read
-counts as the table's "unknown".
+Media arrive as ``data:`` URLs or plain URLs, kept as JSON string literals. Nothing is validated: what cannot
+be read counts as the table's "unknown".
 """
 
 import re

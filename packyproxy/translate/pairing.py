@@ -1,7 +1,7 @@
 """Repairs that make a list of items legal for the upstream (wire-mapping 1.5.1, 2.4).
 
-Clients cut, merge and resend histories; an upstream that refuses one would refuse the session for ever. So defects are
-mended, not refused. A well-formed list comes back as it was.
+Clients cut, merge and resend histories; an upstream that refuses one would refuse the session for ever. So
+defects are mended, not refused. A well-formed list comes back as it was.
 """
 
 from collections import defaultdict, deque

@@ -1,7 +1,8 @@
 """Signatures that carry encrypted reasoning to the client and back (wire-mapping 2.2-2.4).
 
-``pp1.<scope>.<id>.<enc>``, plain text. The scope says which provider and model can decrypt the content, so that a
-failover drops what the next provider cannot read. There is no MAC: a client can only hurt its own request.
+``pp1.<scope>.<id>.<enc>``, plain text. The scope says which provider and model can decrypt the content, so
+that a failover drops what the next provider cannot read. There is no MAC: a client can only hurt its own
+request.
 """
 
 import re

@@ -32,7 +32,8 @@ def session_key(
         body_hint: a session id found in the body.
         key_id: names the client key, never the key itself.
         model: the upstream's model id.
-        opening: gives the instructions and the first user text; called only when nothing else names the session.
+        opening: gives the instructions and the first user text; called only when nothing else names the
+            session.
         cache_key_hint: a ``prompt_cache_key`` that the client sent.
     """
     named = headers.get(_SURE_HEADER) or body_hint

@@ -1,11 +1,12 @@
 r"""The local token estimate of a translated request (wire-mapping 9), and its correction from real usage.
 
-A heuristic on the bytes of the JSON string literals; no tokenizer. It errs high, because Claude Code compacts its
-history when the estimate nears the window, and a compaction too early is cheaper than a refused request.
+A heuristic on the bytes of the JSON string literals; no tokenizer. It errs high, because Claude Code compacts
+its history when the estimate nears the window, and a compaction too early is cheaper than a refused request.
 
-Tokens per character, chosen for o200k_base on the side of too many: one byte in UTF-8 (English, code) 1/3.2; two
-(accents, Cyrillic, Greek, Arabic, Hebrew) 0.5, running text being 0.3-0.45; three (Chinese, Japanese, Korean, Indic)
-0.9, running text being 0.4-0.8; four (emoji, rare signs) 2.5. A ``\uXXXX`` escape counts like three bytes.
+Tokens per character, chosen for o200k_base on the side of too many: one byte in UTF-8 (English, code) 1/3.2;
+two (accents, Cyrillic, Greek, Arabic, Hebrew) 0.5, running text being 0.3-0.45; three (Chinese, Japanese,
+Korean, Indic) 0.9, running text being 0.4-0.8; four (emoji, rare signs) 2.5. A ``\uXXXX`` escape counts like
+three bytes.
 """
 
 from math import ceil
@@ -90,7 +91,8 @@ def _tokens(data: bytes, length: int) -> int:
         wide = two * _TWO_BYTES + three * _THREE_BYTES + four * _FOUR_BYTES
     escapes = data.count(b"\\")
     if escapes * _DENSE > len(data):
-        # A pair of backslashes is one escape. Looked for only here: finding two bytes costs more than all the rest.
+        # A pair of backslashes is one escape. Looked for only here: finding two bytes costs more than all the
+        # rest.
         escapes -= data.count(b"\\\\")
         unicode_escapes = data.count(b"\\u")
         length -= 5 * unicode_escapes

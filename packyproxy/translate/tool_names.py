@@ -54,8 +54,8 @@ def _shorten(name: str, digits: int) -> str:
 class ToolNames:
     """The tool names of one request: the client's to the upstream's, and the way back.
 
-    All names of the request must be given at once, because a literal name that equals the mapping of another one
-    changes that other's mapping.
+    All names of the request must be given at once, because a literal name that equals the mapping of another
+    one changes that other's mapping.
     """
 
     def __init__(self, names: Iterable[str]) -> None:

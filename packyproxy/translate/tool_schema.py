@@ -1,7 +1,7 @@
 """JSON schemas of tools, changed as little as the upstream needs (wire-mapping 1.7, 1.8).
 
-Schemas are ``Raw``: key order, numbers and escapes stay as the client wrote them, and most schemas are returned as the
-very bytes that came in, so the upstream's cached prefix holds from turn to turn.
+Schemas are ``Raw``: key order, numbers and escapes stay as the client wrote them, and most schemas are
+returned as the very bytes that came in, so the upstream's cached prefix holds from turn to turn.
 """
 
 from collections.abc import Iterable, Iterator
@@ -44,8 +44,8 @@ def _begins(value: Raw) -> int:
 def normalise_schema(schema: Raw | UnsetType, description: Raw) -> tuple[Raw, Raw]:
     """Make a schema one that the upstream takes; return it with the tool's description.
 
-    A null where the root needs a value counts as missing. The description grows by one sentence when the root had a
-    keyword that the upstream refuses there.
+    A null where the root needs a value counts as missing. The description grows by one sentence when the root
+    had a keyword that the upstream refuses there.
     """
     if isinstance(schema, UnsetType) or _begins(schema) != _OPEN_OBJECT:
         return _EMPTY_SCHEMA, description

@@ -1,8 +1,8 @@
 """Undoes HTTP content-encodings without trusting their input (wire-mapping 0.4, 0.6).
 
-gzip, deflate (with and without the zlib wrapper, as both are sent under that name), br and zstd, also several in one
-header. Output comes in pieces of at most `PIECE_BYTES`, so that a few bytes cannot make gigabytes: callers stop when
-they have had enough. The brotli and zstd libraries are imported when they are first needed.
+gzip, deflate (with and without the zlib wrapper, as both are sent under that name), br and zstd, also several
+in one header. Output comes in pieces of at most `PIECE_BYTES`, so that a few bytes cannot make gigabytes:
+callers stop when they have had enough. The brotli and zstd libraries are imported when they are first needed.
 """
 
 import sys
@@ -74,8 +74,8 @@ class Decompressor:
     """Decompress a body that arrives in chunks.
 
     Args:
-        encoding: the value of the content-encoding header: names separated by commas, in the order they were applied.
-            Empty or ``identity`` passes everything through.
+        encoding: the value of the content-encoding header: names separated by commas, in the order they were
+            applied. Empty or ``identity`` passes everything through.
         allowed: the encodings to accept.
 
     Raises:
@@ -263,7 +263,8 @@ class _Brotli:
 
     @property
     def has_more(self) -> bool:
-        # can_accept_more_data() says yes while output is still held (measured, brotli 1.2.1): ask until none comes.
+        # can_accept_more_data() says yes while output is still held (measured, brotli 1.2.1): ask until none
+        # comes.
         return self._gave_output and not self._decoder.is_finished()
 
     @property
@@ -273,7 +274,8 @@ class _Brotli:
     def step(self, data: bytes) -> bytes:
         self._was_fed = self._was_fed or bool(data)
         try:
-            # The library ends a piece at the first of its own blocks (32 KiB, then larger) that passes the limit.
+            # The library ends a piece at the first of its own blocks (32 KiB, then larger) that passes the
+            # limit.
             output: bytes = self._decoder.process(data, output_buffer_limit=PIECE_BYTES // 4)
         except self._error as error:
             raise CorruptBody(_DAMAGED) from error

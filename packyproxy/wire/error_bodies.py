@@ -1,8 +1,8 @@
 """Read the error body of an upstream and write the two error shapes that clients know (wire-mapping 8.1, 8.2).
 
 Upstream errors come in every form a relay has thought of, so reading never fails: any bytes give an
-:class:`UpstreamError`, at worst an empty one. Its text is one printable line of at most 1000 characters in which keys
-and tokens are masked; codes and parameter paths are kept only when they look like such.
+:class:`UpstreamError`, at worst an empty one. Its text is one printable line of at most 1000 characters in
+which keys and tokens are masked; codes and parameter paths are kept only when they look like such.
 """
 
 import json
@@ -72,8 +72,8 @@ class UpstreamError(Struct, frozen=True, kw_only=True):
 def read_error(body: bytes, *, secrets: Sequence[str] = ()) -> UpstreamError:
     """Read any error body or error event (wire-mapping 8.2).
 
-    The first form that matches wins: an ``error`` object (also inside ``response``), an ``error`` string, a ``detail``
-    string or list, a flat ``message``, HTML with its title, plain text. Nothing is ever raised.
+    The first form that matches wins: an ``error`` object (also inside ``response``), an ``error`` string, a
+    ``detail`` string or list, a flat ``message``, HTML with its title, plain text. Nothing is ever raised.
 
     Args:
         body: the decompressed body of an HTTP answer, the ``data`` of an event, or a bare error object.
@@ -160,8 +160,8 @@ def _decode(body: bytes) -> object:
         return cast("object", msgspec.json.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    # The strict decoder refuses lone surrogate escapes and bad UTF-8; the code and the reset time beside a damaged
-    # text are worth a second look.
+    # The strict decoder refuses lone surrogate escapes and bad UTF-8; the code and the reset time beside a
+    # damaged text are worth a second look.
     try:
         return cast("object", json.loads(body.decode(errors="replace"), strict=False))
     except (ValueError, RecursionError):

@@ -1,8 +1,9 @@
 """JSON string literals kept as the bytes they arrived in.
 
-A literal is a ``Raw`` that holds one valid JSON string with its quotes. Texts travel from the client's body to the
-upstream's body in this form, so long histories are copied instead of being decoded and encoded again, and escapes
-stay as the client wrote them. Nothing here checks validity: the decoder that cut the literal out of a body did.
+A literal is a ``Raw`` that holds one valid JSON string with its quotes. Texts travel from the client's body
+to the upstream's body in this form, so long histories are copied instead of being decoded and encoded again,
+and escapes stay as the client wrote them. Nothing here checks validity: the decoder that cut the literal out
+of a body did.
 """
 
 import re
@@ -34,8 +35,8 @@ _decode = json.Decoder(str).decode
 _BLANK_START = re.compile(rb"(?:[ ]++|\\[nrtf]|\\u0020)*+")
 # What may be Unicode white space further on: only then is the text decoded to ask Python.
 _MAY_BE_BLANK = re.compile(rb"(?:[ \x80-\xff0-9A-Fa-f]++|\\[nrtfu])*+")
-# Runs of escaped characters from U+007F on, and runs of everything else: the second half of an escaped backslash begins
-# no escape, so none may be skipped.
+# Runs of escaped characters from U+007F on, and runs of everything else: the second half of an escaped
+# backslash begins no escape, so none may be skipped.
 _WIDE_OR_NOT = re.compile(
     r"(?P<wide>(?:\\u(?!00(?:[0-6]|7[^fF]))[0-9A-Fa-f]{4})++)|(?:[^\\]++|\\[^u]|\\u00(?:[0-6].|7[^fF]))++"
 )
@@ -91,7 +92,8 @@ def begins_with(literal: Raw, prefix: bytes) -> bool:
 def compact(value: Raw) -> str:
     r"""Write a JSON value without white space; its keys and numbers stay as they are, in their order.
 
-    Characters from U+007F on lose their escapes (``\u00e9``): the text is for a model to read, and clients differ.
+    Characters from U+007F on lose their escapes (``\u00e9``): the text is for a model to read, and clients
+    differ.
     """
     text = json.format(bytes(value), indent=-1).decode()
     if "\\u" not in text:

@@ -1,8 +1,8 @@
 """The Messages request as clients send it: structs named after the documented fields.
 
-Only what the translation reads is declared; msgspec skips the rest. Texts, schemas and tool inputs stay ``Raw``, and
-so does every field that must not be type-checked because the request only loses it. Blocks are told apart by ``type``;
-one that is not declared here is unknown, and the translation decides what that means.
+Only what the translation reads is declared; msgspec skips the rest. Texts, schemas and tool inputs stay
+``Raw``, and so does every field that must not be type-checked because the request only loses it. Blocks are
+told apart by ``type``; one that is not declared here is unknown, and the translation decides what that means.
 """
 
 from msgspec import UNSET, Raw, Struct, UnsetType

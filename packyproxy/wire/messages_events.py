@@ -1,7 +1,7 @@
 """The answer half of the Messages protocol: the message, its blocks and usage, and the events of its stream.
 
-Field names and order are the protocol's own. Optional members are ``UNSET`` when the stream did not carry them, so a
-folded answer has exactly the keys its stream had.
+Field names and order are the protocol's own. Optional members are ``UNSET`` when the stream did not carry
+them, so a folded answer has exactly the keys its stream had.
 """
 
 from typing import Literal, TypeAlias

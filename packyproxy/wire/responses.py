@@ -1,7 +1,7 @@
 """The Responses request that goes upstream: structs in the key order of wire-mapping 1.1, and its encoder.
 
-Every text that came from the client is a JSON string literal kept as ``Raw`` (see ``wire.json_text``): it is copied,
-never decoded and encoded again. What a request does not carry is ``UNSET``, so the key is absent.
+Every text that came from the client is a JSON string literal kept as ``Raw`` (see ``wire.json_text``): it is
+copied, never decoded and encoded again. What a request does not carry is ``UNSET``, so the key is absent.
 """
 
 from typing import Literal

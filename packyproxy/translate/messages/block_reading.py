@@ -1,7 +1,7 @@
 """Content arrays to blocks: one fast decode, and a slow walk only when something in the array is not known.
 
-An unknown ``type`` is refused on the user's side, where content would be lost, and skipped on the assistant's, where an
-old history must stay replayable (wire-mapping 1.5).
+An unknown ``type`` is refused on the user's side, where content would be lost, and skipped on the
+assistant's, where an old history must stay replayable (wire-mapping 1.5).
 """
 
 from types import UnionType
@@ -48,7 +48,8 @@ class BlockReader(Generic[_T]):
             skipped: takes the types of unknown blocks, which are then left out; None refuses them.
 
         Raises:
-            InvalidRequest: not an array, a field has the wrong type, or an unknown block was not to be skipped.
+            InvalidRequest: not an array, a field has the wrong type, or an unknown block was not to be
+                skipped.
         """
         try:
             return self._decode_all.decode(content)

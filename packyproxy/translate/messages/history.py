@@ -1,7 +1,7 @@
 """Turns to items, in order (wire-mapping 1.4, 1.5, 2.4, 2.6).
 
-A run of texts and media of one message becomes one ``message`` item; a block with an item of its own closes the run.
-Messages are never merged, so a longer history begins with the same bytes as the shorter one did.
+A run of texts and media of one message becomes one ``message`` item; a block with an item of its own closes
+the run. Messages are never merged, so a longer history begins with the same bytes as the shorter one did.
 """
 
 import re

@@ -1,7 +1,7 @@
 """A Messages request, read and translated: top-level fields and what binds the parts together (wire-mapping 1.1-1.9).
 
-``read`` refuses what no provider could be given and decodes the history once; ``to_responses`` is pure and runs once
-per attempt, because what a provider can read and takes differs from one to the next.
+``read`` refuses what no provider could be given and decodes the history once; ``to_responses`` is pure and
+runs once per attempt, because what a provider can read and takes differs from one to the next.
 """
 
 import re
@@ -97,7 +97,8 @@ def read(body: bytes, *, counting: bool = False, memory: ToolMemory | None = Non
         memory: of tool lists read before.
 
     Raises:
-        InvalidRequest: the body is not JSON, a field is wrong, or the request asks for what this gateway cannot do.
+        InvalidRequest: the body is not JSON, a field is wrong, or the request asks for what this gateway
+            cannot do.
     """
     try:
         return _read(decode_body(_BODY, body), memory or ToolMemory(), counting=counting)

@@ -1,7 +1,7 @@
 """Tools that a Messages server once ran, retold as text (wire-mapping 1.5).
 
-The upstream cannot have run them, so their calls and results become what the assistant said. Nothing encoded, such as
-encrypted content or base64 payloads, is told.
+The upstream cannot have run them, so their calls and results become what the assistant said. Nothing encoded,
+such as encrypted content or base64 payloads, is told.
 """
 
 from collections.abc import Iterator, Sequence

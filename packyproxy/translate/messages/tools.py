@@ -1,7 +1,7 @@
 """The tool list and the choice of a tool (wire-mapping 1.7, 1.8).
 
-Entries keep their order, and translating one depends on its own bytes alone, so equal lists give equal bytes. Deferred
-tools appear once the conversation has brought them up.
+Entries keep their order, and translating one depends on its own bytes alone, so equal lists give equal bytes.
+Deferred tools appear once the conversation has brought them up.
 """
 
 from collections.abc import Iterable
