@@ -25,7 +25,7 @@ from packyproxy.wire.responses_events import (
     decode_event,
     mend_json,
 )
-from packyproxy.wire.responses_output import read_fields, read_response
+from packyproxy.wire.responses_output import AcceptedResponse, read_fields, read_item, read_response
 from packyproxy.wire.sse import BOM, MAX_FRAME_BYTES, FrameDecoder
 
 __all__ = ["Transcoder"]
@@ -199,11 +199,11 @@ class Transcoder:
         ending = _ENDINGS.get(response.status or "completed")
         if ending is None:
             return b""
-        raw = Raw(document)
-        events: list[ResponsesEvent] = [Created(response=raw)]
-        for index, item in enumerate(response.output):
+        accepted = AcceptedResponse(service_tier=response.service_tier)
+        events: list[ResponsesEvent] = [Created(response=accepted)]
+        for index, item in enumerate(map(read_item, response.output)):
             events += [ItemAdded(output_index=index, item=item), ItemDone(output_index=index, item=item)]
-        events.append(ending(response=raw))
+        events.append(ending(response=response))
         out = b"".join(map(self._writer.event, events))
         self._is_over = self._writer.is_finished or self._writer.failure is not None
         return self._begun(out)

@@ -2,7 +2,7 @@
 
 Upstreams differ and grow, so reading is forgiving: every field is optional, a field of the wrong type counts as
 missing, and no event type can make decoding fail. Text stays a ``Raw`` JSON string literal, because what is only
-forwarded need not be unescaped. Items stay ``Raw`` until ``read_item``, as their types are open-ended too.
+forwarded need not be unescaped.
 
 ``NoEffect`` covers the types that mean nothing to a translation; ``UnknownEvent`` and ``UnparsableEvent`` are told
 apart from it because they deserve a log line.
@@ -15,7 +15,16 @@ from typing import ClassVar, TypeAlias, Union, cast
 import msgspec
 from msgspec import Raw, Struct, defstruct
 
-from packyproxy.wire.responses_output import UNREADABLE, Usage, read_fields, salvage
+from packyproxy.wire.responses_output import (
+    UNREADABLE,
+    AcceptedResponse,
+    ContentPart,
+    OutputItem,
+    ResponseObject,
+    Usage,
+    read_fields,
+    salvage,
+)
 
 __all__ = [
     "AnnotationAdded",
@@ -62,15 +71,17 @@ class _Event(Struct, tag_field="type"):
     """What tells events apart on the wire."""
 
 
-class _LifeCycle(_Event):
-    response: Raw = _NULL
-
-
-class Created(_LifeCycle, tag="response.created"):
+class Created(_Event, tag="response.created"):
     """The upstream has accepted the request."""
 
+    response: AcceptedResponse = AcceptedResponse()
 
-class Completed(_LifeCycle, tag="response.completed"):
+
+class _Ending(_Event):
+    response: ResponseObject = ResponseObject()
+
+
+class Completed(_Ending, tag="response.completed"):
     """The answer is whole."""
 
 
@@ -78,15 +89,15 @@ class CompletedAlias(Completed, tag="response.done"):
     """The older name of ``response.completed``."""
 
 
-class Incomplete(_LifeCycle, tag="response.incomplete"):
+class Incomplete(_Ending, tag="response.incomplete"):
     """The answer ended early for a stated reason."""
 
 
-class Failed(_LifeCycle, tag="response.failed"):
+class Failed(_Ending, tag="response.failed"):
     """The upstream gave up."""
 
 
-class Cancelled(_LifeCycle, tag="response.cancelled"):
+class Cancelled(_Ending, tag="response.cancelled"):
     """Somebody upstream cancelled the response."""
 
 
@@ -139,14 +150,14 @@ class ItemAdded(_Event, tag="response.output_item.added"):
     """An item begins."""
 
     output_index: int | None = None
-    item: Raw = _NULL
+    item: OutputItem = OutputItem()
 
 
 class ItemDone(_Event, tag="response.output_item.done"):
     """An item is whole; ``item`` is authoritative."""
 
     output_index: int | None = None
-    item: Raw = _NULL
+    item: OutputItem = OutputItem()
 
 
 class _ContentEvent(_ItemEvent):
@@ -156,7 +167,7 @@ class _ContentEvent(_ItemEvent):
 class ContentPartDone(_ContentEvent, tag="response.content_part.done"):
     """A content part is whole."""
 
-    part: Raw = _NULL
+    part: ContentPart = ContentPart()
 
 
 class TextDelta(_ContentEvent, tag="response.output_text.delta"):
@@ -390,7 +401,8 @@ def decode_event(data: bytes) -> ResponsesEvent:
     try:
         return _EVENT.decode(data)
     except msgspec.ValidationError:
-        return _decode_oddity(data)
+        # JSON that is odd in its beginning may still turn out broken further on.
+        return _decode_oddity(data) or _decode_broken(data)
     except UNREADABLE:
         return _decode_broken(data)
 
@@ -400,11 +412,14 @@ def safe_name(name: str) -> str:
     return _UNSAFE.sub("_", name)[:64]
 
 
-def _decode_oddity(data: bytes) -> ResponsesEvent:
-    """Decode JSON that fits no event class: an unknown type, a missing one, or a field of the wrong type."""
+def _decode_oddity(data: bytes) -> ResponsesEvent | None:
+    """Decode JSON that fits no event class: an unknown type, a missing one, or a field of the wrong type.
+
+    Returns None for what is no JSON object.
+    """
     fields = read_fields(data)
     if fields is None:
-        return UnparsableEvent()
+        return None
     if "type" not in fields:
         # Relays that wrap an error of their own sometimes send it bare.
         is_error = "error" in fields or "detail" in fields
@@ -429,7 +444,7 @@ def _decode_broken(data: bytes) -> ResponsesEvent:
     try:
         event = _EVENT.decode(mended)
     except msgspec.ValidationError:
-        return _decode_oddity(mended)
+        return _decode_oddity(mended) or UnparsableEvent()
     except UNREADABLE:
         return UnparsableEvent()
     if isinstance(event, _DELTA_CLASSES):

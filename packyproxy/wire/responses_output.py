@@ -1,6 +1,7 @@
 """What the events of a Responses stream carry: the response object, its items and its usage (wire-mapping 4.5, 4.10).
 
 Reading is forgiving, because upstreams differ: no field is required, and one of the wrong type counts as missing.
+Events hold these structs ready-made, so that decoding an event decodes what is in it, once and in the same pass.
 """
 
 from typing import Any, TypeVar
@@ -10,14 +11,20 @@ from msgspec import Raw, Struct
 
 __all__ = [
     "UNREADABLE",
+    "AcceptedResponse",
+    "ContentPart",
+    "IncompleteDetails",
     "InputTokensDetails",
     "OutputItem",
     "OutputTokensDetails",
     "ResponseObject",
+    "SearchUsage",
+    "ToolUsage",
     "Usage",
     "read_fields",
     "read_item",
     "read_lenient",
+    "read_part",
     "read_response",
     "read_usage",
     "salvage",
@@ -70,8 +77,32 @@ class Usage(Struct, frozen=True):
         return self.output_tokens_details.reasoning_tokens if self.output_tokens_details else None
 
 
+class IncompleteDetails(Struct, frozen=True):
+    """Why an answer ended early."""
+
+    reason: str | None = None
+
+
+class SearchUsage(Struct, frozen=True):
+    """How often the upstream searched."""
+
+    num_requests: int | None = None
+
+
+class ToolUsage(Struct, frozen=True):
+    """What the upstream's own tools did."""
+
+    web_search: SearchUsage | None = None
+
+
+class AcceptedResponse(Struct, frozen=True):
+    """What is read of a response that has only just begun."""
+
+    service_tier: str | None = None
+
+
 class ResponseObject(Struct, frozen=True):
-    """The ``response`` member of the life-cycle events."""
+    """The ``response`` member of the events that end an answer."""
 
     id: str | None = None
     model: str | None = None
@@ -79,9 +110,23 @@ class ResponseObject(Struct, frozen=True):
     status: str | None = None
     usage: Raw = _NULL
     error: Raw = _NULL
-    incomplete_details: Raw = _NULL
-    tool_usage: Raw = _NULL
+    incomplete_details: IncompleteDetails | None = None
+    tool_usage: ToolUsage | None = None
     output: list[Raw] = []
+
+
+class ContentPart(Struct, frozen=True):
+    """One part of a message's or reasoning item's content or summary."""
+
+    type: str = ""
+    text: Raw = _NULL
+    refusal: Raw = _NULL
+    annotations: list[Raw] | None = None
+
+    @property
+    def size(self) -> int:
+        """How many bytes of JSON it holds."""
+        return len(self.text) + len(self.refusal) + sum(map(len, self.annotations or ()))
 
 
 class OutputItem(Struct, frozen=True):
@@ -100,9 +145,16 @@ class OutputItem(Struct, frozen=True):
     action: Raw = _NULL
     output_format: str | None = None
 
+    @property
+    def size(self) -> int:
+        """How many bytes of JSON it holds, short fields aside."""
+        values = (self.arguments, self.input, self.action, *(self.content or ()), *(self.summary or ()))
+        return sum(map(len, values)) + len(self.encrypted_content or "")
+
 
 _FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _ITEM = msgspec.json.Decoder(OutputItem)
+_PART = msgspec.json.Decoder(ContentPart)
 _RESPONSE = msgspec.json.Decoder(ResponseObject)
 _USAGE = msgspec.json.Decoder(Usage)
 
@@ -110,6 +162,11 @@ _USAGE = msgspec.json.Decoder(Usage)
 def read_item(raw: Raw) -> OutputItem:
     """Decode an output item; one that cannot be read has the type ``""``."""
     return read_lenient(raw, _ITEM, OutputItem) or OutputItem()
+
+
+def read_part(raw: Raw) -> ContentPart:
+    """Decode a part of an item; one that cannot be read has the type ``""``."""
+    return read_lenient(raw, _PART, ContentPart) or ContentPart()
 
 
 def read_response(raw: Raw) -> ResponseObject:
@@ -144,13 +201,19 @@ def read_fields(raw: Raw | bytes) -> dict[str, Raw] | None:
 
 
 def salvage(cls: type[S], fields: dict[str, Raw]) -> S:
-    """Build ``cls`` from those of ``fields`` that have the type it wants."""
+    """Build ``cls`` from those of ``fields`` that have the type it wants; an object is salvaged in its turn."""
     kept: dict[str, Any] = {}
     for field in msgspec.structs.fields(cls):
         raw = fields.get(field.encode_name)
-        if raw is not None:
-            try:
-                kept[field.name] = msgspec.json.decode(raw, type=field.type)
-            except UNREADABLE:
-                continue
+        if raw is None:
+            continue
+        if isinstance(field.type, type) and issubclass(field.type, Struct):
+            nested = read_fields(raw)
+            if nested is not None:
+                kept[field.name] = salvage(field.type, nested)
+            continue
+        try:
+            kept[field.name] = msgspec.json.decode(raw, type=field.type)
+        except UNREADABLE:
+            continue
     return cls(**kept)

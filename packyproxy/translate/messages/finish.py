@@ -2,8 +2,7 @@
 
 from math import ceil
 
-import msgspec
-from msgspec import UNSET, Raw, Struct
+from msgspec import UNSET, UnsetType
 
 from packyproxy.translate.messages.items import Answer
 from packyproxy.wire.messages_events import (
@@ -14,7 +13,7 @@ from packyproxy.wire.messages_events import (
     Usage,
 )
 from packyproxy.wire.responses_events import Usage as UpstreamUsage
-from packyproxy.wire.responses_output import ResponseObject, read_lenient
+from packyproxy.wire.responses_output import ResponseObject, ToolUsage
 
 __all__ = ["answer_usage", "estimated_usage", "searches_made", "service_tier", "stop"]
 
@@ -29,22 +28,6 @@ _REASONS: dict[str, StopReason] = {
 }
 
 
-class _IncompleteDetails(Struct):
-    reason: str | None = None
-
-
-class _SearchUsage(Struct):
-    num_requests: int | None = None
-
-
-class _ToolUsage(Struct):
-    web_search: _SearchUsage | None = None
-
-
-_DETAILS = msgspec.json.Decoder(_IncompleteDetails)
-_TOOL_USAGE = msgspec.json.Decoder(_ToolUsage)
-
-
 def stop(
     response: ResponseObject, answer: Answer, *, is_incomplete: bool
 ) -> tuple[StopReason, StopDetails | None]:
@@ -53,7 +36,7 @@ def stop(
     A missing or unknown reason counts as a normal end, so a new upstream value never breaks a client.
     """
     if is_incomplete:
-        details = read_lenient(response.incomplete_details, _DETAILS, _IncompleteDetails)
+        details = response.incomplete_details
         reason = (details.reason if details is not None else None) or ""
         if reason in _REASONS:
             return _REASONS[reason], StopDetails() if reason == "content_filter" else None
@@ -94,9 +77,8 @@ def estimated_usage(input_tokens: int, shown_bytes: int, searches: int) -> Usage
     )
 
 
-def searches_made(tool_usage: Raw, shown: int) -> int:
+def searches_made(told: ToolUsage | None, shown: int) -> int:
     """Return the upstream's number of searches, or of those that were shown when it told none."""
-    told = read_lenient(tool_usage, _TOOL_USAGE, _ToolUsage)
     number = told.web_search.num_requests if told is not None and told.web_search is not None else None
     return shown if number is None else number
 
@@ -106,5 +88,5 @@ def service_tier(upstream_tier: str | None) -> str:
     return "priority" if upstream_tier in {"priority", "fast"} else "standard"
 
 
-def _server_tool_use(searches: int) -> ServerToolUsage | msgspec.UnsetType:
+def _server_tool_use(searches: int) -> ServerToolUsage | UnsetType:
     return ServerToolUsage(web_search_requests=searches) if searches > 0 else UNSET

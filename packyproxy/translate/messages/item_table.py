@@ -6,8 +6,6 @@ some relays leave out the one, some change the other from event to event.
 
 from collections import defaultdict, deque
 
-from msgspec import Raw
-
 from packyproxy.translate.messages.items import (
     Answer,
     IgnoredItem,
@@ -18,7 +16,7 @@ from packyproxy.translate.messages.items import (
 )
 from packyproxy.translate.messages.search_items import SearchItem
 from packyproxy.translate.messages.tool_items import ToolItem
-from packyproxy.wire.responses_output import OutputItem, read_item
+from packyproxy.wire.responses_output import OutputItem
 
 __all__ = ["ItemTable"]
 
@@ -91,24 +89,19 @@ class ItemTable:
         cls = _CLASSES.get(item_type, IgnoredItem)
         return IgnoredItem if cls is ReasoningItem and not self._answer.facts.thinking_is_visible else cls
 
-    def match_final(self, output: list[Raw]) -> list[tuple[Item | None, int, Raw, OutputItem]]:
-        """Pair the items of a finished response with those that were streamed.
+    def match_final(self, output: list[OutputItem]) -> list[tuple[Item | None, OutputItem]]:
+        """Pair the items of a finished response with those that were streamed, None where there is no such.
 
         Items pair by id first and then, kind by kind, in order, since ids may differ between events.
-
-        Returns:
-            (streamed item or None, place in the output, raw item, item) for each, in order.
         """
-        items = [(raw, read_item(raw)) for raw in output]
-        by_id = [self._by_id.get(item.id) if item.id else None for _, item in items]
+        by_id = [self._by_id.get(item.id) if item.id else None for item in output]
         taken = {id(found) for found in by_id if found is not None}
         rest: dict[type[Item], deque[Item]] = defaultdict(deque)
         for streamed in self.items:
             if id(streamed) not in taken:
                 rest[type(streamed)].append(streamed)
-        matches: list[tuple[Item | None, int, Raw, OutputItem]] = []
-        for place, ((raw, item), found) in enumerate(zip(items, by_id, strict=True)):
+        matches: list[tuple[Item | None, OutputItem]] = []
+        for item, found in zip(output, by_id, strict=True):
             unmatched = rest[self.class_for(item.type)]
-            partner = found or (unmatched.popleft() if unmatched else None)
-            matches.append((partner, place, raw, item))
+            matches.append((found or (unmatched.popleft() if unmatched else None), item))
         return matches

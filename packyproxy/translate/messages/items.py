@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import ClassVar, cast
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from packyproxy.translate.contract import Note, StreamFacts
 from packyproxy.translate.messages.blocks import BlockState, BlockWriter
@@ -19,7 +19,7 @@ from packyproxy.translate.reasoning import can_carry, write_signature
 from packyproxy.translate.text_limits import TextLimiter
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import ResponsesEvent
-from packyproxy.wire.responses_output import OutputItem, read_item, read_lenient
+from packyproxy.wire.responses_output import OutputItem, read_part
 
 __all__ = [
     "Answer",
@@ -30,14 +30,13 @@ __all__ = [
     "ReasoningItem",
     "StreamedItem",
     "as_text",
-    "read_part",
 ]
 
 _MAX_NOTES = 32
 _MAX_REFUSAL_CHARS = 500
 _EVENT_OVERHEAD_BYTES = 256
 """Roughly what one waiting event costs besides its text."""
-_LARGE_FIELDS = ("delta", "item", "text", "arguments", "part", "refusal", "input", "annotation")
+_LARGE_FIELDS = ("delta", "text", "arguments", "refusal", "input", "annotation")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -60,23 +59,6 @@ class Answer:
         """Remember a finding once; a hostile stream could make up a new one for every event."""
         if note not in self.notes and len(self.notes) < _MAX_NOTES:
             self.notes.append(note)
-
-
-class _ContentPart(Struct, frozen=True):
-    """One part of a message's or reasoning item's content or summary."""
-
-    type: str = ""
-    text: Raw = Raw(b"null")
-    refusal: Raw = Raw(b"null")
-    annotations: list[Raw] | None = None
-
-
-_PART = msgspec.json.Decoder(_ContentPart)
-
-
-def read_part(raw: Raw) -> _ContentPart:
-    """Read a part; one that cannot be read has the type ``""``."""
-    return read_lenient(raw, _PART, _ContentPart) or _ContentPart()
 
 
 class Item:
@@ -106,7 +88,7 @@ class Item:
         Deltas of one part become one event, so that a long text does not wait as thousands of objects.
         """
         delta = getattr(event, "delta", None)
-        size = _EVENT_OVERHEAD_BYTES + sum(len(getattr(event, name, b"")) for name in _LARGE_FIELDS)
+        size = _EVENT_OVERHEAD_BYTES + _size(event)
         if delta is None:
             self._end_run()
             self.held.append(event)
@@ -146,7 +128,7 @@ class Item:
 
     def take(self, event: ResponsesEvent) -> bytes:
         """Write what one event adds."""
-        return self.finish(read_item(event.item)) if type(event) is upstream.ItemDone else b""
+        return self.finish(event.item) if type(event) is upstream.ItemDone else b""
 
     def finish(self, item: OutputItem | None) -> bytes:
         """Write the rest; ``item`` is the upstream's final word, None when it never came."""
@@ -176,7 +158,7 @@ class StreamedItem(Item, ABC):
     def take(self, event: ResponsesEvent) -> bytes:
         """Write what one event adds."""
         if type(event) is upstream.ItemDone:
-            return self.finish(read_item(event.item))
+            return self.finish(event.item)
         if type(event) is upstream.BrokenDelta:
             part = self.part_of(event.event)
             return self.write(event.event, part.add_broken(event.text)) if part is not None else b""
@@ -215,9 +197,9 @@ class MessageItem(StreamedItem):
         if type(event) is upstream.AnnotationAdded:
             self._add_citation(event.annotation, event.content_index or 0)
         elif type(event) is upstream.ContentPartDone:
-            self._add_citations(read_part(event.part).annotations, event.content_index or 0)
+            self._add_citations(event.part.annotations, event.content_index or 0)
         elif type(event) is upstream.ItemDone:
-            for index, raw in enumerate(read_item(event.item).content or ()):
+            for index, raw in enumerate(event.item.content or ()):
                 self._add_citations(read_part(raw).annotations, index)
 
     def part_of(self, event: ResponsesEvent) -> Part | None:
@@ -227,7 +209,7 @@ class MessageItem(StreamedItem):
         if isinstance(event, (upstream.RefusalDelta, upstream.RefusalDone)):
             return self.part(True, event.content_index or 0)
         if isinstance(event, upstream.ContentPartDone):
-            return self.part(read_part(event.part).type == "refusal", event.content_index or 0)
+            return self.part(event.part.type == "refusal", event.content_index or 0)
         return None
 
     def part(self, is_refusal: bool, index: int) -> Part:
@@ -237,7 +219,7 @@ class MessageItem(StreamedItem):
     def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
         """Show text of a part."""
         if type(event) is upstream.ContentPartDone:
-            is_refusal = read_part(event.part).type == "refusal"
+            is_refusal = event.part.type == "refusal"
         else:
             is_refusal = isinstance(event, (upstream.RefusalDelta, upstream.RefusalDone))
         return self._show(literal, is_refusal=is_refusal)
@@ -376,6 +358,15 @@ class ImageItem(Item):
         return blocks.open_text() + blocks.text(_encode(text)) + blocks.close()
 
 
+def _size(event: ResponsesEvent) -> int:
+    """Return how many bytes of JSON an event holds, short fields aside."""
+    if type(event) is upstream.ItemDone:
+        return event.item.size
+    if type(event) is upstream.ContentPartDone:
+        return event.part.size
+    return sum(len(getattr(event, name, b"")) for name in _LARGE_FIELDS)
+
+
 def _is_summary(event: ResponsesEvent) -> bool:
     return isinstance(event, (upstream.SummaryDelta, upstream.SummaryDone))
 
@@ -399,8 +390,7 @@ _FINALS: dict[type, Callable[..., Raw | None]] = {
 def _final_text(event: ResponsesEvent) -> Raw | None:
     """Return the whole text that a ``done`` event repeats."""
     if type(event) is upstream.ContentPartDone:
-        part = read_part(event.part)
-        return part.refusal if part.type == "refusal" else part.text
+        return event.part.refusal if event.part.type == "refusal" else event.part.text
     read = _FINALS.get(type(event))
     return None if read is None else read(event)
 

@@ -8,7 +8,7 @@ from packyproxy.translate.messages.web_search import failed_search, read_action,
 from packyproxy.translate.tool_names import server_tool_use_id
 from packyproxy.wire.messages_events import SearchResultBlock, ServerToolUseBlock
 from packyproxy.wire.responses_events import ItemDone, ResponsesEvent
-from packyproxy.wire.responses_output import OutputItem, read_item
+from packyproxy.wire.responses_output import OutputItem
 
 __all__ = ["SearchItem"]
 
@@ -37,7 +37,7 @@ class SearchItem(Item):
     def harvest(self, event: ResponsesEvent) -> None:
         """Learn what was searched, which the queue must know before this item writes."""
         if type(event) is ItemDone:
-            action = read_action(read_item(event.item).action)
+            action = read_action(event.item.action)
             self.is_search = action.type == "search"
             self.urls = action.source_urls
 

@@ -10,8 +10,6 @@ Text of the head's open block takes a short cut through ``event``, which any oth
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Raw
-
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.translate.contract import Note, StreamFacts
 from packyproxy.translate.failures import classify_error_object
@@ -26,7 +24,7 @@ from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.messages_events import StopDetails, StopReason
 from packyproxy.wire.messages_events import Usage as MessagesUsage
 from packyproxy.wire.responses_events import ResponsesEvent, TextDelta, Usage
-from packyproxy.wire.responses_output import ResponseObject, read_item, read_response, read_usage
+from packyproxy.wire.responses_output import OutputItem, ResponseObject, read_item, read_usage
 
 __all__ = ["MAX_HELD_BYTES", "MAX_ITEMS", "MessagesWriter"]
 
@@ -153,11 +151,11 @@ class MessagesWriter:
         return frames.PING
 
     def _created(self, event: upstream.Created) -> bytes:
-        self._tier = self._tier or read_response(event.response).service_tier
+        self._tier = self._tier or event.response.service_tier
         return b""
 
     def _item_added(self, event: upstream.ItemAdded) -> bytes:
-        item = read_item(event.item)
+        item = event.item
         known = self._table.find_announced(event.output_index, item)
         if known is None:
             known = self._register(item.type, event.output_index, item.id)
@@ -165,7 +163,7 @@ class MessagesWriter:
         return self._advance() if self._queue and known is self._queue[0] else b""
 
     def _item_done(self, event: upstream.ItemDone) -> bytes:
-        item = read_item(event.item)
+        item = event.item
         cls = self._table.class_for(item.type)
         known = self._table.find_announced(event.output_index, item)
         if known is None and event.output_index is None and not item.id:
@@ -293,10 +291,10 @@ class MessagesWriter:
                 self._fast_sent, self._fast_prefix = part.sent, self._answer.blocks.delta_prefix
 
     def _completed(self, event: upstream.Completed) -> bytes:
-        return self._terminal(read_response(event.response), is_incomplete=False)
+        return self._terminal(event.response, is_incomplete=False)
 
     def _incomplete(self, event: upstream.Incomplete) -> bytes:
-        return self._terminal(read_response(event.response), is_incomplete=True)
+        return self._terminal(event.response, is_incomplete=True)
 
     def _terminal(self, response: ResponseObject, *, is_incomplete: bool) -> bytes:
         self._usage = read_usage(response.usage)
@@ -304,18 +302,18 @@ class MessagesWriter:
             return self._fail(classify_error_object(bytes(response.error)))
         if response.status == "cancelled":
             return self._fail(_cancelled())
-        out = self._replay(response.output)
+        out = self._replay(list(map(read_item, response.output)))
         if self._is_over:
             return out
         return out + self._end(response, is_incomplete=is_incomplete or response.status == "incomplete")
 
-    def _replay(self, output: list[Raw]) -> bytes:
+    def _replay(self, output: list[OutputItem]) -> bytes:
         """Take the items that only the finished response has, or has whole."""
         out: list[bytes] = []
-        for streamed, place, raw, item in self._table.match_final(output):
+        for place, (streamed, item) in enumerate(self._table.match_final(output)):
             known = streamed or self._register(item.type, place, item.id)
             if not known.is_done and not self._is_over:
-                out.append(self._deliver(known, upstream.ItemDone(output_index=place, item=raw)))
+                out.append(self._deliver(known, upstream.ItemDone(output_index=place, item=item)))
         return b"".join(out)
 
     def _end(self, response: ResponseObject, *, is_incomplete: bool) -> bytes:
@@ -373,9 +371,8 @@ class MessagesWriter:
         )
 
     def _failed(self, event: upstream.Failed) -> bytes:
-        response = read_response(event.response)
-        self._usage = read_usage(response.usage)
-        return self._fail(classify_error_object(bytes(response.error)))
+        self._usage = read_usage(event.response.usage)
+        return self._fail(classify_error_object(bytes(event.response.error)))
 
     def _cancelled(self, event: upstream.Cancelled) -> bytes:
         return self._fail(_cancelled())
