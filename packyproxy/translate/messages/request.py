@@ -12,8 +12,8 @@ from packyproxy.errors import InvalidRequest
 from packyproxy.translate.contract import AttemptFacts, StreamFacts, Target, Translation
 from packyproxy.translate.decoding import decode_body, decode_part, require_text, too_deep
 from packyproxy.translate.effort import clamp_effort, requested_effort, searching_effort
-from packyproxy.translate.messages.history import HistoryTranslator
-from packyproxy.translate.messages.tools import Declared, ToolMemory, ToolPlan, ToolTranslator, declared_tools
+from packyproxy.translate.messages.history import History, HistoryTranslator
+from packyproxy.translate.messages.tools import ToolList, ToolMemory, ToolPlan, ToolTranslator, declared_tools
 from packyproxy.translate.messages.turns import Turn, check_effort, first_user_text, read_turns
 from packyproxy.translate.tool_names import ToolNames
 from packyproxy.translate.tool_schema import is_strict_schema
@@ -43,6 +43,7 @@ _SEARCH_SOURCES = "web_search_call.action.sources"
 _ENCRYPTED_REASONING = "reasoning.encrypted_content"
 _OLD_USER_ID = re.compile(r".*_session_([0-9a-fA-F-]{36})", re.DOTALL)
 
+_UNCHANGED_NAMES = ToolNames(())
 _NOTHING_LEARNED = AttemptFacts()
 
 _BODY = json.Decoder(MessagesBody)
@@ -55,7 +56,7 @@ class MessagesRequest(Struct, frozen=True, kw_only=True):
 
     body: MessagesBody
     turns: list[Turn]
-    tools: tuple[Declared, ...]
+    tools: ToolList
     instructions: Raw
     """The system text as a JSON string literal."""
     is_counting: bool
@@ -114,7 +115,7 @@ def _read(decoded: MessagesBody, memory: ToolMemory, *, counting: bool) -> Messa
     return MessagesRequest(
         body=decoded,
         turns=turns,
-        tools=memory.declared(decoded.tools),
+        tools=memory.read(decoded.tools),
         instructions=_instructions(decoded.system),
         is_counting=counting,
         session_hint=_session_hint(decoded.metadata),
@@ -141,10 +142,7 @@ def _translate(request: MessagesRequest, target: Target, facts: AttemptFacts) ->
     warnings = list(request.warnings)
     names = _tool_names(request)
     history = HistoryTranslator(target, facts, names, warnings).translate(request.turns)
-    declared = declared_tools(request.tools, history.tool_events)
-    plan = ToolTranslator(names, warnings, removed).plan(
-        declared, body.tool_choice, revealed=history.revealed, events=history.tool_events
-    )
+    plan = _tool_plan(request, history, names, warnings, removed)
     if plan.searches_web and not target.capabilities.web_search:
         raise InvalidRequest("web_search is not available on any configured provider")
     effort = facts.effort_override or _effort(request, target, history.effort)
@@ -272,9 +270,24 @@ def _with_system_item(items: list[InputItem], instructions: Raw) -> list[InputIt
     return [MessageItem(role="developer", content=[InputText(instructions)]), *items]
 
 
+def _tool_plan(
+    request: MessagesRequest,
+    history: History,
+    names: ToolNames,
+    warnings: list[str],
+    removed: frozenset[str],
+) -> ToolPlan:
+    choice, events = request.body.tool_choice, history.tool_events
+    if choice is None and not events and not removed and (ordinary := request.tools.ordinary_plan):
+        return ordinary
+    declared = declared_tools(request.tools.tools, events)
+    translator = ToolTranslator(names, warnings, removed)
+    return translator.plan(declared, choice, revealed=history.revealed, events=events)
+
+
 def _tool_names(request: MessagesRequest) -> ToolNames:
     """Collect the names in ``tools``, in the choice and in the history, also of tools that are gone."""
-    names: list[str | None] = [tool.name for tool in request.tools]
+    names: list[str | None] = []
     if request.body.tool_choice is not None:
         names.append(request.body.tool_choice.name)
     for turn in request.turns:
@@ -283,7 +296,10 @@ def _tool_names(request: MessagesRequest) -> ToolNames:
                 names.append(block.name)
             elif isinstance(block, ToolAdditionBlock) and not isinstance(block.tool.definition, UnsetType):
                 names.append(block.tool.definition.name)
-    return ToolNames(name for name in names if name is not None)
+    if request.tools.has_fit_names and request.tools.names.issuperset(names):
+        return _UNCHANGED_NAMES
+    listed = (tool.name for tool in request.tools.tools)
+    return ToolNames(name for name in (*listed, *names) if name is not None)
 
 
 def _effort(request: MessagesRequest, target: Target, system_effort: str | None) -> str | None:

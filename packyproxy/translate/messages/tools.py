@@ -4,7 +4,8 @@ Entries keep their order, and translating one depends on its own bytes alone, so
 Deferred tools appear once the conversation has brought them up.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Literal
 
 from cachetools import LRUCache
@@ -31,7 +32,7 @@ from packyproxy.wire.responses import (
 )
 from packyproxy.wire.responses import ToolChoice as UpstreamChoice
 
-__all__ = ["Declared", "ToolMemory", "ToolPlan", "ToolTranslator", "declared_tools"]
+__all__ = ["Declared", "ToolList", "ToolMemory", "ToolPlan", "ToolTranslator", "declared_tools"]
 
 _MAX_EXAMPLES = 3
 _MAX_MEMORY_BYTES = 8 * 1024 * 1024
@@ -88,40 +89,6 @@ class Declared:
         return self._tokens
 
 
-class ToolMemory:
-    """Remembers tool lists by their bytes: agents send the same list, tens of kilobytes, at every turn.
-
-    Args:
-        max_bytes: how much of such lists is kept, the least recently used going first.
-    """
-
-    def __init__(self, max_bytes: int = _MAX_MEMORY_BYTES) -> None:
-        self._lists: LRUCache[bytes, tuple[int, tuple[Declared, ...]]] = LRUCache(
-            max_bytes, getsizeof=lambda entry: entry[0]
-        )
-
-    def declared(self, tools: Raw | UnsetType) -> tuple[Declared, ...]:
-        """Read the ``tools`` of a request.
-
-        Raises:
-            InvalidRequest: an entry is wrong, or two have one name.
-        """
-        if isinstance(tools, UnsetType):
-            return ()
-        data = bytes(tools)
-        found = self._lists.get(data)
-        if found is not None:
-            return found[1]
-        definitions = decode_part(_DEFINITIONS, Raw(data), "tools") or ()
-        declared = tuple(Declared(f"tools.{at}", definition) for at, definition in enumerate(definitions))
-        if len({tool.name for tool in declared}) < len(declared):
-            raise InvalidRequest("Tool names must be unique.", field="tools")
-        size = len(data) + _BYTES_PER_TOOL * len(declared)
-        if size <= self._lists.maxsize:
-            self._lists[data] = (size, declared)
-        return declared
-
-
 class ToolPlan(Struct, frozen=True, kw_only=True):
     """What the upstream is given of the tools; everything ``UNSET`` when no tool survives."""
 
@@ -132,6 +99,64 @@ class ToolPlan(Struct, frozen=True, kw_only=True):
     blocked_domains: tuple[str, ...] = ()
     tokens: int = 0
     """The estimate of all ``tools``."""
+
+
+class ToolList:
+    """The ``tools`` of a request, with what follows from them alone.
+
+    Raises:
+        InvalidRequest: an entry is wrong, or two have one name.
+    """
+
+    def __init__(self, definitions: Iterable[ToolDefinition]) -> None:
+        self.tools = tuple(Declared(f"tools.{at}", definition) for at, definition in enumerate(definitions))
+        self.names = frozenset(tool.name for tool in self.tools)
+        if len(self.names) < len(self.tools):
+            raise InvalidRequest("Tool names must be unique.", field="tools")
+        self.has_fit_names = all(map_tool_name(name) == name for name in self.names)
+        """Whether every name goes upstream as it is."""
+
+    @cached_property
+    def ordinary_plan(self) -> ToolPlan | None:
+        """The plan of a request that says nothing else about tools, if all of these are plain ones: the usual case.
+
+        Raises:
+            InvalidRequest: a field of a definition is wrong.
+        """
+        if not self.tools or not self.has_fit_names or not all(map(_is_plain, self.tools)):
+            return None
+        return ToolTranslator(ToolNames(()), []).plan(self.tools, None)
+
+
+class ToolMemory:
+    """Remembers tool lists by their bytes: agents send the same list, tens of kilobytes, at every turn.
+
+    Args:
+        max_bytes: how much of such lists is kept, the least recently used going first.
+    """
+
+    def __init__(self, max_bytes: int = _MAX_MEMORY_BYTES) -> None:
+        self._lists: LRUCache[bytes, tuple[int, ToolList]] = LRUCache(
+            max_bytes, getsizeof=lambda entry: entry[0]
+        )
+
+    def read(self, tools: Raw | UnsetType) -> ToolList:
+        """Read the ``tools`` of a request.
+
+        Raises:
+            InvalidRequest: an entry is wrong, or two have one name.
+        """
+        if isinstance(tools, UnsetType):
+            return _NO_TOOLS
+        data = bytes(tools)
+        found = self._lists.get(data)
+        if found is not None:
+            return found[1]
+        read = ToolList(decode_part(_DEFINITIONS, Raw(data), "tools") or ())
+        size = len(data) + _BYTES_PER_TOOL * len(read.tools)
+        if size <= self._lists.maxsize:
+            self._lists[data] = (size, read)
+        return read
 
 
 # Families of typed tools by the start of their type; the first that fits counts. None stands for a refusal.
@@ -196,7 +221,7 @@ class ToolTranslator:
 
     def plan(
         self,
-        declared: list[Declared],
+        declared: Sequence[Declared],
         choice: ToolChoice | None,
         *,
         revealed: frozenset[str] = frozenset(),
@@ -299,7 +324,12 @@ class ToolTranslator:
         return replace(function, strict=UNSET) if "strict" in self._removed else function
 
     def _choice(
-        self, choice: ToolChoice | None, declared: list[Declared], usable: list[Declared], *, has_tools: bool
+        self,
+        choice: ToolChoice | None,
+        declared: Sequence[Declared],
+        usable: list[Declared],
+        *,
+        has_tools: bool,
     ) -> UpstreamChoice:
         kind = "auto" if choice is None else choice.type
         if kind in _PLAIN_CHOICES and choice is not None and kind == "any" and not has_tools:
@@ -348,6 +378,15 @@ def _function(definition: ToolDefinition, field: str) -> FunctionTool:
         description = _with_examples(description, definition.input_examples, f"{field}.input_examples")
     is_strict = _wants_strict(definition.strict, f"{field}.strict") and is_strict_schema(parameters)
     return FunctionTool(map_tool_name(definition.name), description, parameters, is_strict)
+
+
+def _is_plain(tool: Declared) -> bool:
+    definition = tool.definition
+    is_open = isinstance(definition.allowed_callers, UnsetType) and not definition.defer_loading
+    return is_open and tool.kind == "function" and _typed(definition) is None
+
+
+_NO_TOOLS = ToolList(())
 
 
 def _wants_strict(strict: Raw | UnsetType, field: str) -> bool:

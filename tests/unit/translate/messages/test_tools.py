@@ -396,22 +396,22 @@ def test_a_tool_list_is_read_once() -> None:
     """The same bytes give the same tools, so that a list of tens of kilobytes costs nothing at the next turn."""
     memory = ToolMemory()
     tools = Raw(b'[{"name":"ls","input_schema":{}}]')
-    first = memory.declared(tools)
-    assert first is memory.declared(Raw(bytes(tools)))
-    assert first[0].function is first[0].function
+    first = memory.read(tools)
+    assert first is memory.read(Raw(bytes(tools)))
+    assert first.tools[0].function is first.tools[0].function
 
 
 def test_the_memory_of_tool_lists_is_bounded() -> None:
     """Old lists go, and one that is larger than the memory is not kept at all."""
     memory = ToolMemory(max_bytes=1200)
     lists = [Raw(b'[{"name":"tool_%d","input_schema":{}}]' % number) for number in range(4)]
-    firsts = [memory.declared(tools) for tools in lists]
-    assert firsts[3] is memory.declared(lists[3])
-    assert firsts[0] is not memory.declared(lists[0])
+    firsts = [memory.read(tools) for tools in lists]
+    assert firsts[3] is memory.read(lists[3])
+    assert firsts[0] is not memory.read(lists[0])
     huge = Raw(b'[{"name":"huge","description":"%s"}]' % (b"x" * 1200))
-    assert memory.declared(huge) is not memory.declared(huge)
+    assert memory.read(huge) is not memory.read(huge)
     many = Raw(b'[{"name":"a"},{"name":"b"},{"name":"c"}]')
-    assert memory.declared(many) is not memory.declared(many)
+    assert memory.read(many) is not memory.read(many)
 
 
 def test_a_wrong_tool_list_is_refused_every_time() -> None:
@@ -420,7 +420,7 @@ def test_a_wrong_tool_list_is_refused_every_time() -> None:
     tools = Raw(b'[{"name":"a"},{"name":"a"}]')
     for _ in range(2):
         with pytest.raises(InvalidRequest, match="must be unique"):
-            memory.declared(tools)
+            memory.read(tools)
 
 
 def test_memory_does_not_mix_what_depends_on_the_rest_of_the_request() -> None:
