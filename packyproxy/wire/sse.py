@@ -7,6 +7,8 @@ Line ends are made LF first, byte by byte of state, so that everything behind th
 without a CR, the usual case, passes it untouched.
 """
 
+import re
+
 from packyproxy.errors import Failure, FailureKind, UpstreamFailed
 
 __all__ = ["BOM", "MAX_FRAME_BYTES", "FrameDecoder"]
@@ -17,6 +19,12 @@ MAX_FRAME_BYTES = 16 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 
 _BLANK = b"\n\n"
+_CR = 0x0D  # ``in`` looks for a number far faster than for bytes
+
+# Nearly every upstream writes nothing but such frames, and two searches take them apart at a third of the cost of
+# going through their lines. They are possessive, so that other bytes are given up at once.
+_are_usual = re.compile(rb"(?:(?:event: .*+\n)?+data: .++\n\n)*").fullmatch
+_usual_datas = re.compile(rb"(?:event: .*+\n)?+data: (.++)\n\n").findall
 
 
 class FrameDecoder:
@@ -43,24 +51,33 @@ class FrameDecoder:
         """
         if self._is_overlong:
             raise _overlong()
-        if self._ended_with_cr or b"\r" in chunk:
+        if self._ended_with_cr or _CR in chunk:
             chunk = self._with_lf(chunk)
         if self._is_at_start:
             chunk = self._without_bom(chunk)
         if not chunk:
             return []
-        if _BLANK not in chunk and not (chunk[0] == 10 and self._size and self._pieces[-1][-1] == 10):
+        end = chunk.rfind(_BLANK)
+        if end < 0 and not (chunk[0] == 10 and self._size and self._pieces[-1][-1] == 10):
             self._pieces.append(chunk)
             self._size += len(chunk)
             return self._checked([])
         if self._pieces:
             self._pieces.append(chunk)
             chunk = b"".join(self._pieces)
-        blocks = chunk.split(_BLANK)
-        rest = blocks.pop()
+            end = chunk.rfind(_BLANK)
+        frames = chunk[: end + 2]
+        if len(frames) <= self._max_frame_bytes and _are_usual(frames):
+            datas: list[bytes] = _usual_datas(frames)
+            if not frames.isascii():
+                datas = [_valid(data) for data in datas]
+            rest = chunk[end + 2 :]
+        else:
+            *blocks, rest = chunk.split(_BLANK)
+            datas = self._datas(blocks)
         self._pieces = [rest] if rest else []
         self._size = len(rest)
-        return self._checked(self._datas(blocks))
+        return self._checked(datas)
 
     def finish(self) -> list[bytes]:
         """Return the frame that the end of the stream leaves without its blank line, if it has data.
@@ -101,7 +118,7 @@ class FrameDecoder:
                 break
             data = _data_of(block)
             if data:
-                datas.append(data if data.isascii() else _valid(data))
+                datas.append(_valid(data))
         return datas
 
     def _checked(self, datas: list[bytes]) -> list[bytes]:
@@ -115,12 +132,6 @@ class FrameDecoder:
 
 def _data_of(block: bytes) -> bytes:
     """Join the ``data`` lines of one frame with LF; ``b""`` when it has none."""
-    if block[:7] == b"event: ":
-        start = block.find(b"\ndata: ")
-        if start > 0 and block.find(b"\n") == start and block.find(b"\n", start + 7) < 0:
-            return block[start + 7 :]
-    elif block[:6] == b"data: " and b"\n" not in block:
-        return block[6:]
     values = []
     for line in block.split(b"\n"):
         name, _, value = line.partition(b":")

@@ -41,6 +41,10 @@ STREAMS = {
     "U+2028 and U+0085 are data": ("data: a\u2028b\u0085c\n\n".encode(), ["a\u2028b\u0085c".encode()]),
     "bytes that are not UTF-8": (b"data: a\xffb\n\n", ["a\ufffdb".encode()]),
     "last frame without its blank line": (b"data: 1\n\ndata: [DONE]", [b"1", b"[DONE]"]),
+    "data that looks like an event name": (b"data: event: a\ndata: 1\n\n", [b"event: a\n1"]),
+    "usual frames and an unusual one": (b"event: a\ndata: 1\n\nid: 2\ndata: 2\n\n", [b"1", b"2"]),
+    "usual frame without data": (b"event: a\ndata: \n\nevent: a\ndata: 1\n\n", [b"1"]),
+    "usual frame that is not UTF-8": (b"event: a\ndata: \xff\n\n", ["\ufffd".encode()]),
     "nothing": (b"", []),
 }
 
