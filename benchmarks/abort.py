@@ -1,7 +1,7 @@
 """Does a client that leaves close its upstream at once, and does nothing stay behind?
 
-Twenty clients leave in the same moment, in each phase of an answer; the time is from there to the moment at which the
-upstream sees its connection close. Then a thousand clients leave, and what the proxy process holds is compared.
+Twenty clients leave in the same moment, in each phase of an answer; the time is from there until the
+upstream sees its connection close. Then a thousand leave, and what the proxy process holds is compared.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _WARM_UP_ABORTS = 800
 _NEVER = 3600.0
 
 _GROWTH_GOALS = {"tasks": 0.0, "objects": 100.0, "open_files": 0.0, "rss": 4.0}
-"""Objects are exact but for caches; a tenth of one per abort is no leak. Memory goes up and down by 2 MB by itself."""
+"""Objects are exact but for caches: a tenth of one per abort is no leak. Memory varies by 2 MB by itself."""
 _GROWTH_UNITS = {"tasks": "tasks", "objects": "objects", "open_files": "files", "rss": "MB"}
 
 

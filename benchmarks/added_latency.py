@@ -1,7 +1,7 @@
 """How much later does the first content arrive through the proxy than directly, and than through the pump?
 
-The upstream answers at once, in one write; the time is from writing the request to the read that shows content. One
-request at a time, in turns: direct, pump, proxy. Differences are taken within each turn.
+The upstream answers at once, in one write; the time is from writing the request to the read that shows
+content. One request at a time, in turns: direct, pump, proxy. Differences are taken within each turn.
 """
 
 from figures import Figure, percentile

@@ -1,7 +1,7 @@
 """What does it cost to import packyproxy and to have it waiting?
 
-Imports are timed inside fresh interpreters, so the interpreter's own start does not count. ``serve`` is timed from exec
-to the first 200 of /readyz, and its memory is read while it waits, before any request.
+Imports are timed inside fresh interpreters, so the interpreter's own start does not count. ``serve`` is
+timed from exec to the first 200 of /readyz, and its memory is read while it waits, before any request.
 """
 
 import asyncio

@@ -2,8 +2,9 @@
 
 Usage: python benchmarks/compare.py A.json B.json
 
-The ratio is B / A. "apart" means that no sample of one run lies within the range of the other; anything else may be
-noise. Runs on different machines, or at different times of a busy one, compare by their ratios only.
+The ratio is B / A. "apart" means that no sample of one run lies within the range of the other; anything
+else may be noise. Runs on different machines, or at different times of a busy one, compare by their ratios
+only.
 """
 
 import sys
@@ -19,9 +20,8 @@ def main() -> None:
         sys.exit("usage: python benchmarks/compare.py A.json B.json")
     runs = [msgspec.json.decode(Path(path).read_bytes(), type=Run) for path in sys.argv[1:]]
     for letter, run in zip("AB", runs, strict=True):
-        print(
-            f"{letter}: commit {run.commit}, {run.started_at}{', quick' if run.is_quick else ''}, {run.machine['cpu']}"
-        )
+        length = ", quick" if run.is_quick else ""
+        print(f"{letter}: commit {run.commit}, {run.started_at}{length}, {run.machine['cpu']}")
     for setting in ("machine", "versions"):
         one, two = (getattr(run, setting) for run in runs)
         for name in sorted(one.keys() | two.keys()):

@@ -1,4 +1,4 @@
-"""``packyproxy`` with one addition: on SIGUSR1 it writes to a file how many asyncio tasks and Python objects it holds.
+"""``packyproxy`` with one addition: on SIGUSR1 it writes how many tasks and Python objects it holds.
 
 Usage: python benchmarks/counted_serve.py FILE serve ...
 """

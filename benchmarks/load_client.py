@@ -1,7 +1,7 @@
-"""A client made of prebuilt bytes: it sends a request, counts what comes and recognises the end by its last bytes.
+"""A client of prebuilt bytes: it sends a request, counts what comes and knows the end by its last bytes.
 
-It does not parse the answer, so that it never is the bottleneck; that answers are right is what tests are for. A
-status other than 200, and a connection that ends early, fail the benchmark.
+It does not parse the answer, so that it never is the bottleneck; that answers are right is what tests are
+for. A status other than 200, and a connection that ends early, fail the benchmark.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """How much memory does an idle open stream cost?
 
-All streams have shown their first content and then wait. The growth of resident memory, divided by their number, in
-fresh processes; the pump shows which part of it is the server's and the HTTP client's.
+All streams have shown their first content and then wait. What counts is the growth of resident memory in
+fresh processes, divided by their number; the pump shows how much of it is the server's and the HTTP client's.
 """
 
 import asyncio

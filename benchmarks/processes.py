@@ -1,4 +1,4 @@
-"""The processes under measurement: started, asked for CPU time and memory through /proc, and ended by their id.
+"""The processes under measurement: started, watched through /proc, and ended by their id.
 
 Linux only, because of /proc. CPU time is user and system together, in seconds, over all threads.
 """

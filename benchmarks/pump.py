@@ -1,7 +1,7 @@
 """The yardstick: an ASGI byte relay on the proxy's own server and HTTP client, without anything in between.
 
-What the proxy costs above it is translation, limits, identities and the watch over the client. Like a bare relay it
-does not notice a client that leaves.
+What the proxy costs above it is translation, limits, identities and the watch over the client. It does not
+notice a client that leaves.
 
 Usage: python benchmarks/pump.py PORT UPSTREAM_URL
 """

@@ -1,12 +1,12 @@
 """How much CPU does the proxy spend per request and per upstream event, compared with a byte relay?
 
-Proxy and pump run on the same server and the same upstream HTTP client, and are measured in turns: A B A B. Compare
-the ratios of one run; the microseconds depend on the machine and on what else it does. Workloads:
+Proxy and pump run on the same server and the same upstream HTTP client, and are measured in turns: A B A B.
+Compare the ratios of one run; the microseconds depend on the machine and on what else it does. Workloads:
 
 - small: a 30 KB request, an answer of 20 events; per request
 - ev1: one event per network read at an equal rate on many streams, as live providers write; per event
 - m50: 50 events in one write, each an HTTP chunk of its own, as after a stall; per event
-- mix: reasoning, text and two tool calls, 20 KB of echoed instructions, in one write; per event, with its request
+- mix: reasoning, text, two tool calls, 20 KB of echoed instructions, in one write; per event, with request
 """
 
 import asyncio
@@ -101,7 +101,7 @@ class _Costs:
     async def _of_streams(
         self, target: Target, process: ServerProcess, *, events: int, streams: int, seconds: float
     ) -> float:
-        """Return microseconds per event while all streams are open: neither their start nor their end counts."""
+        """Return microseconds per event while all streams are open; neither start nor end counts."""
         head, delta, tail = long_text()
         self._upstream.set_plan(Paced(head, (delta,) * events, tail, seconds))
         connections = await target.connections(streams)

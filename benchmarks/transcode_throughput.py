@@ -1,7 +1,8 @@
 """How fast is the pure translation, without any I/O?
 
-Streams: recorded upstream answers through ``Transcoder``, once event by event as live providers write, once in one
-piece as after a stall. Requests: recorded Claude Code bodies, decoded, translated and encoded. One core, no event loop.
+Streams: recorded upstream answers through ``Transcoder``, once event by event as live providers write, once
+in one piece as after a stall. Requests: recorded Claude Code bodies, decoded, translated and encoded. One
+core, no event loop.
 """
 
 import json
@@ -22,7 +23,7 @@ __all__ = ["measure"]
 _CORPUS = Path(__file__).parent.parent / "tests" / "corpus"
 _MODEL = "gpt-5"
 _BATCH_SECONDS = 0.01
-"""A sample repeats its work for about this long: far above the clock's resolution, below a scheduler's turn."""
+"""How long a sample repeats its work: far above the clock's resolution, below a scheduler's turn."""
 
 
 async def measure(*, quick: bool) -> list[Figure]:

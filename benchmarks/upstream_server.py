@@ -1,7 +1,7 @@
 """A provider made of prebuilt bytes: a raw asyncio server that answers every request as its plan says.
 
-It shares the event loop of the load client, so that both cost one core together and what it saw (connections that
-closed, writes it made) can be read without a control channel.
+It shares the event loop of the load client, so that both cost one core together and what it saw
+(connections that closed, writes it made) can be read without a control channel.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """The traffic of the benchmarks: what clients send and what the upstream answers, as prebuilt bytes.
 
-Events are written by ``packyproxy.testing``, so they have the keys, the key order and the sizes of the real API's.
-Sizes: a text delta with its ``event:`` line is about 290 bytes.
+Events are written by ``packyproxy.testing``, so they have the keys, the key order and the sizes of the real
+API's: a text delta with its ``event:`` line is about 290 bytes.
 """
 
 import json
@@ -56,7 +56,8 @@ def messages_request(*, body_bytes: int = 30_000, marker: int | None = None, is_
         b"POST /v1/messages?beta=true HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\n"
         b"content-type: application/json\r\nuser-agent: claude-cli/2.1.197 (external, sdk-cli)\r\n"
         b"x-claude-code-session-id: " + _SESSION.encode() + b"\r\n"
-        b"anthropic-version: 2023-06-01\r\nx-api-key: client-key-1\r\naccept-encoding: gzip, deflate, br, zstd\r\n"
+        b"anthropic-version: 2023-06-01\r\nx-api-key: client-key-1\r\n"
+        b"accept-encoding: gzip, deflate, br, zstd\r\n"
     )
     return head + b"content-length: %d\r\n\r\n" % len(body) + body
 
@@ -76,13 +77,13 @@ def small_answer() -> tuple[bytes, ...]:
 
 
 def long_text() -> tuple[tuple[bytes, ...], bytes, tuple[bytes, ...]]:
-    """Return a text answer as its frames up to the first delta, one delta to repeat at will, and the closing frames."""
+    """Return a text answer as its opening frames, one delta to repeat at will, and its closing frames."""
     frames = small_answer()
     return frames[:5], frames[6], frames[16:]
 
 
 def mixed_answer() -> tuple[bytes, ...]:
-    """Return the frames of a reasoning summary, a text and two tool calls, with 20 KB of echoed instructions."""
+    """Return the frames of reasoning, a text and two tool calls, with 20 KB of echoed instructions."""
     turn = Turn(
         _prose(200 * _DELTA_CHARACTERS),
         reasoning=[_prose(100 * _DELTA_CHARACTERS)],

@@ -24,7 +24,7 @@ data: {"type":"response.output_item.added","output_index":0,"item":{"type":"mess
 
 data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"42"}
 
-data: {"type":"response.completed","response":{"status":"completed","usage":{"input_tokens":9,"output_tokens":1}}}
+data: {"type":"response.completed","response":{"usage":{"input_tokens":9,"output_tokens":1}}}
 
 """
 

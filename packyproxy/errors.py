@@ -40,7 +40,7 @@ class Problem(Struct, frozen=True, kw_only=True):
     """
 
     field: str
-    """Path in the file with list indexes, e.g. ``tppc.providers[0].api-key``; ``""`` for the file as a whole."""
+    """Path in the file with list indexes, e.g. ``tppc.providers[0].api-key``; ``""`` for the whole file."""
     code: str
     """Stable machine name, e.g. ``unknown_key``, ``missing``, ``wrong_type``."""
     message: str
@@ -93,7 +93,7 @@ class FailureKind(StrEnum):
 
 
 class Failure(Struct, frozen=True, kw_only=True):
-    """One failed attempt, as a value that retry decisions and error bodies are made from (wire-mapping 8.2-8.5).
+    """One failed attempt: what retry decisions and error bodies are made from (wire-mapping 8.2-8.5).
 
     ``message`` is upstream text already cut to one line of at most 1000 characters with secrets masked, or
     ours. Times are Unix seconds. ``repr`` shows kind and status only: upstream text may quote the client's
@@ -109,7 +109,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     plan_type: str | None = None
     reset_at: float | None = None
     retry_after_seconds: float | None = None
-    """How long to wait, as the upstream said; ``translate.failures.wait_seconds`` knows what the kind implies."""
+    """How long to wait, as the upstream said; ``translate.failures.wait_seconds`` adds what kinds imply."""
     tokens: int | None = None
     """Context overflow: how many input tokens the upstream counted."""
     tokens_limit: int | None = None
@@ -147,7 +147,7 @@ class InvalidRequest(PackyProxyError):
         self.status = status
         self.code = code
         self.details = details
-        """Extra members of the protocol's error object, e.g. ``thread_unsupported_request`` (wire-mapping 1.2)."""
+        """Extra members of the error object, e.g. ``thread_unsupported_request`` (wire-mapping 1.2)."""
 
     @property
     def message(self) -> str:

@@ -6,7 +6,7 @@ __all__ = ["shown_keys"]
 
 
 def shown_keys(headers: Headers) -> list[str]:
-    """Return what stands in ``Authorization: Bearer`` and in ``x-api-key``; clients send either, some send both."""
+    """Return what stands in ``Authorization: Bearer`` and in ``x-api-key``; some clients send both."""
     keys = []
     scheme, _, credentials = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():

@@ -1,4 +1,4 @@
-"""List the models that clients may ask for: ``GET /v1/models`` and ``/v1/models/{id}`` (wire-mapping 10.1-10.3)."""
+"""List what clients may ask for: ``GET /v1/models`` and ``/v1/models/{id}`` (wire-mapping 10.1-10.3)."""
 
 from urllib.parse import parse_qs
 

@@ -15,7 +15,7 @@ Endpoint = Callable[[Call], Awaitable[None]]
 
 
 class MethodNotAllowed(InvalidRequest):
-    """A known path was asked for with a method it does not take; ``allowed`` is what the ``allow`` header says."""
+    """A known path was asked for with a method it does not take; ``allowed`` is the ``allow`` header."""
 
     def __init__(self, methods: Iterable[str]) -> None:
         self.allowed = ", ".join(sorted(methods))

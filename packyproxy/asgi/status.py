@@ -1,4 +1,4 @@
-"""Tell that the process lives and whether it can serve: ``/``, ``/healthz``, ``/readyz``. No key is needed."""
+"""Tell that the process lives and whether it can serve: ``/``, ``/healthz``, ``/readyz``, without a key."""
 
 import msgspec
 from starlette.types import Receive, Send

@@ -23,7 +23,7 @@ _OURS: Final = "packyproxy"
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object per line: ``time`` (UTC, RFC 3339), ``level``, ``logger``, ``message`` and the record's facts."""
+    """One JSON object per line: ``time`` (UTC), ``level``, ``logger``, ``message`` and the record's facts."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""

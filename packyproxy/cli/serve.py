@@ -80,10 +80,10 @@ def _serve_here(config: Config, listener: socket.socket, *signals: signal.Signal
 
 
 def _serve_in_workers(config: Config, listener: socket.socket, count: int) -> int:
-    """Fork workers over one listening socket and wait for them; a worker that dies ends all, for a manager to restart.
+    """Fork workers over one listening socket and wait for them.
 
-    Ctrl-C reaches the whole process group, so workers ignore it and take their orders from this process
-    alone.
+    A worker that dies ends all, for a manager to restart. Ctrl-C reaches the whole process group, so workers
+    ignore it and take their orders from this process alone.
     """
     if "fork" not in multiprocessing.get_all_start_methods():
         raise CommandFailed(

@@ -20,7 +20,7 @@ __all__ = ["Stop", "bind", "is_loopback", "run_in_loop", "serve_app", "server_ur
 _BACKLOG: Final = 2048
 """Connections that wait while the loop is busy; agents open many at once."""
 _KEEP_ALIVE_SECONDS: Final = 75.0
-"""Longer than the pause between two turns of an agent, and than the 60 s at which common clients drop theirs."""
+"""Longer than an agent pauses between two turns, and than the 60 s at which common clients drop theirs."""
 _REQUESTS_PER_CONNECTION: Final = 1_000_000
 _HEADER_BYTES: Final = 64 * 1024
 _LEEWAY_SECONDS: Final = 2.0
@@ -78,9 +78,8 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = (error.strerror or type(error).__name__).lower()
-        raise CommandFailed(
-            f"cannot listen on {host} port {port} ({reason}): stop what uses it, or choose another with --port"
-        ) from error
+        remedy = "stop what uses it, or choose another with --port"
+        raise CommandFailed(f"cannot listen on {host} port {port} ({reason}): {remedy}") from error
     return listener
 
 
@@ -131,7 +130,7 @@ async def serve_app(app: Any, listener: socket.socket, stop: Stop, *, grace_seco
 
 
 def _without_cancellations(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Keep quiet about connections cut off on purpose, which asyncio's streams report as errors of a callback."""
+    """Keep quiet about connections cut off on purpose, which asyncio reports as errors of a callback."""
     if not isinstance(context.get("exception"), asyncio.CancelledError):
         loop.default_exception_handler(context)
 

@@ -28,7 +28,7 @@ _PACKYCODE: Final = {
 
 
 def not_yet_in_effect(config: Config) -> tuple[str, ...]:
-    """Return the dotted keys that differ from their default and do nothing yet, in the order of the file's schema."""
+    """Return the dotted keys that differ from their default and do nothing yet, in the schema's order."""
     default = Config()
     found = [path.replace("_", "-") for path in _TOP_LEVEL if _value(config, path) != _value(default, path)]
     for provider in config.providers:

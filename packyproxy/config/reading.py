@@ -1,4 +1,4 @@
-"""Configurations from files, texts and mappings: read, validated as a whole, or refused with every problem."""
+"""Configurations from files, texts and mappings: validated as a whole, or refused with every problem."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -35,7 +35,7 @@ DEFAULT_CONTEXT_WINDOW = 272_000
 
 
 class Defaults(Struct, frozen=True, kw_only=True):
-    """What a provider serves for ``claude-*`` and other names that name no model of its own (wire-mapping 10.4)."""
+    """What a provider serves for ``claude-*`` and other names that name no model (wire-mapping 10.4)."""
 
     model: str = "gpt-5"
     """A model id, also with an effort suffix."""
@@ -49,10 +49,10 @@ class ModelConfig(Struct, frozen=True, kw_only=True):
     """One item of a provider's ``models`` list."""
 
     id: str
-    """Sent upstream as written; a glob (``*``, ``?``) selects from the built-in catalogue and admits new ids."""
+    """Sent upstream as written; a glob (``*``, ``?``) selects from the catalogue and admits new ids."""
     aliases: tuple[str, ...] = ()
     efforts: tuple[str, ...] | None = None
-    """Allowed values of ``reasoning.effort``, weakest first; None for the built-in list of wire-mapping 1.6."""
+    """Allowed values of ``reasoning.effort``, weakest first; None for the list of wire-mapping 1.6."""
     context_window: int | None = None
     """Tokens; None for the built-in value."""
 
@@ -128,7 +128,7 @@ class Config(Struct, frozen=True, kw_only=True):
     """Keys that clients show; empty means open."""
     remote_management: RemoteManagementConfig = RemoteManagementConfig()
     providers: tuple[ProviderConfig, ...] = ()
-    """All that are configured: the ``packycode`` block first, then ``tppc.providers`` in the order of the file."""
+    """All that are configured: the ``packycode`` block, then ``tppc.providers`` in the order of the file."""
     routing: RoutingConfig = RoutingConfig()
     request_retry: int = 3
     max_retry_interval: float = 30.0

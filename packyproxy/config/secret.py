@@ -54,7 +54,7 @@ class Secret:
 
 
 class HeaderMap(Mapping[str, str]):
-    """Header names and values as the operator wrote them; ``repr`` shows the names only, for values may be keys."""
+    """Header names and values as the operator wrote them; ``repr`` shows names only: values may be keys."""
 
     __slots__ = ("_items",)
 

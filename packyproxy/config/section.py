@@ -91,7 +91,7 @@ class Section:
                 )
 
     def mapping(self, key: str, key_check: _Check, value_check: _Check) -> tuple[tuple[str, str], ...]:
-        """Take a mapping of free keys to text, in the order of the file; pairs that break a rule are left out."""
+        """Take a mapping of free keys to text, in the file's order; pairs that break a rule are left out."""
         entries = self.section(key)
         pairs = []
         for name in entries.names():
@@ -234,7 +234,7 @@ class Section:
         return value is None or (isinstance(value, str) and not value.strip())
 
     def close(self, **meant: str) -> None:
-        """Report every key that was not taken; ``meant`` names by usual mistake (``api_key``) what was meant."""
+        """Report every key that was not taken; ``meant`` maps usual mistakes to what was meant."""
         known = list(self._taken)
         for key in self._values:
             if not isinstance(key, str):

@@ -83,8 +83,8 @@ def find_file(explicit: str | None = None) -> Path:
                 _file_problem(
                     "no_file",
                     "no configuration file was found in ./config.yaml or ~/.config/packyproxy/config.yaml",
-                    "copy config.example.yaml to config.yaml and put your key into it, or name a file with --config "
-                    "or $PACKYPROXY_CONFIG",
+                    "copy config.example.yaml to config.yaml and put your key into it, or name a file with "
+                    "--config or $PACKYPROXY_CONFIG",
                 ),
             )
         )
@@ -131,7 +131,8 @@ def read_text(text: str | bytes) -> Document:
     except (RecursionError, _TooComplexError):
         return _unreadable(
             "too_complex",
-            f"nested deeper than {_DEEPEST} levels, or more than {_MOST_VALUES} values once aliases are expanded",
+            f"nested deeper than {_DEEPEST} levels, "
+            f"or more than {_MOST_VALUES} values once aliases are expanded",
             "write the settings out without anchors and aliases (& and *)",
         )
 

@@ -71,7 +71,7 @@ class Learned:
             self._reasoning.popitem(last=False)
 
     def _refused_reasoning(self, scope: str, now: float) -> Callable[[str], bool] | None:
-        """Return the test for one scope, or None while nothing is remembered at all, which spares the digests."""
+        """Return the test for one scope, or None while nothing is remembered, which spares the digests."""
         if not self._reasoning:
             return None
 

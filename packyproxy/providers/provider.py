@@ -112,7 +112,7 @@ class Provider(Struct, frozen=True, kw_only=True):
 
 
 def normalised_url(url: str) -> str:
-    """Write a base URL the one way it is compared and sent: scheme and host in lower case, no trailing slash."""
+    """Write a base URL as it is compared and sent: scheme and host in lower case, no trailing slash."""
     parts = urlsplit(url.strip())
     userinfo, at, host = parts.netloc.rpartition("@")
     return urlunsplit(

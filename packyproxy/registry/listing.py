@@ -51,7 +51,7 @@ class _AnthropicList(Struct, frozen=True):
 
 
 def list_models(registry: Registry, family: Family, query: Mapping[str, str]) -> bytes:
-    """Return the JSON body of ``GET /v1/models``; ``query`` pages the Anthropic list and is ignored for OpenAI's.
+    """Return the JSON body of ``GET /v1/models``; ``query`` pages the Anthropic list, OpenAI's has no pages.
 
     Raises:
         InvalidRequest: ``limit``, ``after_id`` or ``before_id`` is wrong.
@@ -75,7 +75,7 @@ def show_model(registry: Registry, family: Family, model_id: str) -> bytes:
 
 
 def _names(registry: Registry) -> list[tuple[str, Model]]:
-    """Return every model, each followed by its effort variants, then the aliases; a name is what it resolves to."""
+    """Return every model, each followed by its effort variants, then the aliases; each as it resolves."""
     models = registry.models()
     aliases = registry.aliases()
     taken = {model.id.lower() for model in models} | {alias.name.lower() for alias in aliases}

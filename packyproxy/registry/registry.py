@@ -108,7 +108,7 @@ class ProviderModels(Struct, frozen=True, kw_only=True):
         )
 
     def admit(self, model_id: str) -> Model | None:
-        """Return what an id that is not listed would be sent as, or None when this provider does not take it."""
+        """Return what an unlisted id would be sent as, or None when this provider does not take it."""
         for glob, item in self.globs:
             if glob.matches(model_id):
                 return describe_model(model_id, item)

@@ -1,4 +1,4 @@
-"""Say what a requested model name means: who serves it, as which model, at which effort (wire-mapping 10.4, 10.5).
+"""Say what a requested name means: who serves it, as which model, at which effort (wire-mapping 10.4, 10.5).
 
 Total and explained: every name gives a :class:`Resolution` with its reasons, or one of our errors. The steps
 are those of the table in 10.4; within a step the providers are asked in their order.
@@ -215,7 +215,7 @@ def _by_defaults(provider: ProviderModels, name: str) -> _Hit | None:
 
 
 def _by_target(providers: Sequence[ProviderModels], target: str) -> _Hit | None:
-    """Resolve what the operator wrote as a target; an effort in it is a default that the client may override."""
+    """Resolve what the operator wrote as a target; an effort in it is a default, not a demand."""
     pin, slash, rest = target.partition("/")
     pinned = [provider for provider in providers if slash and provider.name.lower() == pin.lower()]
     if pinned and not _ask(providers, (_by_id,), target):

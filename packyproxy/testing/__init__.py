@@ -1,4 +1,4 @@
-"""Everything to test against packyproxy without a network: a faithful fake upstream and a streaming ASGI transport."""
+"""What tests against packyproxy need instead of a network: a fake upstream and a streaming ASGI transport."""
 
 from packyproxy.testing.events import rate_limits_event
 from packyproxy.testing.fake_upstream import Answer, FakeUpstream, Script

@@ -172,7 +172,8 @@ def _check_image(part: _Item, where: str) -> None:
             reason = "Expected a valid URL, but got a value with an invalid format."
             raise invalid(f"Invalid '{param}'. {reason}", param)
         return
-    expected = "Expected a base64-encoded data URL with an image MIME type (e.g. 'data:image/png;base64,aW1n'), but got"
+    example = "'data:image/png;base64,aW1n'"
+    expected = f"Expected a base64-encoded data URL with an image MIME type (e.g. {example}), but got"
     if data[1] not in _IMAGE_TYPES:
         raise invalid(f"Invalid '{param}'. {expected} unsupported MIME type '{data[1]}'.", param)
     if not data[2]:

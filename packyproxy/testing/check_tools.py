@@ -139,8 +139,8 @@ def _check_function(tool: Mapping[str, Any], where: str) -> None:
             code,
         )
     if any(key in schema for key in _NOT_AT_ROOT):
-        rule = "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not' at the top level."
-        raise invalid(start + rule, param, code)
+        rule = "schema must have type 'object' and not have 'oneOf'/'anyOf'/'allOf'/'enum'/'not'"
+        raise invalid(f"{start}{rule} at the top level.", param, code)
     if not isinstance(schema.get("properties"), dict):
         raise invalid(f"{start}In context=(), object schema missing properties.", param, code)
     for path, node in _nodes(schema, ()):

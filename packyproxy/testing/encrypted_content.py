@@ -31,7 +31,7 @@ class ReasoningVault:
         return self._write(item_id, b"early")
 
     def open(self, value: str) -> str | None:
-        """Return the id of the item that the value was issued for; None when it is foreign, damaged or incomplete."""
+        """Return the id of the item a value was made for; None when it is foreign, damaged or incomplete."""
         try:
             data = urlsafe_b64decode(value.removeprefix(_PREFIX).encode())
         except ValueError:

@@ -22,7 +22,7 @@ _BYTES_PER_TOKEN = 4
 
 
 class Ids:
-    """Makes ids like the API's: a prefix and 48 hexadecimal digits, each used once; equal seeds make equal ids."""
+    """Makes ids like the API's, each once: a prefix and 48 hexadecimal digits; equal seeds, equal ids."""
 
     def __init__(self, seed: str) -> None:
         self._seed = seed

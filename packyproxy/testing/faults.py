@@ -69,7 +69,7 @@ class Fault(Struct, frozen=True):
         resets_at: int | None = None,
         plan_type: str | None = "plus",
     ) -> "Fault":
-        """Answer 429 ``usage_limit_reached`` with ``x-codex-*`` headers; absent facts are left out of both."""
+        """Answer 429 ``usage_limit_reached`` with ``x-codex-*`` headers; both leave absent facts out."""
         error: dict[str, Any] = {"type": "usage_limit_reached", "message": "The usage limit has been reached"}
         headers = {
             "x-codex-primary-used-percent": "100",
@@ -118,8 +118,8 @@ class Fault(Struct, frozen=True):
     def context_overflow(*, limit: int = 272_000, tokens: int = 300_123) -> "Fault":
         """Answer 400 ``context_length_exceeded`` with both numbers in the text."""
         message = (
-            f"This model's maximum context length is {limit} tokens. However, your messages resulted in {tokens} "
-            "tokens. Please reduce the length of the messages."
+            f"This model's maximum context length is {limit} tokens. However, your messages resulted in "
+            f"{tokens} tokens. Please reduce the length of the messages."
         )
         return Fault.status(
             400, message, type="invalid_request_error", param="input", code="context_length_exceeded"
@@ -135,8 +135,9 @@ class Fault(Struct, frozen=True):
     def html(status: int = 502) -> "Fault":
         """Answer with the error page of a proxy in between."""
         title = f"{status} Bad Gateway"
-        head = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
-        return Fault.answer(status, head + "<hr><center>nginx</center>\r\n</body>\r\n</html>\r\n")
+        head = f"<html>\r\n<head><title>{title}</title></head>\r\n"
+        body = f"<body>\r\n<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n</body>\r\n"
+        return Fault.answer(status, f"{head}{body}</html>\r\n")
 
     @staticmethod
     def empty(status: int = 200) -> "Fault":

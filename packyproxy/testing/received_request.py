@@ -9,7 +9,7 @@ import msgspec
 __all__ = ["Fate", "ReceivedRequest"]
 
 Fate = Literal["open", "completed", "disconnected", "cut"]
-"""Still being answered; answered to the end; left by the client before that; broken off by the upstream (a fault)."""
+"""Still being answered; answered to the end; left by the client before that; broken off by a fault."""
 
 
 class ReceivedRequest:

@@ -57,7 +57,7 @@ class Reasoning(Struct, frozen=True):
 
 
 class Citation(Struct, frozen=True):
-    """A ``url_citation`` of the span where ``text`` occurs in the message, or of the whole message when it is empty."""
+    """A ``url_citation`` of the span where ``text`` occurs in the message; an empty one cites all of it."""
 
     url: str
     title: str = ""
@@ -88,7 +88,7 @@ OutputItem = Reasoning | Search | Message | Call
 
 
 class Usage(Struct, frozen=True, kw_only=True):
-    """Token counts of an answer; ``input_tokens`` includes the cached ones, ``output_tokens`` the reasoning."""
+    """Token counts of an answer; ``input_tokens`` includes cached ones, ``output_tokens`` the reasoning."""
 
     input_tokens: int
     output_tokens: int
@@ -100,7 +100,7 @@ class Usage(Struct, frozen=True, kw_only=True):
 
 
 class Framing(Struct, frozen=True, kw_only=True):
-    """How events become bytes and writes: everything that is legal on the wire and must not matter to a client."""
+    """How events become bytes and writes: all that is legal on the wire and must not matter to a client."""
 
     line_end: Literal["\n", "\r\n", "\r"] = "\n"
     has_event_lines: bool = True
@@ -108,7 +108,7 @@ class Framing(Struct, frozen=True, kw_only=True):
     has_comments: bool = False
     has_bom: bool = False
     cut_every: int | None = None
-    """Cut the stream into writes of this many bytes, also inside frames and UTF-8 sequences; None: at frames only."""
+    """Cut the stream into writes of so many bytes, also inside characters; None: between frames only."""
     events_per_write: int = 1
     content_type: str | None = "text/event-stream; charset=utf-8"
     """None: no content-type header, as some back ends answer."""
@@ -141,13 +141,13 @@ class Turn(Struct, frozen=True):
     interleaves: bool = False
     """Send the calls side by side: all opened, deltas in turns, all closed."""
     detail: Literal["delta", "part", "item", "response"] = "delta"
-    """The finest events that are sent: all; without deltas; only items (added, done); only the terminal response."""
+    """The finest events sent: all; all but deltas; only items (added, done); only the terminal one."""
     has_final_output: bool = True
-    """False: ``output`` of the terminal response is ``[]`` although items were sent, as codex back ends do."""
+    """False: the terminal response has ``output: []`` although items were sent, as codex back ends do."""
     shows_summary_unasked: bool = False
     """Send summaries also when the request has no ``reasoning.summary``."""
     notices: Sequence[Mapping[str, Any]] = ()
-    """Extra events, sent as they are after ``response.in_progress``: e.g. ``codex.rate_limits`` or unknown types."""
+    """Extra events, sent as they are after ``response.in_progress``: ``codex.rate_limits``, unknown types."""
     delta_characters: int = 6
     framing: Framing | None = None
     headers: Mapping[str, str] = {}

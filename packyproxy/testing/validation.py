@@ -166,8 +166,9 @@ def _check_platform(body: Mapping[str, Any], rules: Rules) -> None:
     if limit is not None:
         check_type(limit, int, "max_output_tokens")
         if limit < _MIN_OUTPUT_TOKENS:
-            text = f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= {_MIN_OUTPUT_TOKENS}"
-            raise invalid(f"{text}, but got {limit} instead.", "max_output_tokens", "integer_below_min_value")
+            text = "Invalid 'max_output_tokens': integer below minimum value."
+            expected = f"Expected a value >= {_MIN_OUTPUT_TOKENS}, but got {limit} instead."
+            raise invalid(f"{text} {expected}", "max_output_tokens", "integer_below_min_value")
     tools = body.get("tools")
     if isinstance(tools, list) and len(tools) > _MAX_PLATFORM_TOOLS:
         text = f"Invalid 'tools': array too long. Expected an array with maximum length {_MAX_PLATFORM_TOOLS}"

@@ -82,7 +82,7 @@ class StreamFacts(Struct, frozen=True, kw_only=True):
     """The model string as the client sent it; echoed in the answer."""
     scope: str
     original_names: Mapping[str, str]
-    """Mapped tool name -> the client's own name; names that are not in it pass unchanged (wire-mapping 3.1)."""
+    """Mapped tool name -> the client's own; names that are not in it pass unchanged (wire-mapping 3.1)."""
     thinking_is_visible: bool = False
     thinking_has_text: bool = True
     """False with ``display: omitted``: thinking blocks then carry a signature only."""
@@ -106,7 +106,7 @@ class Translation(Struct, frozen=True, kw_only=True):
     """Unique tokens of what was dropped or changed, for ``x-packyproxy-warnings`` (wire-mapping 12.4)."""
     stream_facts: StreamFacts
     reasoning: tuple[str, ...] = ()
-    """Each ``encrypted_content`` sent, in order; what recovery must remember when the upstream refuses them."""
+    """Each ``encrypted_content`` sent, in order: what to remember when the upstream refuses them."""
     tools_estimate: int | None = None
     """The tokens of all tools, where the protocol knows them already; None: they are to be counted."""
 
@@ -171,7 +171,7 @@ class StreamWriter(Protocol):
 
     @property
     def failure(self) -> Failure | None:
-        """What the upstream said went wrong, once it did; the caller decides whether to retry or to ``fail``."""
+        """What the upstream said went wrong, once it did; the caller chooses to retry or to ``fail``."""
         ...
 
     @property
@@ -201,7 +201,7 @@ class StreamWriter(Protocol):
         ...
 
     def fail(self, status: int, body: bytes) -> bytes:
-        """Write an error after the status line is spent; ``body`` is the protocol's error object (wire-mapping 8.6)."""
+        """Write an error once the status line is spent; ``body`` is the error's (wire-mapping 8.6)."""
         ...
 
     def keep_alive(self) -> bytes:
@@ -243,7 +243,7 @@ class ClientProtocol(Protocol):
         ...
 
     def writer(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> StreamWriter:
-        """Return a fresh writer for one attempt; ``answer_id`` stays the same over all attempts of a request."""
+        """Return a fresh writer for one attempt; all attempts of a request have one ``answer_id``."""
         ...
 
     def fold(self, frames: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""From a client's bytes to structs, with errors that name the exact field and quote nothing (wire-mapping 0.6, 8.1).
+"""From a client's bytes to structs; errors name the field and quote nothing (wire-mapping 0.6, 8.1).
 
 A body is checked for UTF-8 once; ``Raw`` parts cut out of it are decoded later by ``decode_part``, which
 needs to know where the part stood.

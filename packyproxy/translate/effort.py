@@ -82,7 +82,7 @@ def requested_effort(
 
 
 def clamp_effort(effort: str, allowed: tuple[str, ...]) -> str:
-    """Move an effort to the nearest allowed one below, or to the lowest allowed one if there is none below."""
+    """Move an effort to the nearest allowed one below, or to the lowest allowed one if none is below."""
     rank = _RANK[effort]
     below = [value for value in allowed if _RANK[value] <= rank]
     if below:
@@ -100,7 +100,7 @@ def searching_effort(effort: str | None, allowed: tuple[str, ...]) -> str | None
 
 
 def step_effort(effort: str, allowed: tuple[str, ...]) -> str | None:
-    """Choose what to try after the upstream refused ``effort``: one down, up when at the bottom, None when alone."""
+    """Choose what to try after ``effort`` was refused: one down, up from the bottom, None when alone."""
     others = sorted({*allowed, effort}, key=_RANK.__getitem__)
     index = others.index(effort)
     if index > 0:
@@ -109,12 +109,12 @@ def step_effort(effort: str, allowed: tuple[str, ...]) -> str | None:
 
 
 def allowed_efforts(model: str) -> tuple[str, ...]:
-    """Look up which efforts a model takes, weakest first, by the built-in table; configuration may override it."""
+    """Look up which efforts a model takes, weakest first; configuration may override this table."""
     return next((efforts for pattern, efforts in _ALLOWED if pattern.fullmatch(model)), _ALLOWED_OTHERWISE)
 
 
 def split_effort_suffix(model: str) -> tuple[str, str | None]:
-    """Split ``gpt-5-high`` or ``gpt-5(high)`` into the base and the effort, which is None when there is no suffix.
+    """Split ``gpt-5-high`` or ``gpt-5(high)`` into the base and the effort, None without a suffix.
 
     Ids that end in ``codex-max`` are models of their own and stay whole. Only one suffix is taken.
     """

@@ -130,7 +130,10 @@ _TEXTS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
         (r"usage limit", Kind.QUOTA),
         (r"model is at capacity", Kind.OVERLOADED),
         (
-            r"\bmodel:?\s*[`'\"]?[\w./:\-]*[`'\"]?\s+((does|do) not exist|(is |was )?not found|is not supported when)",
+            (
+                r"\bmodel:?\s*[`'\"]?[\w./:\-]*[`'\"]?\s+"
+                r"((does|do) not exist|(is |was )?not found|is not supported when)"
+            ),
             Kind.MODEL_NOT_FOUND,
         ),
     )
@@ -244,7 +247,7 @@ def _kind_of_status(error: UpstreamError, status: int | None) -> Kind:
 
 
 def optional_parameter(error: UpstreamError) -> str | None:
-    """Return the optional parameter that an error calls unsupported or unknown, if it names one (wire-mapping 0.2)."""
+    """Return the optional parameter that an error calls unsupported, if it names one (wire-mapping 0.2)."""
     if not _REFUSES.search(f"{error.code or ''} {error.message}".replace("_", " ")):
         return None
     if error.param is not None:
@@ -271,12 +274,14 @@ def _canonical(path: str) -> str | None:
 
 _COUNT = r"(\d[\d,]*)"
 _LIMITS = re.compile(
-    rf"(?:maximum (?:context length|context window|input length)|context (?:length|window)(?: limit| size)?|limit)"
+    r"(?:maximum (?:context length|context window|input length)"
+    r"|context (?:length|window)(?: limit| size)?|limit)"
     rf"\s*(?:is|of|:)?\s*{_COUNT}|> {_COUNT}(?: tokens)? maximum",
     re.IGNORECASE,
 )
 _INPUT = re.compile(
-    rf"{_COUNT}(?: tokens)? (?:in|from|of) (?:the |your )?(?:messages|input|prompt)|prompt is too long:? {_COUNT}",
+    rf"{_COUNT}(?: tokens)? (?:in|from|of) (?:the |your )?(?:messages|input|prompt)"
+    rf"|prompt is too long:? {_COUNT}",
     re.IGNORECASE,
 )
 _OUTPUT = re.compile(r"\b(?:completion|output|max_tokens|max_output_tokens)\b", re.IGNORECASE)
@@ -286,7 +291,7 @@ _TOTAL = re.compile(
 
 
 def context_numbers(message: str) -> ContextNumbers:
-    """Read the numbers of a complaint such as ``maximum context length is 272000 tokens ... you requested 300000``."""
+    """Read the numbers of ``maximum context length is 272000 ... you requested 300000`` and its like."""
     tokens = _first_count(_INPUT, message)
     total = _first_count(_TOTAL, message)
     counts_output = (tokens is not None or total is not None) and _OUTPUT.search(message) is not None

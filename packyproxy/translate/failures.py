@@ -70,7 +70,7 @@ def classify_response(
 
 
 def classify_error_object(error: bytes, *, status: int | None = None, secrets: Sequence[str] = ()) -> Failure:
-    """Say what an error inside a stream means: a ``response.error`` object, or the data of an ``error`` event.
+    """Say what an error inside a stream means: a ``response.error``, or the data of an ``error`` event.
 
     Args:
         error: JSON, with the error nested under ``error`` or flat; any bytes.
@@ -96,13 +96,13 @@ def transport_failure(kind: FailureKind, detail: str = "") -> Failure:
 
 
 def mask_secrets(failure: Failure, secrets: Sequence[str]) -> Failure:
-    """Return the failure with ``secrets`` masked in its text, for one that was read where they were unknown."""
+    """Return the failure with ``secrets`` masked in its text; it was read where they were unknown."""
     message = clean_text(failure.message, secrets)
     return failure if message == failure.message else replace(failure, message=message)
 
 
 def wait_seconds(failure: Failure, now: float) -> float | None:
-    """Return how long to wait before asking again, as the upstream said or as the kind implies (wire-mapping 8.5).
+    """Return how long to wait before asking again, by the upstream's word or by kind (wire-mapping 8.5).
 
     None when nothing speaks for any particular time.
 
@@ -169,7 +169,7 @@ def error_response(
 def refusal_response(
     error: InvalidRequest | AccessDenied | NoProvider, family: Family, request_id: str
 ) -> ErrorResponse:
-    """Write what a client is told when its request went nowhere (the ``inbound`` rows of wire-mapping 8.3)."""
+    """Write what a client is told when its request went nowhere (``inbound`` in wire-mapping 8.3)."""
     if isinstance(error, AccessDenied):
         message = str(error) or "invalid x-api-key"
         if family == "anthropic":

@@ -50,7 +50,7 @@ def file_tokens(file_data: Raw) -> int:
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
-    """Read width and height in pixels from the first bytes of a PNG, JPEG, GIF or WebP; None for anything else."""
+    """Read width and height in pixels from the first bytes of a PNG, JPEG, GIF or WebP; None for others."""
     try:
         if data[:8] == b"\x89PNG\r\n\x1a\n":
             size = unpack_from(">II", data, 16)

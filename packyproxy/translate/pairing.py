@@ -58,7 +58,7 @@ def repair_pairs(items: list[InputItem]) -> list[InputItem]:
 
 
 class _CallIds:
-    """Follows the calls of a list in order: which were made, under which id, and which still wait for an output.
+    """Follows the calls of a list in order: which were made, under which id, which still wait for an output.
 
     An id depends on what stands before it alone, so a longer history keeps the ids of the shorter one.
     """

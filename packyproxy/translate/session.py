@@ -48,5 +48,5 @@ def session_key(
 
 
 def prompt_cache_key(session: str, model: str) -> str:
-    """Derive the upstream's ``prompt_cache_key``; sub-agents of one session share it, and with it the prefix."""
+    """Derive the upstream's ``prompt_cache_key``; sub-agents of one session share it and the prefix."""
     return str(uuid5(_NAMESPACE, f"{session}\0{model}"))

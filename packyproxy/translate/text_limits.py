@@ -1,7 +1,7 @@
-"""Cut answer text where the client asked for it but the upstream does not: stop sequences and the token limit.
+"""Cut answer text as the client asked and the upstream does not: stop sequences and the token limit.
 
 Implements wire-mapping 4.9 and 1.9, for every client protocol. What is cut does not depend on how the
-upstream sliced its text. Without either limit there is no object at all, and text needs not even be
+upstream sliced its text. Without either limit there is no object at all, and text need not even be
 unescaped.
 """
 

@@ -42,7 +42,7 @@ def map_tool_name(name: str) -> str:
 
 
 def _shorten(name: str, digits: int) -> str:
-    """Make a name fit: both its ends, as much of them as there is room for, and so many digits of its hash."""
+    """Make a name fit: as much of both its ends as there is room for, and so many digits of its hash."""
     safe = _replace_bad("_", name)
     digest = _sha256_hex(name)[:digits]
     if len(safe) < 64 - digits:

@@ -105,7 +105,7 @@ def _required(schema: dict[str, Raw]) -> list[str]:
 
 
 def _with_array_items(schema: Raw) -> Raw:
-    """Add ``"items":{}`` to every array node without ``items``; the same object comes back when there is none."""
+    """Add ``"items":{}`` to every array node without ``items``; return the same object if there is none."""
     if b'"array"' not in bytes(schema):
         return schema
     if _begins(schema) == _OPEN_LIST:

@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 PIECE_BYTES: Final = 64 * 1024
-"""The most that one step puts out; what a socket read gives, so that pieces pass through like uncompressed ones."""
+"""The most that one step puts out: what a socket read gives, so that pieces are like uncompressed ones."""
 
 ENCODINGS: Final = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
 """Everything that can be undone here: what an upstream may use."""
@@ -103,7 +103,7 @@ class Decompressor:
         return not self._decoders
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Yield the output for one chunk in pieces of at most `PIECE_BYTES`; identity yields the chunk itself.
+        """Yield the output for one chunk in pieces of at most `PIECE_BYTES`; identity yields the chunk.
 
         The iterator must be used up before the next chunk is fed, or everything dropped.
 
@@ -229,7 +229,7 @@ class _RawDeflate(_Gzip):
 
 
 class _Deflate:
-    """Tells the zlib wrapper, which the RFC asks for, from the raw form that some send, by the first two bytes."""
+    """Tells by two bytes the zlib wrapper, which the RFC asks for, from the raw form that some send."""
 
     def __init__(self) -> None:
         self._start = b""

@@ -1,4 +1,4 @@
-"""Read the error body of an upstream and write the two error shapes that clients know (wire-mapping 8.1, 8.2).
+"""Read an upstream's error body and write the two error shapes that clients know (wire-mapping 8.1, 8.2).
 
 Upstream errors come in every form a relay has thought of, so reading never fails: any bytes give an
 :class:`UpstreamError`, at worst an empty one. Its text is one printable line of at most 1000 characters in
@@ -143,7 +143,7 @@ _encode = msgspec.json.Encoder().encode
 def write_anthropic_error(
     kind: str, message: str, *, request_id: str, details: dict[str, Any] | None = None
 ) -> bytes:
-    """Encode the error body of the Messages surface (wire-mapping 8.1); ``details`` joins the ``error`` object."""
+    """Encode the error body of the Messages surface (wire-mapping 8.1); ``details`` joins ``error``."""
     error = _AnthropicBody(kind, message, UNSET if details is None else details)
     return _encode(_AnthropicEnvelope("error", error, request_id))
 

@@ -107,5 +107,5 @@ def concat(*parts: bytes | Raw) -> Raw:
 
 
 def join(literals: Iterable[Raw], separator: bytes) -> Raw:
-    r"""Join texts with an already escaped separator, e.g. ``b"\\n"`` (backslash, n); no texts give the empty one."""
+    r"""Join texts with an escaped separator, such as the two bytes ``b"\\n"``; no texts give an empty one."""
     return Raw(b'"%b"' % separator.join(map(inner, literals)))

@@ -285,7 +285,7 @@ Block = (
 
 
 class Message(Struct, frozen=True):
-    """One entry of ``messages``; ``content`` is a string or blocks, ``clear_at`` only counts on system messages."""
+    """One entry of ``messages``; ``content`` is text or blocks, only system messages have ``clear_at``."""
 
     role: str
     content: Raw | UnsetType = UNSET

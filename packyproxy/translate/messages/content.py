@@ -1,4 +1,4 @@
-"""Content a client shows the model: texts, images, documents and search results as input parts (wire-mapping 1.5).
+"""What a client shows the model: texts, images, documents, search results as input parts (wire-mapping 1.5).
 
 The same blocks occur in user messages and in tool results, so both use this file.
 """

@@ -1,4 +1,4 @@
-"""A Messages request, read and translated: top-level fields and what binds the parts together (wire-mapping 1.1-1.9).
+"""A Messages request, read and translated: its own fields, and its parts put together (wire-mapping 1.1-1.9).
 
 ``read`` refuses what no provider could be given and decodes the history once; ``to_responses`` is pure and
 runs once per attempt, because what a provider can read and takes differs from one to the next.
@@ -233,7 +233,7 @@ def _decoded(value: Raw | UnsetType) -> object:
 
 
 def _session_hint(metadata: Raw | UnsetType) -> str | None:
-    """Find the session id in ``metadata.user_id``: a JSON object as text, or the older ``..._session_<uuid>``."""
+    """Find the session id in ``metadata.user_id``: JSON as text, or the older ``..._session_<uuid>``."""
     found = _decoded(metadata)
     user_id = found.get("user_id") if isinstance(found, dict) else None
     if not isinstance(user_id, str):
@@ -249,7 +249,7 @@ def _session_hint(metadata: Raw | UnsetType) -> str | None:
 
 
 def _instructions(system: Raw | UnsetType) -> Raw:
-    """Join the system texts; Claude Code's attribution line differs per conversation and would spoil the cache."""
+    """Join the system texts but for Claude Code's attribution, which varies and would spoil the cache."""
     if _is_absent(system) or isinstance(system, UnsetType):
         return json_text.EMPTY
     if json_text.is_text(system):

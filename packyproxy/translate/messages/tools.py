@@ -72,7 +72,7 @@ class Declared:
 
     @property
     def function(self) -> FunctionTool:
-        """The upstream's form of a tool of kind ``function``, as it is when nothing else in the request changes it.
+        """The upstream's form of a tool of kind ``function`` when nothing else in the request changes it.
 
         Raises:
             InvalidRequest: a field of the definition is wrong.
@@ -118,7 +118,7 @@ class ToolList:
 
     @cached_property
     def ordinary_plan(self) -> ToolPlan | None:
-        """The plan of a request that says nothing else about tools, if all of these are plain ones: the usual case.
+        """The plan for the usual case: plain tools only, and a request that says nothing else about them.
 
         Raises:
             InvalidRequest: a field of a definition is wrong.
