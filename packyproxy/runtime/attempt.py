@@ -92,7 +92,7 @@ class Attempt:
         finally:
             self._deadlines.end_attempt()
             if response is not None:
-                await response.aclose()
+                await (response.finish() if self._transcoder.is_finished else response.aclose())
 
     async def _relay(self, response: UpstreamResponse) -> None:
         transcoder, take, deadlines, time = self._transcoder, self._take, self._deadlines, self._time

@@ -28,6 +28,9 @@ _ERROR_BODY_BYTES = 256 * 1024
 """No provider explains a refusal at greater length; the rest of such a body is not read."""
 _ERROR_BODY_SECONDS = 10.0
 """A refusal is written at once; what is late is not worth the wait."""
+_LEFTOVER_BYTES = 1024
+_LEFTOVER_SECONDS = 0.5
+"""The end of a chunked body is five bytes, and sent with the last event or right after it."""
 
 
 class _AiohttpBody(httpx.AsyncByteStream):
@@ -48,9 +51,14 @@ class _AiohttpBody(httpx.AsyncByteStream):
             raise StopAsyncIteration
         return data
 
+    @property
+    def is_read(self) -> bool:
+        """Whether all of it was read, up to the end of the HTTP message."""
+        return self._response.content.at_eof()
+
     async def aclose(self) -> None:
         # Closing, not releasing: an answer that was not read to its end must not stay in the pool.
-        if self._response.content.at_eof():
+        if self.is_read:
             self._response.release()
         else:
             self._response.close()
@@ -127,10 +135,16 @@ class _TlsError(httpx.ConnectError):
 
 
 class UpstreamResponse:
-    """One answer whose headers have arrived; iterate over it for the body, then ``aclose`` it."""
+    """One answer whose headers have arrived; iterate over it for the body, then ``aclose`` or ``finish`` it.
 
-    def __init__(self, response: httpx.Response) -> None:
+    Args:
+        response: with a stream that nobody else reads.
+        finishing: holds the tasks of ``finish`` while they run.
+    """
+
+    def __init__(self, response: httpx.Response, finishing: set[asyncio.Task[None]]) -> None:
         self._response = response
+        self._finishing = finishing
         self._pieces: AsyncIterator[bytes] = aiter(response.stream)  # type: ignore[arg-type]
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
@@ -170,6 +184,33 @@ class UpstreamResponse:
         """End the upstream request; at once when its answer was not read to the end."""
         await self._response.aclose()
 
+    async def finish(self) -> None:
+        """End a request whose answer is whole, so that its connection can serve the next one.
+
+        After the last event comes the end of the HTTP message, often a moment later. It is waited for beside
+        the exchange, briefly; an upstream that goes on talking is cut off.
+        """
+        stream = self._response.stream
+        if isinstance(stream, _AiohttpBody) and stream.is_read:
+            await self.aclose()
+            return
+        task = asyncio.get_running_loop().create_task(self._read_to_end())
+        self._finishing.add(task)
+        task.add_done_callback(self._finishing.discard)
+
+    async def _read_to_end(self) -> None:
+        left = _LEFTOVER_BYTES
+        try:
+            async with asyncio.timeout(_LEFTOVER_SECONDS):
+                async for piece in self:
+                    left -= len(piece)
+                    if left < 0:
+                        break
+        except (UpstreamFailed, TimeoutError):
+            pass  # then the connection is not used again
+        finally:
+            await self.aclose()
+
 
 class Upstream:
     """The HTTP side of one provider on one event loop.
@@ -191,6 +232,7 @@ class Upstream:
         self._own_transport = None if client or transport else AiohttpTransport(proxy_url=proxy_url)
         self._transport = transport or self._own_transport
         self._urls: dict[str, httpx.URL] = {}
+        self._finishing: set[asyncio.Task[None]] = set()
 
     async def open(self, request: UpstreamRequest) -> UpstreamResponse:
         """Send a request and wait for the response headers.
@@ -204,10 +246,11 @@ class Upstream:
         outgoing = httpx.Request("POST", url, headers=list(request.headers), content=request.body)
         try:
             if self._transport is not None:
-                return UpstreamResponse(await self._transport.handle_async_request(outgoing))
+                response = await self._transport.handle_async_request(outgoing)
+                return UpstreamResponse(response, self._finishing)
             assert self._client is not None, "neither a client nor a transport"
             response = await self._client.send(outgoing, stream=True, follow_redirects=False)
-            return UpstreamResponse(response)
+            return UpstreamResponse(response, self._finishing)
         except _TlsError as error:
             raise UpstreamFailed(transport_failure(FailureKind.TLS, url.host)) from error
         except httpx.ConnectError as error:
@@ -222,6 +265,10 @@ class Upstream:
 
     async def aclose(self) -> None:
         """Close what was opened here; a caller's own client or transport stays open."""
+        for task in tuple(self._finishing):
+            task.cancel()
+        if self._finishing:
+            await asyncio.wait(tuple(self._finishing))
         if self._own_transport is not None:
             await self._own_transport.aclose()
 
