@@ -10,7 +10,7 @@ import signal
 import sys
 from typing import Any
 
-from packyproxy.cli.server import Stop, bind, run_in_loop, serve_app
+from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, serve_app
 from packyproxy.providers.request import UpstreamRequest
 from packyproxy.runtime.upstream import Upstream
 
@@ -75,6 +75,7 @@ async def _read_body(receive: Any) -> bytes:
 async def _serve(port: int, url: str) -> int:
     stop = Stop()
     stop.on_signals(signal.SIGTERM)
+    calm_the_collector()
     await serve_app(Pump(url), bind("127.0.0.1", port), stop, grace_seconds=1.0)
     return 0
 

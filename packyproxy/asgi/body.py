@@ -1,6 +1,7 @@
 """Read a request body under a limit, decompressed (wire-mapping 0.6)."""
 
-from starlette.datastructures import Headers
+from collections.abc import Mapping
+
 from starlette.types import Receive
 
 from packyproxy.errors import ClientLeft, InvalidRequest
@@ -15,7 +16,7 @@ from packyproxy.wire.content_encoding import (
 __all__ = ["read_body"]
 
 
-async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
+async def read_body(receive: Receive, headers: Mapping[str, str], limit: int) -> bytes:
     """Return the whole body, decompressed; ``limit`` bounds it in bytes before and after.
 
     Raises:

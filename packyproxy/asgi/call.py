@@ -10,7 +10,6 @@ Every answer carries ``x-request-id``, on Anthropic surfaces also ``request-id``
 
 import asyncio
 
-from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Send
 
 from packyproxy.asgi.body import read_body
@@ -38,7 +37,12 @@ class Call:
         self.scope = scope
         self.method: str = scope["method"]
         self.path = route_path(scope)
-        self.headers = Headers(raw=list(scope["headers"]))
+        # A dict, for a request looks a dozen headers up; ASGI has made their names lower case. The first of
+        # several with one name counts.
+        self.headers: dict[str, str] = {
+            name.decode("latin-1"): value.decode("latin-1")
+            for name, value in reversed(list(scope["headers"]))
+        }
         self.request_id = new_request_id()
         self.is_started = False
         self._request_is_over = not self._has_body()

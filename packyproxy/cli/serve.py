@@ -13,7 +13,15 @@ from msgspec.structs import replace
 from packyproxy.cli.banner import banner
 from packyproxy.cli.failures import CommandFailed
 from packyproxy.cli.logs import configure_logging
-from packyproxy.cli.server import Stop, bind, is_loopback, run_in_loop, serve_app, server_url
+from packyproxy.cli.server import (
+    Stop,
+    bind,
+    calm_the_collector,
+    is_loopback,
+    run_in_loop,
+    serve_app,
+    server_url,
+)
 from packyproxy.config import Config, load_config
 from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.config.rules import check_host
@@ -73,6 +81,7 @@ def _serve_here(config: Config, listener: socket.socket, *signals: signal.Signal
         stop.on_signals(*signals)
         grace_seconds = min(config.streaming.total_timeout, _LONGEST_GRACE_SECONDS)
         async with PackyProxy(config) as proxy:
+            calm_the_collector()
             await serve_app(proxy, listener, stop, grace_seconds=grace_seconds)
         return 0
 

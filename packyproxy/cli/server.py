@@ -1,6 +1,7 @@
 """Run an ASGI app under hypercorn in this process: bind first, serve until told to stop, end in order."""
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -15,7 +16,7 @@ from hypercorn.typing import ASGIFramework
 
 from packyproxy.cli.failures import CommandFailed
 
-__all__ = ["Stop", "bind", "is_loopback", "run_in_loop", "serve_app", "server_url"]
+__all__ = ["Stop", "bind", "calm_the_collector", "is_loopback", "run_in_loop", "serve_app", "server_url"]
 
 _BACKLOG: Final = 2048
 """Connections that wait while the loop is busy; agents open many at once."""
@@ -24,6 +25,7 @@ _KEEP_ALIVE_SECONDS: Final = 75.0
 _REQUESTS_PER_CONNECTION: Final = 1_000_000
 _HEADER_BYTES: Final = 64 * 1024
 _LEEWAY_SECONDS: Final = 2.0
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 
 _log = logging.getLogger("packyproxy")
 
@@ -133,6 +135,18 @@ def _without_cancellations(loop: asyncio.AbstractEventLoop, context: dict[str, A
     """Keep quiet about connections cut off on purpose, which asyncio reports as errors of a callback."""
     if not isinstance(context.get("exception"), asyncio.CancelledError):
         loop.default_exception_handler(context)
+
+
+def calm_the_collector() -> None:
+    """Let the cycle collector look less often, and never at what was loaded for good.
+
+    A request leaves no cycles behind, so the usual pace, a run every 700 new objects, only costs time: 2 to 3 %
+    of a small request. For a process that does nothing but serve; a host that mounts the proxy keeps its own
+    pace.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
 async def _first_of(
