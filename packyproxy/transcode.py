@@ -56,7 +56,12 @@ class Transcoder:
     def __init__(
         self, writer: StreamWriter, *, writes_start: bool = False, max_bytes: int = MAX_FRAME_BYTES
     ) -> None:
+        self.is_over = False
+        """Whether nothing more will be returned: the answer ended, well or not."""
+        self.saw_bytes = False
+        """Whether the upstream sent anything at all."""
         self._writer = writer
+        self._take = writer.event
         self._owes_start = writes_start
         self._max_bytes = max_bytes
         self._frames = FrameDecoder(max_frame_bytes=max_bytes)
@@ -64,8 +69,6 @@ class Transcoder:
         self._document: bytearray | None = None
         """The body so far, when it is one JSON document."""
         self._head = b""
-        self._saw_bytes = False
-        self._is_over = False
         self._failure: Failure | None = None
         self._notes: list[Note] = []
 
@@ -78,11 +81,6 @@ class Transcoder:
     def is_finished(self) -> bool:
         """Whether the answer ended well."""
         return self._writer.is_finished
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will be returned: the answer ended, well or not."""
-        return self._is_over
 
     @property
     def failure(self) -> Failure | None:
@@ -99,15 +97,11 @@ class Transcoder:
         """The upstream's own numbers, once known."""
         return self._writer.usage
 
-    @property
-    def saw_bytes(self) -> bool:
-        """Whether the upstream sent anything at all."""
-        return self._saw_bytes
-
     def feed(self, chunk: bytes) -> bytes:
         """Return the client bytes for one read of the upstream; never raises."""
-        self._saw_bytes = self._saw_bytes or bool(chunk)
-        if self._is_over:
+        if not self.saw_bytes:
+            self.saw_bytes = bool(chunk)
+        if self.is_over:
             return b""
         if not self._is_stream:
             chunk = self._sniff(chunk)
@@ -120,7 +114,7 @@ class Transcoder:
 
     def finish(self) -> bytes:
         """Return the client bytes for the end of the upstream's bytes; never raises."""
-        if self._is_over:
+        if self.is_over:
             return b""
         if self._document is not None:
             out = self._replay(bytes(self._document))
@@ -129,9 +123,9 @@ class Transcoder:
                 out = self._write(self._frames.finish())
             except UpstreamFailed as error:
                 out = self._fail(error.failure)
-        if not self._is_over:
+        if not self.is_over:
             out += self._begun(self._writer.upstream_ended(said_done=False))
-            self._is_over = True
+            self.is_over = True
         return out
 
     def _sniff(self, chunk: bytes) -> bytes:
@@ -165,23 +159,22 @@ class Transcoder:
 
     def _write(self, datas: list[bytes]) -> bytes:
         """Hand the events of one read to the writer and join what it returns."""
-        writer = self._writer
-        take = writer.event
+        writer, take = self._writer, self._take
         out: list[bytes] = []
         for data in datas:
             event = decode_event(data)
-            if type(event) is UnknownEvent:
+            if written := take(event):
+                out.append(written)
+            elif type(event) is UnknownEvent:
                 self._note(Note("unknown_event", event.type))
             elif type(event) is UnparsableEvent:
                 if data.startswith(_DONE):
                     out.append(writer.upstream_ended(said_done=True))
-                    self._is_over = True
+                    self.is_over = True
                     break
                 self._note(Note("unparsable_data"))
-            elif written := take(event):
-                out.append(written)
         if writer.is_finished or writer.failure is not None:
-            self._is_over = True
+            self.is_over = True
         return self._begun(b"".join(out))
 
     def _replay(self, body: bytes) -> bytes:
@@ -205,12 +198,12 @@ class Transcoder:
             events += [ItemAdded(output_index=index, item=item), ItemDone(output_index=index, item=item)]
         events.append(ending(response=response))
         out = b"".join(map(self._writer.event, events))
-        self._is_over = self._writer.is_finished or self._writer.failure is not None
+        self.is_over = self._writer.is_finished or self._writer.failure is not None
         return self._begun(out)
 
     def _fail(self, failure: Failure) -> bytes:
         self._failure = failure
-        self._is_over = True
+        self.is_over = True
         return b""
 
     def _begun(self, out: bytes) -> bytes:

@@ -13,7 +13,7 @@ import re
 from typing import ClassVar, TypeAlias, Union, cast
 
 import msgspec
-from msgspec import Raw, Struct, defstruct
+from msgspec import Raw, Struct, defstruct, field
 
 from packyproxy.wire.responses_output import (
     UNREADABLE,
@@ -161,7 +161,11 @@ class ItemDone(_Event, tag="response.output_item.done"):
 
 
 class _ContentEvent(_ItemEvent):
-    content_index: int | None = None
+    part_index: int | None = field(default=None, name="content_index")
+
+
+class _SummaryEvent(_ItemEvent):
+    part_index: int | None = field(default=None, name="summary_index")
 
 
 class ContentPartDone(_ContentEvent, tag="response.content_part.done"):
@@ -200,17 +204,15 @@ class RefusalDone(_ContentEvent, tag="response.refusal.done"):
     refusal: Raw = _NULL
 
 
-class SummaryDelta(_ItemEvent, tag="response.reasoning_summary_text.delta"):
+class SummaryDelta(_SummaryEvent, tag="response.reasoning_summary_text.delta"):
     """More text of one part of a reasoning summary."""
 
-    summary_index: int | None = None
     delta: Raw = _EMPTY_TEXT
 
 
-class SummaryDone(_ItemEvent, tag="response.reasoning_summary_text.done"):
+class SummaryDone(_SummaryEvent, tag="response.reasoning_summary_text.done"):
     """All text of one part of a reasoning summary."""
 
-    summary_index: int | None = None
     text: Raw = _NULL
 
 
@@ -230,6 +232,7 @@ class ArgumentsDelta(_ItemEvent, tag="response.function_call_arguments.delta"):
     """More JSON text of a function call's arguments."""
 
     delta: Raw = _EMPTY_TEXT
+    part_index: ClassVar[None] = None
 
 
 class ArgumentsDone(_ItemEvent, tag="response.function_call_arguments.done"):
@@ -243,6 +246,7 @@ class CustomInputDelta(_ItemEvent, tag="response.custom_tool_call_input.delta"):
     """More free text for a custom tool."""
 
     delta: Raw = _EMPTY_TEXT
+    part_index: ClassVar[None] = None
 
 
 class CustomInputDone(_ItemEvent, tag="response.custom_tool_call_input.done"):

@@ -93,7 +93,7 @@ class Item:
             self._end_run()
             self.held.append(event)
         else:
-            key = (type(event), getattr(event, "content_index", None), getattr(event, "summary_index", None))
+            key = (type(event), cast("upstream.DeltaEvent", event).part_index)
             if key == self._run_key:
                 size = len(delta)
             else:
@@ -134,6 +134,10 @@ class Item:
         """Write the rest; ``item`` is the upstream's final word, None when it never came."""
         self.is_finished = True
         return b""
+
+    def open_part(self, event: upstream.DeltaEvent) -> Part | None:
+        """Return the part of a delta just taken if the next of its kind need only be framed and remembered."""
+        return None
 
     def shown_bytes(self) -> int:
         """Return how many UTF-8 bytes of text and arguments were shown."""
@@ -195,9 +199,9 @@ class MessageItem(StreamedItem):
     def harvest(self, event: ResponsesEvent) -> None:
         """Note the links in an event as it arrives: a search before this item waits for them."""
         if type(event) is upstream.AnnotationAdded:
-            self._add_citation(event.annotation, event.content_index or 0)
+            self._add_citation(event.annotation, event.part_index or 0)
         elif type(event) is upstream.ContentPartDone:
-            self._add_citations(event.part.annotations, event.content_index or 0)
+            self._add_citations(event.part.annotations, event.part_index or 0)
         elif type(event) is upstream.ItemDone:
             for index, raw in enumerate(event.item.content or ()):
                 self._add_citations(read_part(raw).annotations, index)
@@ -205,16 +209,24 @@ class MessageItem(StreamedItem):
     def part_of(self, event: ResponsesEvent) -> Part | None:
         """Return the part of the event's text."""
         if isinstance(event, (upstream.TextDelta, upstream.TextDone)):
-            return self.part(False, event.content_index or 0)
+            return self.part(False, event.part_index or 0)
         if isinstance(event, (upstream.RefusalDelta, upstream.RefusalDone)):
-            return self.part(True, event.content_index or 0)
+            return self.part(True, event.part_index or 0)
         if isinstance(event, upstream.ContentPartDone):
-            return self.part(event.part.type == "refusal", event.content_index or 0)
+            return self.part(event.part.type == "refusal", event.part_index or 0)
         return None
+
+    def open_part(self, event: upstream.DeltaEvent) -> Part | None:
+        """Return the part of answer text that nothing limits."""
+        is_plain = type(event) is upstream.TextDelta and self.answer.limiter is None
+        return self.part(False, event.part_index or 0) if is_plain and self.is_open else None
 
     def part(self, is_refusal: bool, index: int) -> Part:
         """Return the part with that key, made on first use."""
-        return self.parts.setdefault((is_refusal, index), Part())
+        part = self.parts.get((is_refusal, index))
+        if part is None:
+            part = self.parts[is_refusal, index] = Part()
+        return part
 
     def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
         """Show text of a part."""
@@ -304,6 +316,11 @@ class ReasoningItem(StreamedItem):
             return None
         return self._part(not _is_summary(event), _index(event), text)
 
+    def open_part(self, event: upstream.DeltaEvent) -> Part | None:
+        """Return the part that the open block shows."""
+        is_open = self.answer.blocks.state is BlockState.THINKING
+        return self.part_of(event) if is_open and self._last_index == _index(event) else None
+
     def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
         """Show text of a part."""
         return self._show(literal, _index(event))
@@ -373,7 +390,7 @@ def _is_summary(event: ResponsesEvent) -> bool:
 
 def _index(event: ResponsesEvent) -> int:
     """Return which part of its kind a reasoning event is about."""
-    index: int | None = getattr(event, "summary_index" if _is_summary(event) else "content_index")
+    index: int | None = getattr(event, "part_index", None)
     return index or 0
 
 

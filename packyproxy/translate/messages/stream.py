@@ -4,7 +4,7 @@ Only the item at the head of the queue writes; events of later items wait in the
 blocks may not overlap on the wire. A finished search stays at the head until the text that cites it is known. Items
 that show nothing never enter the queue.
 
-Text of the head's open block takes a short cut through ``event``, which any other event closes again.
+Deltas of the head's open block take a short cut through ``event``, which any other event closes again.
 """
 
 from collections.abc import Callable
@@ -47,6 +47,12 @@ class MessagesWriter:
     """
 
     def __init__(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> None:
+        self.is_finished = False
+        """Whether ``message_stop`` was returned."""
+        self.failure: Failure | None = None
+        """What the upstream said went wrong."""
+        self.usage: Usage | None = None
+        """The upstream's own numbers, once known."""
         self._facts = facts
         self._answer_id = answer_id
         self._answer = Answer(facts, answer_id, text_limiter(facts.stop_sequences, facts.max_text_tokens))
@@ -58,12 +64,10 @@ class MessagesWriter:
         """What the searches before the next message listed."""
         self._is_flushing = False
         self._is_over = False
-        self._is_finished = False
-        self._failure: Failure | None = None
-        self._usage: Usage | None = None
-        # The short cut: which text deltas belong to the open block, and what was sent of their part.
+        # The short cut: which deltas belong to the open block, and what was sent of their part.
+        self._fast_type: type[upstream.DeltaEvent] | None = None
         self._fast_output: int | None = None
-        self._fast_content: int | None = None
+        self._fast_part: int | None = None
         self._fast_sent = bytearray()
         self._fast_prefix = b""
 
@@ -71,21 +75,6 @@ class MessagesWriter:
     def has_content(self) -> bool:
         """Whether a block was started."""
         return self._answer.blocks.has_started
-
-    @property
-    def is_finished(self) -> bool:
-        """Whether ``message_stop`` was returned."""
-        return self._is_finished
-
-    @property
-    def failure(self) -> Failure | None:
-        """What the upstream said went wrong."""
-        return self._failure
-
-    @property
-    def usage(self) -> Usage | None:
-        """The upstream's own numbers, once known."""
-        return self._usage
 
     @property
     def notes(self) -> list[Note]:
@@ -102,12 +91,12 @@ class MessagesWriter:
         )
         return start + frames.PING
 
-    def event(self, event: ResponsesEvent) -> bytes:
+    def event(self, event: Any) -> bytes:
         """Take one upstream event."""
         if (
-            type(event) is TextDelta
-            and event.output_index == self._fast_output is not None
-            and event.content_index == self._fast_content
+            type(event) is self._fast_type
+            and event.output_index == self._fast_output
+            and event.part_index == self._fast_part
         ):
             literal = bytes(event.delta)
             if len(literal) > 2 and literal[0] == 0x22:
@@ -117,14 +106,14 @@ class MessagesWriter:
         handler = _HANDLERS.get(type(event))
         if handler is None or self._is_over:
             return b""
-        self._fast_output = None
+        self._fast_type = None
         return handler(self, event)
 
     def upstream_ended(self, *, said_done: bool) -> bytes:
         """Take the end of the upstream's bytes; only ``[DONE]`` after a whole item counts as a good end."""
         if self._is_over:
             return b""
-        self._fast_output = None
+        self._fast_type = None
         items = [item for item in self._table.items if type(item) is not IgnoredItem]
         is_whole = any(isinstance(item, (MessageItem, ToolItem)) for item in items) and all(
             i.is_done for i in items
@@ -143,7 +132,7 @@ class MessagesWriter:
     def fail(self, status: int, body: bytes) -> bytes:
         """Write the ``error`` frame; nothing may follow it."""
         self._is_over = True
-        self._fast_output = None
+        self._fast_type = None
         return frames.error(body)
 
     def keep_alive(self) -> bytes:
@@ -228,16 +217,14 @@ class MessagesWriter:
         return self._advance() if item.is_done else b""
 
     def _write_now(self, head: Item, event: ResponsesEvent) -> bytes:
-        """Give an event to the item that writes."""
-        if not head.has_begun or type(event) is upstream.ItemDone:
-            self._held_bytes += head.hold(event)
-            out = self._advance()
-        else:
-            out = head.take(event)
-            limiter = self._answer.limiter
-            if limiter is not None and limiter.stop is not None:
-                out += self._stop_locally()
-        if type(event) is TextDelta:
+        """Give an event to the item that writes; nothing waits there, because ``_advance`` leaves nothing."""
+        out = head.take(event) if head.has_begun else _begin(head) + head.take(event)
+        if type(event) is upstream.ItemDone:
+            return out + self._advance()
+        limiter = self._answer.limiter
+        if limiter is not None and limiter.stop is not None:
+            out += self._stop_locally()
+        elif isinstance(event, _PLAIN_DELTAS):
             self._open_short_cut(head, event)
         return out
 
@@ -248,8 +235,7 @@ class MessagesWriter:
         while queue:
             head = queue[0]
             if not head.has_begun:
-                head.has_begun = True
-                out.append(head.begin())
+                out.append(_begin(head))
             if head.held:
                 self._held_bytes -= head.held_bytes
                 out += [head.take(event) for event in head.take_held()]
@@ -277,18 +263,14 @@ class MessagesWriter:
             self._listed_urls = set()
         return search.resolve(message, listed=listed, is_last=not later)
 
-    def _open_short_cut(self, item: Item, event: TextDelta) -> None:
-        if (
-            type(item) is MessageItem
-            and item.is_open
-            and not item.is_finished
-            and self._answer.limiter is None
-            and event.output_index == item.output_index is not None
-        ):
-            part = item.part(False, event.content_index or 0)
-            if not part.half and not part.is_done:
-                self._fast_output, self._fast_content = event.output_index, event.content_index
-                self._fast_sent, self._fast_prefix = part.sent, self._answer.blocks.delta_prefix
+    def _open_short_cut(self, item: Item, event: upstream.DeltaEvent) -> None:
+        # Half a key is not enough: the next event may complete it, which the table has to learn.
+        if item.item_id and event.output_index == item.output_index is not None:
+            part = item.open_part(event)
+            if part is not None and not part.half and not part.is_done:
+                self._fast_type, self._fast_sent = type(event), part.sent
+                self._fast_output, self._fast_part = event.output_index, event.part_index
+                self._fast_prefix = self._answer.blocks.delta_prefix
 
     def _completed(self, event: upstream.Completed) -> bytes:
         return self._terminal(event.response, is_incomplete=False)
@@ -297,7 +279,7 @@ class MessagesWriter:
         return self._terminal(event.response, is_incomplete=True)
 
     def _terminal(self, response: ResponseObject, *, is_incomplete: bool) -> bytes:
-        self._usage = read_usage(response.usage)
+        self.usage = read_usage(response.usage)
         if response.status == "failed":
             return self._fail(classify_error_object(bytes(response.error)))
         if response.status == "cancelled":
@@ -325,10 +307,10 @@ class MessagesWriter:
             return out
         answer = self._answer
         searches = finish.searches_made(response.tool_usage, answer.searches)
-        if self._usage is None:
+        if self.usage is None:
             usage = finish.estimated_usage(self._facts.input_tokens_estimate, self._shown_bytes(), searches)
         else:
-            usage = finish.answer_usage(self._usage, searches)
+            usage = finish.answer_usage(self.usage, searches)
         reason, details = finish.stop(response, answer, is_incomplete=is_incomplete)
         return out + answer.blocks.release() + self._message_end(reason, usage, stop_details=details)
 
@@ -361,7 +343,7 @@ class MessagesWriter:
         stop_sequence: str | None = None,
         stop_details: StopDetails | None = None,
     ) -> bytes:
-        self._is_over = self._is_finished = True
+        self._is_over = self.is_finished = True
         return frames.message_end(
             reason,
             usage,
@@ -371,7 +353,7 @@ class MessagesWriter:
         )
 
     def _failed(self, event: upstream.Failed) -> bytes:
-        self._usage = read_usage(event.response.usage)
+        self.usage = read_usage(event.response.usage)
         return self._fail(classify_error_object(bytes(event.response.error)))
 
     def _cancelled(self, event: upstream.Cancelled) -> bytes:
@@ -381,9 +363,14 @@ class MessagesWriter:
         return self._fail(classify_error_object(event.error_object, status=event.status))
 
     def _fail(self, failure: Failure) -> bytes:
-        self._failure = failure
+        self.failure = failure
         self._is_over = True
         return b""
+
+
+def _begin(item: Item) -> bytes:
+    item.has_begun = True
+    return item.begin()
 
 
 def _cancelled() -> Failure:
@@ -403,6 +390,9 @@ _OWNERS: dict[type, str] = {
     upstream.CustomInputDelta: "function_call",
 }
 """The type of item that a delta belongs to."""
+
+_PLAIN_DELTAS = (TextDelta, upstream.SummaryDelta, upstream.ReasoningDelta, upstream.ArgumentsDelta)
+"""Those that can have a short cut."""
 
 _QUIET_ITEMS = frozenset({"reasoning", "compaction"})
 

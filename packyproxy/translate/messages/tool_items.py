@@ -56,6 +56,11 @@ class ToolItem(StreamedItem):
             return self.part
         return self.part if isinstance(event, (upstream.ArgumentsDelta, upstream.ArgumentsDone)) else None
 
+    def open_part(self, event: upstream.DeltaEvent) -> Part | None:
+        """Return the part of arguments that are shown as they come."""
+        is_plain = type(event) is upstream.ArgumentsDelta and not self.is_custom and not self._is_buffered
+        return self.part if is_plain and self.is_open else None
+
     def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
         """Show text of a part."""
         return self._argue(literal)
