@@ -8,6 +8,7 @@ core, no event loop.
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from figures import Figure
 
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import StreamFacts, Target
-from packyproxy.translate.protocols import MESSAGES
+from packyproxy.translate.messages.protocol import MessagesProtocol
 from packyproxy.translate.reasoning import scope_of
 
 __all__ = ["measure"]
@@ -41,7 +42,7 @@ async def measure(*, quick: bool) -> list[Figure]:
         model=_MODEL, scope=scope_of("benchmark", _MODEL), efforts=("minimal", "low", "medium", "high")
     )
     for name, body in requests.items():
-        times = _microseconds(lambda body=body: MESSAGES.to_responses(MESSAGES.read(body), target), samples)  # type: ignore[misc]
+        times = _microseconds(partial(_translate, body, target), samples)
         figures.append(Figure(name=f"{name}.{len(body) // 1000}_kB", unit="us/req", samples=times))
     return figures
 
@@ -64,6 +65,11 @@ def _event_figure(name: str, pieces: list[bytes], events: int, samples: int) -> 
     return Figure(name=name, unit="us/event", samples=tuple(microseconds / events for microseconds in times))
 
 
+def _translate(body: bytes, target: Target) -> None:
+    messages = MessagesProtocol()  # a fresh one: it would remember the tools
+    messages.to_responses(messages.read(body), target)
+
+
 def _transcode(pieces: list[bytes]) -> None:
     facts = StreamFacts(
         model="claude-opus-4-8",
@@ -71,7 +77,8 @@ def _transcode(pieces: list[bytes]) -> None:
         original_names={},
         thinking_is_visible=True,
     )
-    transcoder = Transcoder(MESSAGES.writer(facts, answer_id="msg_" + "0" * 24, request_id="req_" + "0" * 24))
+    writer = MessagesProtocol().writer(facts, answer_id="msg_" + "0" * 24, request_id="req_" + "0" * 24)
+    transcoder = Transcoder(writer)
     for piece in pieces:
         transcoder.feed(piece)
     transcoder.finish()
