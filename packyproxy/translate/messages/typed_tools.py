@@ -39,11 +39,13 @@ def _function(name: str, description: str, required: tuple[str, ...], **properti
     return TypedTool(name, json_text.quote(description), Raw(json.encode(schema)))
 
 
-def _editor(name: str, commands: str) -> TypedTool:
+def _file_tool(
+    name: str, description: str, required: tuple[str, ...], commands: str, **more: _Schema
+) -> TypedTool:
     return _function(
         name,
-        "View, create and edit text files.",
-        ("command", "path"),
+        description,
+        required,
         command=_one_of(commands),
         path=_STRING,
         file_text=_STRING,
@@ -51,8 +53,13 @@ def _editor(name: str, commands: str) -> TypedTool:
         new_str=_STRING,
         insert_line=_INTEGER,
         insert_text=_STRING,
+        **more,
         view_range=_INTEGERS,
     )
+
+
+def _editor(name: str, commands: str) -> TypedTool:
+    return _file_tool(name, "View, create and edit text files.", ("command", "path"), commands)
 
 
 _COMPUTER = "Control the computer by mouse, keyboard and screenshots."
@@ -62,20 +69,13 @@ _bash = _function(
 )
 _old_editor = _editor("str_replace_editor", "view create str_replace insert undo_edit")
 _new_editor = _editor("str_replace_based_edit_tool", "view create str_replace insert")
-_memory = _function(
+_memory = _file_tool(
     "memory",
     "Read and write files in the memory directory, which lasts from one conversation to the next.",
     ("command",),
-    command=_one_of("view create str_replace insert delete rename"),
-    path=_STRING,
-    file_text=_STRING,
-    old_str=_STRING,
-    new_str=_STRING,
-    insert_line=_INTEGER,
-    insert_text=_STRING,
+    "view create str_replace insert delete rename",
     old_path=_STRING,
     new_path=_STRING,
-    view_range=_INTEGERS,
 )
 _computer = _function(
     "computer",
