@@ -6,8 +6,7 @@
     ├── ClientLeft         nobody's         the connection ended, so there is nobody to answer
     ├── ConfigError        the operator's   problems: tuple[Problem, ...]
     ├── UpstreamFailed     the upstream's   failure: Failure
-    ├── NoProvider         the operator's   nobody is enabled who could serve
-    └── NotRunning         our lifecycle    which line in the host would fix it
+    └── NoProvider         the operator's   nobody is enabled who could serve
 
 Below ``runtime`` an upstream that says no is a *value*, a :class:`Failure`; :class:`UpstreamFailed` is raised
 only for bytes that break the protocol. No content and no secret may enter any of these.
@@ -26,7 +25,6 @@ __all__ = [
     "FailureKind",
     "InvalidRequest",
     "NoProvider",
-    "NotRunning",
     "PackyProxyError",
     "Problem",
     "UpstreamFailed",
@@ -181,7 +179,3 @@ class UpstreamFailed(PackyProxyError):
 
 class NoProvider(PackyProxyError):
     """No enabled provider could take the request."""
-
-
-class NotRunning(PackyProxyError):
-    """Something was used outside the lifetime of its runtime; the text names the line that would fix it."""
