@@ -6,7 +6,7 @@ block opens or the answer ends well, because a client takes a *completed* thinki
 would not retry a failure that follows it.
 """
 
-from enum import Enum
+from enum import StrEnum
 
 from packyproxy.translate.messages import frames
 from packyproxy.wire.messages_events import (
@@ -21,7 +21,7 @@ from packyproxy.wire.messages_events import (
 __all__ = ["TABLE", "Action", "BlockState", "BlockWriter"]
 
 
-class BlockState(Enum):
+class BlockState(StrEnum):
     """Which kind of block is open."""
 
     NONE = "none"
@@ -31,7 +31,7 @@ class BlockState(Enum):
     TOOL = "tool"
 
 
-class Action(Enum):
+class Action(StrEnum):
     """What can be done to the blocks."""
 
     OPEN_TEXT = "open_text"

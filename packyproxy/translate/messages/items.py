@@ -2,6 +2,8 @@
 
 An item is given its events in order while it is the one that writes, ending with its ``ItemDone``, or with ``finish``
 when the upstream never said that it was done. It ignores events of other kinds of items.
+
+Events are told apart by ``type(event) is``: their metaclass makes ``isinstance`` several times as dear.
 """
 
 from abc import ABC, abstractmethod
@@ -19,7 +21,7 @@ from packyproxy.translate.reasoning import can_carry, write_signature
 from packyproxy.translate.text_limits import TextLimiter
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import ResponsesEvent
-from packyproxy.wire.responses_output import OutputItem, read_part
+from packyproxy.wire.responses_output import ContentPart, OutputItem, read_part
 
 __all__ = [
     "Answer",
@@ -195,6 +197,8 @@ class MessageItem(StreamedItem):
         self.citations: dict[UrlCitation, int] = {}
         """Each link and the content index whose text it marks, in order."""
         self.is_open = False
+        self._final_parts: list[ContentPart] = []
+        """What the upstream says of the parts when the item is done."""
 
     def harvest(self, event: ResponsesEvent) -> None:
         """Note the links in an event as it arrives: a search before this item waits for them."""
@@ -203,16 +207,17 @@ class MessageItem(StreamedItem):
         elif type(event) is upstream.ContentPartDone:
             self._add_citations(event.part.annotations, event.part_index or 0)
         elif type(event) is upstream.ItemDone:
-            for index, raw in enumerate(event.item.content or ()):
-                self._add_citations(read_part(raw).annotations, index)
+            self._final_parts = list(map(read_part, event.item.content or ()))
+            for index, part in enumerate(self._final_parts):
+                self._add_citations(part.annotations, index)
 
     def part_of(self, event: ResponsesEvent) -> Part | None:
         """Return the part of the event's text."""
-        if isinstance(event, (upstream.TextDelta, upstream.TextDone)):
+        if type(event) is upstream.TextDelta or type(event) is upstream.TextDone:
             return self.part(False, event.part_index or 0)
-        if isinstance(event, (upstream.RefusalDelta, upstream.RefusalDone)):
+        if type(event) is upstream.RefusalDelta or type(event) is upstream.RefusalDone:
             return self.part(True, event.part_index or 0)
-        if isinstance(event, upstream.ContentPartDone):
+        if type(event) is upstream.ContentPartDone:
             return self.part(event.part.type == "refusal", event.part_index or 0)
         return None
 
@@ -233,17 +238,16 @@ class MessageItem(StreamedItem):
         if type(event) is upstream.ContentPartDone:
             is_refusal = event.part.type == "refusal"
         else:
-            is_refusal = isinstance(event, (upstream.RefusalDelta, upstream.RefusalDone))
+            is_refusal = type(event) is upstream.RefusalDelta or type(event) is upstream.RefusalDone
         return self._show(literal, is_refusal=is_refusal)
 
     def finish(self, item: OutputItem | None) -> bytes:
         """Write the rest and end the block."""
         out = []
-        for index, raw in enumerate((item and item.content) or ()):
-            content = read_part(raw)
-            is_refusal = content.type == "refusal"
-            if is_refusal or content.type == "output_text":
-                final = content.refusal if is_refusal else content.text
+        for index, final_part in enumerate(self._final_parts):
+            is_refusal = final_part.type == "refusal"
+            if is_refusal or final_part.type == "output_text":
+                final = final_part.refusal if is_refusal else final_part.text
                 literal = self.completion(self.part(is_refusal, index), final)
                 out.append(self._show(literal, is_refusal=is_refusal))
         for (is_refusal, _), part in self.parts.items():
@@ -308,9 +312,9 @@ class ReasoningItem(StreamedItem):
 
     def part_of(self, event: ResponsesEvent) -> Part | None:
         """Return the part of the event's text; None for text of the kind that came second."""
-        if isinstance(event, (upstream.SummaryDelta, upstream.ReasoningDelta)):
+        if type(event) is upstream.SummaryDelta or type(event) is upstream.ReasoningDelta:
             text = event.delta
-        elif isinstance(event, (upstream.SummaryDone, upstream.ReasoningDone)):
+        elif type(event) is upstream.SummaryDone or type(event) is upstream.ReasoningDone:
             text = event.text
         else:
             return None
@@ -385,7 +389,7 @@ def _size(event: ResponsesEvent) -> int:
 
 
 def _is_summary(event: ResponsesEvent) -> bool:
-    return isinstance(event, (upstream.SummaryDelta, upstream.SummaryDone))
+    return type(event) is upstream.SummaryDelta or type(event) is upstream.SummaryDone
 
 
 def _index(event: ResponsesEvent) -> int:

@@ -23,7 +23,7 @@ from packyproxy.translate.text_limits import text_limiter
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.messages_events import StopDetails, StopReason
 from packyproxy.wire.messages_events import Usage as MessagesUsage
-from packyproxy.wire.responses_events import ResponsesEvent, TextDelta, Usage
+from packyproxy.wire.responses_events import ResponsesEvent, Usage
 from packyproxy.wire.responses_output import OutputItem, ResponseObject, read_item, read_usage
 
 __all__ = ["MAX_HELD_BYTES", "MAX_ITEMS", "MessagesWriter"]
@@ -224,7 +224,7 @@ class MessagesWriter:
         limiter = self._answer.limiter
         if limiter is not None and limiter.stop is not None:
             out += self._stop_locally()
-        elif isinstance(event, _PLAIN_DELTAS):
+        elif type(event) in _PLAIN_DELTAS:
             self._open_short_cut(head, event)
         return out
 
@@ -263,7 +263,7 @@ class MessagesWriter:
             self._listed_urls = set()
         return search.resolve(message, listed=listed, is_last=not later)
 
-    def _open_short_cut(self, item: Item, event: upstream.DeltaEvent) -> None:
+    def _open_short_cut(self, item: Item, event: Any) -> None:
         # Half a key is not enough: the next event may complete it, which the table has to learn.
         if item.item_id and event.output_index == item.output_index is not None:
             part = item.open_part(event)
@@ -300,9 +300,7 @@ class MessagesWriter:
 
     def _end(self, response: ResponseObject, *, is_incomplete: bool) -> bytes:
         """Flush what waits, in output order behind the item that is writing, and finish."""
-        self._is_flushing = True
-        self._queue[1:] = sorted(self._queue[1:], key=_output_order)
-        out = self._advance()
+        out = self._flush() if self._queue else b""
         if self._is_over:
             return out
         answer = self._answer
@@ -313,6 +311,11 @@ class MessagesWriter:
             usage = finish.answer_usage(self.usage, searches)
         reason, details = finish.stop(response, answer, is_incomplete=is_incomplete)
         return out + answer.blocks.release() + self._message_end(reason, usage, stop_details=details)
+
+    def _flush(self) -> bytes:
+        self._is_flushing = True
+        self._queue[1:] = sorted(self._queue[1:], key=_output_order)
+        return self._advance()
 
     def _stop_locally(self) -> bytes:
         """End the answer at a limit of the client's; the upstream is still talking and has told no usage."""
@@ -391,7 +394,9 @@ _OWNERS: dict[type, str] = {
 }
 """The type of item that a delta belongs to."""
 
-_PLAIN_DELTAS = (TextDelta, upstream.SummaryDelta, upstream.ReasoningDelta, upstream.ArgumentsDelta)
+_PLAIN_DELTAS = frozenset(
+    {upstream.TextDelta, upstream.SummaryDelta, upstream.ReasoningDelta, upstream.ArgumentsDelta}
+)
 """Those that can have a short cut."""
 
 _QUIET_ITEMS = frozenset({"reasoning", "compaction"})

@@ -45,16 +45,18 @@ class ToolItem(StreamedItem):
 
     def take(self, event: ResponsesEvent) -> bytes:
         """Write what one event adds."""
-        if isinstance(event, upstream.ArgumentsDone):
+        if type(event) is upstream.ArgumentsDone:
             self._name = self._name or event.name
         return self._open_if_known() + super().take(event)
 
     def part_of(self, event: ResponsesEvent) -> Part | None:
         """Return the part of the event's text."""
-        if isinstance(event, (upstream.CustomInputDelta, upstream.CustomInputDone)):
+        if type(event) is upstream.ArgumentsDelta or type(event) is upstream.ArgumentsDone:
+            return self.part
+        if type(event) is upstream.CustomInputDelta or type(event) is upstream.CustomInputDone:
             self.is_custom = True
             return self.part
-        return self.part if isinstance(event, (upstream.ArgumentsDelta, upstream.ArgumentsDone)) else None
+        return None
 
     def open_part(self, event: upstream.DeltaEvent) -> Part | None:
         """Return the part of arguments that are shown as they come."""
