@@ -95,6 +95,8 @@ class ItemTable:
         Items pair by id first and then, kind by kind, in order, since ids may differ between events.
         """
         by_id = [self._by_id.get(item.id) if item.id else None for item in output]
+        if None not in by_id:  # the ids usually agree
+            return list(zip(by_id, output, strict=True))
         taken = {id(found) for found in by_id if found is not None}
         rest: dict[type[Item], deque[Item]] = defaultdict(deque)
         for streamed in self.items:
