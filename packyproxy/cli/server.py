@@ -104,6 +104,30 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
         return runner.run(main())
 
 
+class _Requests:
+    """An ASGI app around another one that knows which requests are being answered."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        task = asyncio.current_task()
+        if task is None or scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        self._running.add(task)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._running.discard(task)
+
+    def cut_off(self) -> None:
+        """Cancel every answer that is not finished."""
+        for task in tuple(self._running):
+            task.cancel()
+
+
 async def serve_app(app: Any, listener: socket.socket, stop: Stop, *, grace_seconds: float) -> None:
     """Serve until ``stop`` is asked for; then accept nothing more and let running answers finish.
 
@@ -112,8 +136,9 @@ async def serve_app(app: Any, listener: socket.socket, stop: Stop, *, grace_seco
     Raises:
         CommandFailed: the app failed to start.
     """
+    requests = _Requests(app)
     config = _hypercorn_config(listener, grace_seconds)
-    framework: ASGIFramework = app
+    framework: ASGIFramework = requests
     server = asyncio.create_task(
         hypercorn_serve(framework, config, shutdown_trigger=stop.asked.wait, mode="asgi")
     )
@@ -122,6 +147,8 @@ async def serve_app(app: Any, listener: socket.socket, stop: Stop, *, grace_seco
     if not server.done():
         await _first_of(server, stop.insisted, within_seconds=grace_seconds + _LEEWAY_SECONDS)
     if not server.done():
+        # Since Python 3.12 hypercorn waits for connections before it looks at its own limit.
+        requests.cut_off()
         server.cancel()
     try:
         await server

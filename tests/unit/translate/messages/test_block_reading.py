@@ -17,7 +17,7 @@ def test_unknown_blocks_are_collected_where_they_may_be_skipped() -> None:
 
 def test_deep_blocks_are_refused() -> None:
     """Nesting that no decoder follows is a refusal like any other."""
-    nested = b"[" * 5000 + b"]" * 5000
+    nested = b"[" * 100_000 + b"]" * 100_000
     with pytest.raises(InvalidRequest) as caught:
         MESSAGE_BLOCKS.read(Raw(b'[{"type":"text","text":%b}]' % nested), "messages.0.content")
     assert caught.value.message == "messages.0.content: JSON is nested too deeply"

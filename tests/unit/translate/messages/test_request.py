@@ -442,7 +442,7 @@ def test_deep_nesting_is_refused_or_served(extra: bytes) -> None:
 def test_every_depth_is_refused_or_served() -> None:
     """There is no depth between the limits of two decoders at which a request crashes."""
     last = ""
-    for depth in range(700, 1001):
+    for depth in (*range(700, 1001), 100_000):  # interpreters differ in how deep they go
         nested = b"[" * depth + b"]" * depth
         body = (
             b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],"metadata":%b}' % nested
