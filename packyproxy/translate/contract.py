@@ -1,6 +1,6 @@
 """What every client protocol provides, and what passes between the translation and its surroundings.
 
-A client protocol is one folder beside this file and one line in ``translate/__init__.py``. It turns a client
+A client protocol is one folder beside this file and one line in ``translate.protocols``. It turns a client
 request into a Responses request for one *target* (an attempt at one provider), and the upstream's events into
 client bytes. Everything here is pure: ids and facts about the provider come in as arguments, and nothing is
 logged.
