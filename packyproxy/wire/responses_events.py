@@ -67,8 +67,11 @@ _EMPTY_TEXT = Raw(b'""')
 _NULL = Raw(b"null")
 
 
-class _Event(Struct, tag_field="type"):
-    """What tells events apart on the wire."""
+class _Event(Struct, tag_field="type", gc=False):
+    """What tells events apart on the wire.
+
+    Nothing that comes out of JSON can refer back to it, so the garbage collector need not know of it.
+    """
 
 
 class Created(_Event, tag="response.created"):

@@ -10,6 +10,7 @@ from packyproxy.wire.responses_events import (
     Completed,
     CompletedAlias,
     ErrorEvent,
+    ItemDone,
     NoEffect,
     TextDelta,
     UnknownEvent,
@@ -70,6 +71,27 @@ def test_field_of_the_wrong_type_counts_as_missing() -> None:
     assert (None, "m", b'"a"') == (event.output_index, event.item_id, bytes(event.delta))
 
 
+def test_odd_field_of_an_item_counts_as_missing() -> None:
+    """One odd field does not cost the rest of the item within an event."""
+    event = decode_event(b'{"type":"response.output_item.done","item":{"type":"message","id":3,"name":"n"}}')
+    assert isinstance(event, ItemDone)
+    assert OutputItem(type="message", name="n") == event.item
+
+
+def test_item_that_is_no_object_counts_as_missing() -> None:
+    """An event without a readable item still is one."""
+    event = decode_event(b'{"type":"response.output_item.done","output_index":1,"item":[]}')
+    assert isinstance(event, ItemDone)
+    assert (1, OutputItem()) == (event.output_index, event.item)
+
+
+def test_odd_field_before_half_a_surrogate_pair() -> None:
+    """JSON that is odd first and broken later is mended like any other."""
+    event = decode_event(rb'{"type":"response.output_item.done","item":{"id":3,"name":"a\ud83d"}}')
+    assert isinstance(event, ItemDone)
+    assert OutputItem(name="a\ufffd") == event.item
+
+
 def test_older_name_of_completed() -> None:
     """``response.done`` is a completed response."""
     event = decode_event(b'{"type":"response.done","response":{}}')
@@ -113,6 +135,20 @@ def test_half_a_surrogate_pair_is_kept() -> None:
         event.event.output_index if isinstance(event.event, TextDelta) else None,
         event.text,
     )
+
+
+BROKEN = {
+    "a final text": rb'{"type":"response.output_text.done","text":"a\ud83d"}',
+    "a delta that is no text": rb'{"type":"response.output_text.delta","delta":3,"item_id":"a\ud83d"}',
+}
+
+
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN.keys())
+def test_half_a_surrogate_pair_elsewhere(data: bytes) -> None:
+    """Half a character outside a delta's text is replaced before the event is read."""
+    mended = mend_json(data)
+    assert mended is not None
+    assert decode_event(mended) == decode_event(data)
 
 
 def test_half_a_surrogate_pair_outside_a_delta_is_replaced() -> None:

@@ -532,7 +532,7 @@ SURROGATES = {
 @pytest.mark.parametrize(("deltas", "expected"), SURROGATES.values(), ids=SURROGATES.keys())
 def test_character_cut_in_two(deltas: list[str], expected: str) -> None:
     """A character split over deltas arrives whole; half of one becomes U+FFFD; no other text is lost."""
-    run = Run([added(0, "message"), *(text(0, delta) for delta in deltas), completed()])
+    run = Run([added(0, "message", id="msg_1"), *(text(0, delta) for delta in deltas), completed()])
     assert [{"type": "text", "text": expected}] == run.content
 
 
@@ -540,6 +540,61 @@ def test_final_text_completes_a_cut_character() -> None:
     """The final text has the character that the deltas never finished."""
     run = Run([added(0, "message"), text(0, "a\ud83d"), message_done(0, "a😀"), completed()])
     assert ([{"type": "text", "text": "a😀"}], []) == (run.content, run.transcoder.notes)
+
+
+DELTAS: dict[str, tuple[str, str]] = {
+    "text": ("message", "output_text"),
+    "refusal": ("message", "refusal"),
+    "summary": ("reasoning", "reasoning_summary_text"),
+    "raw reasoning": ("reasoning", "reasoning_text"),
+    "arguments": ("function_call", "function_call_arguments"),
+    "custom input": ("custom_tool_call", "custom_tool_call_input"),
+    "text in an image": ("image_generation_call", "output_text"),
+}
+
+
+@pytest.mark.parametrize(("item_type", "delta_type"), DELTAS.values(), ids=DELTAS.keys())
+@pytest.mark.parametrize("buffered_tools", [frozenset(), frozenset({"f"})], ids=["plain", "buffered"])
+def test_short_cut_changes_nothing(item_type: str, delta_type: str, buffered_tools: frozenset[str]) -> None:
+    """Deltas in a row become what they become when an event that shows nothing ends the short cut after each."""
+    head = added(0, item_type, id="item_1", call_id="call_1", name="f")
+    deltas = [
+        {"type": f"response.{delta_type}.delta", "output_index": 0, index: part, "delta": delta}
+        for index in ("content_index", "summary_index")
+        for part, delta in ((0, "a"), (0, "b"), (0, ""), (0, 3), (0, "c\n"), (1, "d"), (1, "é"), (0, "e"))
+    ]
+    nothing = {"type": "response.output_text.annotation.added", "output_index": 0, "annotation": None}
+    facts: dict[str, Any] = {**THINKS, "buffered_tools": buffered_tools}
+    in_a_row = Run([head, *deltas, completed()], **facts)
+    apart = Run([head, *(event for delta in deltas for event in (delta, nothing)), completed()], **facts)
+    assert apart.body == in_a_row.body
+
+
+def test_finished_response_may_agree_on_some_ids_only() -> None:
+    """One item pairs by its id and the other by its kind, and neither is written again."""
+    items = [
+        {"id": "msg_1", "type": "message", "content": [{"type": "output_text", "text": "a"}]},
+        {"id": "other", "type": "function_call", "call_id": "call_1", "name": "f", "arguments": "{}"},
+        {"id": "msg_3", "type": "message", "content": [{"type": "output_text", "text": "b"}]},
+    ]
+    run = Run(
+        [
+            added(0, "message", id="msg_1"),
+            message_done(0, "a"),
+            *call(1, "f", "{}"),
+            *message(2, "b"),
+            completed(output=items),
+        ]
+    )
+    blocks = [{"type": "text", "text": "a"}, tool_use(1, "f", {}), {"type": "text", "text": "b"}]
+    assert blocks == run.content
+
+
+def test_late_id_is_learnt_from_a_delta() -> None:
+    """A delta may be the first to name its item, and a later event may have nothing but that name."""
+    named = {"type": "response.output_text.delta", "item_id": "msg_1", "delta": "c"}
+    run = Run([added(0, "message"), text(0, "a"), {**text(0, "b"), "item_id": "msg_1"}, named, completed()])
+    assert [{"type": "text", "text": "abc"}] == run.content
 
 
 def test_refusal() -> None:
