@@ -522,6 +522,7 @@ SURROGATES = {
     "pair over two deltas": (["a\ud83d", "\ude00b"], "a😀b"),
     "nothing but halves": (["\ud83d", "\ude00"], "😀"),
     "empty delta between": (["a\ud83d", "", "\ude00"], "a😀"),
+    "empty delta before other text": (["a\ud83d", "", "b"], "a\ufffdb"),
     "never completed": (["a\ud83d"], "a\ufffd"),
     "completed wrongly": (["a\ud83d", "b"], "a\ufffdb"),
     "low half alone": (["a\ude00b"], "a\ufffdb"),
@@ -588,6 +589,13 @@ def test_finished_response_may_agree_on_some_ids_only() -> None:
     )
     blocks = [{"type": "text", "text": "a"}, tool_use(1, "f", {}), {"type": "text", "text": "b"}]
     assert blocks == run.content
+
+
+def test_deltas_after_the_final_text_are_ignored() -> None:
+    """Text that comes after the whole of its part is not shown, however much of it comes."""
+    final = {"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": "a"}
+    run = Run([added(0, "message", id="msg_1"), text(0, "a"), final, text(0, "b"), text(0, "c"), completed()])
+    assert [{"type": "text", "text": "a"}] == run.content
 
 
 def test_late_id_is_learnt_from_a_delta() -> None:
