@@ -77,7 +77,7 @@ def _read_provider(
     proxy_url = section.optional_text("proxy-url", check=check_proxy_url)
     capabilities, compact, reasoning_scope = _read_profile(section.section("profile"))
     compat = section.section("compat")
-    tools = compat.texts("buffer-tools", check=check_model) if compat.has("buffer-tools") else None
+    tools = frozenset(compat.texts("buffer-tools", check=check_model))
     provider = ProviderConfig(
         kind=kind,
         name=name,
@@ -94,11 +94,9 @@ def _read_provider(
         capabilities=capabilities,
         compact=compact,
         reasoning_scope=reasoning_scope,
-        buffer_tools=frozenset(tools) if tools is not None else _DEFAULT_BUFFER_TOOLS,
+        buffer_tools=tools if compat.has("buffer-tools") else _DEFAULT_BUFFER_TOOLS,
         chat_reasoning=compat.flag("chat-reasoning", default=True),
     )
-    if tools is None:
-        compat.texts("buffer-tools", check=check_model)
     compat.close()
     if provider.enabled and section.lacks("base-url"):
         section.problem(
