@@ -1,7 +1,7 @@
 """Upstream bytes to client bytes: all of a stream but the sockets (wire-mapping 0.4, 5.3).
 
-The upstream's ``content-type`` is not trusted: the first byte that is no white space tells an event stream from a
-whole JSON answer and from an HTML page.
+The upstream's ``content-type`` is not trusted: the first byte that is no white space tells an event stream
+from a whole JSON answer and from an HTML page.
 """
 
 import msgspec
@@ -49,7 +49,7 @@ class Transcoder:
 
     Args:
         writer: fresh, or at least unused by any other upstream stream.
-        writes_start: put ``writer.start()`` before the first output; the runtime writes it itself, at the commit.
+        writes_start: put ``writer.start()`` before the first output; the runtime writes it at the commit.
         max_bytes: limit of one frame, and of a whole JSON answer.
     """
 

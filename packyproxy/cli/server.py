@@ -167,7 +167,7 @@ def _without_cancellations(loop: asyncio.AbstractEventLoop, context: dict[str, A
 def calm_the_collector() -> None:
     """Let the cycle collector look less often, and never at what was loaded for good.
 
-    A request leaves no cycles behind, so the usual pace, a run every 700 new objects, only costs time: 2 to 3 %
+    A request leaves no cycles behind, so the usual pace, a run every 700 new objects, only costs time: 2-3 %
     of a small request. For a process that does nothing but serve; a host that mounts the proxy keeps its own
     pace.
     """

@@ -21,7 +21,7 @@ class ClientKeys:
         self._digests = tuple(hashlib.sha256(key.reveal().encode()).digest() for key in keys)
 
     def check(self, shown: Sequence[str]) -> str:
-        """Return an id of the key that was shown, ``""`` when none is needed; it cannot be turned back into the key.
+        """Return an id of the key that was shown, ``""`` when none is needed; it does not reveal the key.
 
         One valid key among those shown is enough (wire-mapping 12.1).
 

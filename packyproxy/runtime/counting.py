@@ -1,4 +1,4 @@
-"""Count the input tokens of a request locally (wire-mapping 9): no upstream call, no effect on any provider."""
+"""Count the input tokens of a request locally (wire-mapping 9), without a call to any upstream."""
 
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.plan import make_plan

@@ -81,7 +81,7 @@ class Downstream:
         await self._put(data, is_last=is_last)
 
     async def settle(self) -> None:
-        """Wait for a commit or keep-alive that is being written, so that ``is_committed`` is true to the wire."""
+        """Wait for a commit or keep-alive that is being written, so that ``is_committed`` holds."""
         if self.watch is not None:
             await self.watch.settle()
 

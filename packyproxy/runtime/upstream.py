@@ -2,8 +2,7 @@
 
 httpx is the interface, so callers may bring a client or a transport of their own; the engine under it is
 aiohttp, which moves the same bytes for a fraction of the CPU (docs/decisions/0003-http-client.md). Redirects
-are never
-followed: the provider's key would travel with them. Foreign exceptions are mapped here, once.
+are never followed: the provider's key would travel with them. Foreign exceptions are mapped here, once.
 """
 
 import asyncio

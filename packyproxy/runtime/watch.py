@@ -92,7 +92,7 @@ class Watch:
         return _Abortable(self)
 
     def let_client_go(self) -> None:
-        """Take a disconnect from now on for what it is after the last byte: the end; nothing may follow that byte."""
+        """Take a disconnect for the end from now on, as it is after the last byte; nothing may follow."""
         self._client_may_leave = True
         self._deadlines.is_answering = True
 

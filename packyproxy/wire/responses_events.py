@@ -1,11 +1,11 @@
 """The events of a Responses stream, as far as any client protocol needs them (wire-mapping 4.5).
 
-Upstreams differ and grow, so reading is forgiving: every field is optional, a field of the wrong type counts as
-missing, and no event type can make decoding fail. Text stays a ``Raw`` JSON string literal, because what is only
-forwarded need not be unescaped.
+Upstreams differ and grow, so reading is forgiving: every field is optional, a field of the wrong type counts
+as missing, and no event type can make decoding fail. Text stays a ``Raw`` JSON string literal, because what
+is only forwarded need not be unescaped.
 
-``NoEffect`` covers the types that mean nothing to a translation; ``UnknownEvent`` and ``UnparsableEvent`` are told
-apart from it because they deserve a log line.
+``NoEffect`` covers the types that mean nothing to a translation; ``UnknownEvent`` and ``UnparsableEvent`` are
+told apart from it because they deserve a log line.
 """
 
 import json
@@ -462,7 +462,7 @@ def _decode_broken(data: bytes) -> ResponsesEvent:
 
 
 def mend_json(data: bytes) -> bytes | None:
-    """Rewrite JSON so that every text in it is valid Unicode, with U+FFFD for what is not; None if it is no JSON."""
+    """Rewrite JSON with U+FFFD for all that is not valid Unicode; None if it is no JSON."""
     try:
         document = json.loads(data.decode(errors="replace"))
         text = json.dumps(document, ensure_ascii=False)

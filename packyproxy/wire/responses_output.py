@@ -1,7 +1,8 @@
-"""What the events of a Responses stream carry: the response object, its items and its usage (wire-mapping 4.5, 4.10).
+"""What Responses events carry: the response object, its items and its usage (wire-mapping 4.5, 4.10).
 
-Reading is forgiving, because upstreams differ: no field is required, and one of the wrong type counts as missing.
-Events hold these structs ready-made, so that decoding an event decodes what is in it, once and in the same pass.
+Reading is forgiving, because upstreams differ: no field is required, and one of the wrong type counts as
+missing. Events hold these structs ready-made, so that decoding an event decodes what is in it, once and in
+the same pass.
 """
 
 from typing import Any, TypeVar
@@ -201,7 +202,7 @@ def read_fields(raw: Raw | bytes) -> dict[str, Raw] | None:
 
 
 def salvage(cls: type[S], fields: dict[str, Raw]) -> S:
-    """Build ``cls`` from those of ``fields`` that have the type it wants; an object is salvaged in its turn."""
+    """Build ``cls`` from those of ``fields`` that have the type it wants; objects are salvaged in turn."""
     kept: dict[str, Any] = {}
     for field in msgspec.structs.fields(cls):
         raw = fields.get(field.encode_name)

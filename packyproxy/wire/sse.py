@@ -1,10 +1,11 @@
 """Bytes to SSE frames (wire-mapping 0.4; WHATWG HTML, "Parsing an event stream").
 
-Lines end at CRLF, LF or CR only and are split on bytes, so U+2028 or U+0085 inside JSON is data. Only the data of a
-frame is kept: every event we read repeats its type there, and some upstreams send no ``event:`` line at all.
+Lines end at CRLF, LF or CR only and are split on bytes, so U+2028 or U+0085 inside JSON is data. Only the
+data of a frame is kept: every event we read repeats its type there, and some upstreams send no ``event:``
+line at all.
 
-Line ends are made LF first, byte by byte of state, so that everything behind that step knows one form; a chunk
-without a CR, the usual case, passes it untouched.
+Line ends are made LF first, byte by byte of state, so that everything behind that step knows one form; a
+chunk without a CR, the usual case, passes it untouched.
 """
 
 import re
@@ -14,15 +15,15 @@ from packyproxy.errors import Failure, FailureKind, UpstreamFailed
 __all__ = ["BOM", "MAX_FRAME_BYTES", "FrameDecoder"]
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
-"""A frame can carry a whole response with echoed instructions and several images' worth of text, but not this much."""
+"""More than a whole response with echoed instructions and several images' worth of text."""
 
 BOM = b"\xef\xbb\xbf"
 
 _BLANK = b"\n\n"
 _CR = 0x0D  # ``in`` looks for a number far faster than for bytes
 
-# Nearly every upstream writes nothing but such frames, and two searches take them apart at a third of the cost of
-# going through their lines. They are possessive, so that other bytes are given up at once.
+# Nearly every upstream writes nothing but such frames, and two searches take them apart at a third of the
+# cost of going through their lines. They are possessive, so that other bytes are given up at once.
 _are_usual = re.compile(rb"(?:(?:event: .*+\n)?+data: .++\n\n)*").fullmatch
 _usual_datas = re.compile(rb"(?:event: .*+\n)?+data: (.++)\n\n").findall
 
@@ -30,7 +31,7 @@ _usual_datas = re.compile(rb"(?:event: .*+\n)?+data: (.++)\n\n").findall
 class FrameDecoder:
     """Cut a byte stream into the data of its SSE frames; feed it any slicing of the stream.
 
-    Data is always valid UTF-8: bytes that are not become U+FFFD. Frames without data (comments, ids) yield nothing.
+    Data is always valid UTF-8: other bytes become U+FFFD. Frames without data (comments, ids) yield nothing.
     """
 
     def __init__(self, *, max_frame_bytes: int = MAX_FRAME_BYTES) -> None:
@@ -46,8 +47,8 @@ class FrameDecoder:
         """Return the data of each frame that ``chunk`` completes.
 
         Raises:
-            UpstreamFailed: one frame exceeds the limit. Frames that were complete before it are returned first; the
-                raise then comes from the next call.
+            UpstreamFailed: one frame exceeds the limit. Frames that were complete before it are returned
+                first; the raise then comes from the next call.
         """
         if self._is_overlong:
             raise _overlong()
@@ -82,7 +83,7 @@ class FrameDecoder:
     def finish(self) -> list[bytes]:
         """Return the frame that the end of the stream leaves without its blank line, if it has data.
 
-        The SSE standard drops such a frame; some relays end their last frame so, and half of one is not JSON anyway.
+        The SSE standard drops such a frame, but some relays end their last one so; half of one is no JSON.
 
         Raises:
             UpstreamFailed: as ``feed``.

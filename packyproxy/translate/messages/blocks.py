@@ -1,9 +1,9 @@
 """Writes the content blocks of one answer: one open at a time, indexes without gaps (wire-mapping 4.2, 4.4).
 
-What may follow what is ``TABLE``; a call that is not in it is a bug of ours and fails an assertion. A thinking block
-that is complete upstream is HELD: its signature and stop (and its start, when it has no text) wait until the next
-block opens or the answer ends well, because a client takes a *completed* thinking block for committed output and
-would not retry a failure that follows it.
+What may follow what is ``TABLE``; a call that is not in it is a bug of ours and fails an assertion. A
+thinking block that is complete upstream is HELD: its signature and stop (and its start, when it has no text)
+wait until the next block opens or the answer ends well, because a client takes a *completed* thinking block
+for committed output and would not retry a failure that follows it.
 """
 
 from enum import StrEnum
@@ -115,7 +115,7 @@ class BlockWriter:
         return self.delta_prefix + literal + frames.DELTA_END
 
     def hold(self, signature: str) -> None:
-        """Complete the open thinking block, or make one without text; nothing is returned before ``release``."""
+        """Complete the open thinking block, or make one without text; ``release`` returns it."""
         was_open = self._state is BlockState.THINKING
         self._go(Action.HOLD)
         if not was_open:

@@ -52,8 +52,8 @@ def stop(
 def answer_usage(usage: UpstreamUsage, searches: int) -> Usage:
     """Convert the upstream's counts.
 
-    ``input_tokens`` is at least 1 when there was any input: a zero would be ignored by clients, which then count the
-    estimate of ``message_start`` on top.
+    ``input_tokens`` is at least 1 when there was any input: a zero would be ignored by clients, which then
+    count the estimate of ``message_start`` on top.
     """
     cached, cache_write = usage.cached_tokens, usage.cache_write_tokens
     uncached = max(0, usage.input_tokens - cached - cache_write)

@@ -1,4 +1,4 @@
-"""The non-stream answer: the fold of exactly the frames that a streaming client would get (wire-mapping 5.1)."""
+"""The non-stream answer: the fold of the very frames a streaming client would get (wire-mapping 5.1)."""
 
 from typing import cast
 
@@ -36,8 +36,8 @@ def fold(frames: bytes) -> bytes:
     """Fold a whole, successful stream into the JSON of its message.
 
     Args:
-        frames: what a ``MessagesWriter`` returned, from ``start`` to ``message_stop``. A stream that ended in an
-            error has no such message: its caller answers with the error instead.
+        frames: what a ``MessagesWriter`` returned, from ``start`` to ``message_stop``. A stream that ended in
+            an error has no such message: its caller answers with the error instead.
     """
     message: Message | None = None
     texts: list[str] = []

@@ -1,7 +1,7 @@
 """The bytes of Messages frames (wire-mapping 0.4.1, 4.3, 4.8).
 
-Frames of the per-event path are byte templates around JSON string literals that come from the upstream as they are;
-the few frames around them are structs.
+Frames of the per-event path are byte templates around JSON string literals that come from the upstream as
+they are; the few frames around them are structs.
 """
 
 import msgspec

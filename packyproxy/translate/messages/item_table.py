@@ -1,7 +1,7 @@
 """Which output item an event is about (wire-mapping 4.1, 4.8).
 
-The key is ``output_index`` if the event has one, else the item's id, else the newest open item of the fitting kind:
-some relays leave out the one, some change the other from event to event.
+The key is ``output_index`` if the event has one, else the item's id, else the newest open item of the fitting
+kind: some relays leave out the one, some change the other from event to event.
 """
 
 from collections import defaultdict, deque
@@ -58,8 +58,8 @@ class ItemTable:
     def find_announced(self, output_index: int | None, item: OutputItem) -> Item | None:
         """Return the item that an ``added`` or ``done`` event is about.
 
-        Some relays give every item the same index: another type, or another id after the first item's end, shows that
-        the index was used again.
+        Some relays give every item the same index: another type, or another id after the first item's end,
+        shows that the index was used again.
         """
         known = self.find(output_index, item.id)
         if known is None or output_index is None or not item.type:

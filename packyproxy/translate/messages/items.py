@@ -1,7 +1,7 @@
 """How the output items of an answer become blocks, one class per kind (wire-mapping 2.3, 3.2, 4.5-4.7).
 
-An item is given its events in order while it is the one that writes, ending with its ``ItemDone``, or with ``finish``
-when the upstream never said that it was done. It ignores events of other kinds of items.
+An item is given its events in order while it is the one that writes, ending with its ``ItemDone``, or with
+``finish`` when the upstream never said that it was done. It ignores events of other kinds of items.
 
 Events are told apart by ``type(event) is``: their metaclass makes ``isinstance`` several times as dear.
 """
@@ -138,7 +138,7 @@ class Item:
         return b""
 
     def open_part(self, event: upstream.DeltaEvent) -> Part | None:
-        """Return the part of a delta just taken if the next of its kind need only be framed and remembered."""
+        """Return the part of a delta just taken if the next one need only be framed and remembered."""
         return None
 
     def shown_bytes(self) -> int:

@@ -1,8 +1,8 @@
 """The text of one part of an item as it streams, for the completion rule (wire-mapping 4.5).
 
-Text is a JSON string literal with its quotes; what was sent is remembered without them, still escaped, so the usual
-comparison at the end is one of bytes. A relay may cut a character in two: half a surrogate pair waits here for the
-rest, because no client could do anything with it.
+Text is a JSON string literal with its quotes; what was sent is remembered without them, still escaped, so the
+usual comparison at the end is one of bytes. A relay may cut a character in two: half a surrogate pair waits
+here for the rest, because no client could do anything with it.
 """
 
 import msgspec

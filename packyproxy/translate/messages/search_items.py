@@ -18,7 +18,7 @@ _encode = msgspec.json.Encoder().encode
 class SearchItem(Item):
     """A search the upstream made.
 
-    After ``finish`` has shown the call, ``resolve`` shows what it found, once the text that cites it is known.
+    ``finish`` shows the call; ``resolve`` what it found, once the text that cites it is known.
     """
 
     kind = "search"
@@ -62,7 +62,7 @@ class SearchItem(Item):
         Args:
             message: the text that followed, if any did.
             listed: the URLs of all searches before that message, this one's included.
-            is_last: whether no other search stands between this one and the message; what no search listed is its.
+            is_last: whether no other search stands before the message; then what none has listed is its.
         """
         self.awaits_result = False
         if self._has_failed:

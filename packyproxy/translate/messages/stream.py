@@ -1,8 +1,8 @@
-"""Responses events to Messages frames: who may write, and when the answer is over (wire-mapping 4.1, 4.2, 4.5, 4.8).
+"""Responses events to Messages frames: who writes, and when it is over (wire-mapping 4.1, 4.2, 4.5, 4.8).
 
-Only the item at the head of the queue writes; events of later items wait in their own queue until it is done, because
-blocks may not overlap on the wire. A finished search stays at the head until the text that cites it is known. Items
-that show nothing never enter the queue.
+Only the item at the head of the queue writes; events of later items wait in their own queue until it is done,
+because blocks may not overlap on the wire. A finished search stays at the head until the text that cites it
+is known. Items that show nothing never enter the queue.
 
 Deltas of the head's open block take a short cut through ``event``, which any other event closes again.
 """
@@ -43,7 +43,7 @@ class MessagesWriter:
     Args:
         facts: what the request says about its answer.
         answer_id: the message id.
-        request_id: part of every protocol's writer; Messages shows it only in error bodies, which come in whole.
+        request_id: part of the contract; Messages shows it only in error bodies, which come in whole.
     """
 
     def __init__(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> None:
