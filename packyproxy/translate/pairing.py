@@ -69,12 +69,12 @@ class _CallIds:
         self._waiting: defaultdict[str, deque[str]] = defaultdict(deque)
 
     def rename(self, item: InputItem) -> InputItem:
-        if isinstance(item, FunctionCall):
+        if type(item) is FunctionCall:
             call_id = self._free_id(item.call_id) if item.call_id in self._used else item.call_id
             self._used.add(call_id)
             self._waiting[item.call_id].append(call_id)
             return item if call_id == item.call_id else structs.replace(item, call_id=call_id)
-        if isinstance(item, FunctionCallOutput):
+        if type(item) is FunctionCallOutput:
             waiting = self._waiting[item.call_id]
             if not waiting:
                 return _as_user_message(item)

@@ -292,9 +292,9 @@ def _tool_names(request: MessagesRequest) -> ToolNames:
         names.append(request.body.tool_choice.name)
     for turn in request.turns:
         for block in turn.blocks:
-            if isinstance(block, ToolUseBlock):
+            if type(block) is ToolUseBlock:
                 names.append(block.name)
-            elif isinstance(block, ToolAdditionBlock) and not isinstance(block.tool.definition, UnsetType):
+            elif type(block) is ToolAdditionBlock and not isinstance(block.tool.definition, UnsetType):
                 names.append(block.tool.definition.name)
     if request.tools.has_fit_names and request.tools.names.issuperset(names):
         return _UNCHANGED_NAMES
