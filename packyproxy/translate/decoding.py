@@ -55,17 +55,22 @@ def decode_body(decoder: json.Decoder[_T], body: bytes) -> _T:
         except UnicodeDecodeError:
             raise InvalidRequest("request body is not valid UTF-8") from None
     try:
-        return decode_part(decoder, body, "")
-    except DecodeError:
-        mended = _SOUND_OR_LONE.sub(lambda found: found["sound"] or rb"\ufffd", body)
-    try:
-        return decode_part(decoder, mended, "")
+        try:
+            return decoder.decode(body)
+        except ValidationError:
+            raise
+        except DecodeError:
+            return decoder.decode(_SOUND_OR_LONE.sub(lambda found: found["sound"] or rb"\ufffd", body))
+    except ValidationError as error:
+        raise _refusal(error, "") from None
+    except RecursionError:
+        raise too_deep() from None
     except DecodeError:
         raise InvalidRequest("invalid JSON") from None
 
 
-def decode_part(decoder: json.Decoder[_T], part: Raw | bytes, field: str) -> _T:
-    """Decode valid JSON, a part of a body that stood at ``field``.
+def decode_part(decoder: json.Decoder[_T], part: Raw, field: str) -> _T:
+    """Decode a part of a body that stood at ``field``.
 
     Raises:
         InvalidRequest: a field in it has the wrong type; the path is the one in the whole body.
