@@ -7,8 +7,7 @@ seconds and always arguments. Reasoning is remembered as a digest only.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from hashlib import sha256
-
-from cachetools import LRUCache
+from typing import TypeVar
 
 from packyproxy.translate.contract import AttemptFacts
 
@@ -19,6 +18,9 @@ _MAX_TARGETS = 1024
 _MAX_REASONING = 4096
 _REASONING_SECONDS = 3600.0
 
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
 _NOTHING: frozenset[str] = frozenset()
 
 
@@ -26,9 +28,9 @@ class Learned:
     """The memory of refusals; providers are named by their id, so a new key or URL starts afresh."""
 
     def __init__(self) -> None:
-        self._removed: LRUCache[tuple[str, str], frozenset[str]] = LRUCache(_MAX_TARGETS)
-        self._efforts: LRUCache[tuple[str, str], frozenset[str]] = LRUCache(_MAX_TARGETS)
-        self._developer: LRUCache[str, bool] = LRUCache(_MAX_TARGETS)
+        self._removed: dict[tuple[str, str], frozenset[str]] = {}
+        self._efforts: dict[tuple[str, str], frozenset[str]] = {}
+        self._developer: set[str] = set()
         self._reasoning: OrderedDict[bytes, float] = OrderedDict()
 
     def attempt_facts(self, provider_id: str, model: str, *, scope: str, now: float) -> AttemptFacts:
@@ -41,12 +43,12 @@ class Learned:
     def remove_parameter(self, provider_id: str, model: str, parameter: str) -> None:
         """Remember that this model takes no such parameter here (wire-mapping 0.2)."""
         key = (provider_id, model)
-        self._removed[key] = self._removed.get(key, _NOTHING) | {parameter}
+        _remember(self._removed, key, self._removed.get(key, _NOTHING) | {parameter})
 
     def refuse_effort(self, provider_id: str, model: str, effort: str) -> None:
         """Remember that this model does not take an effort that its list allows (wire-mapping 1.6)."""
         key = (provider_id, model)
-        self._efforts[key] = self._efforts.get(key, _NOTHING) | {effort}
+        _remember(self._efforts, key, self._efforts.get(key, _NOTHING) | {effort})
 
     def allowed_efforts(self, provider_id: str, model: str, efforts: tuple[str, ...]) -> tuple[str, ...]:
         """Return ``efforts`` without the refused ones; all of them if none would be left."""
@@ -54,12 +56,12 @@ class Learned:
         return tuple(effort for effort in efforts if effort not in refused) or efforts if refused else efforts
 
     def use_developer(self, provider_id: str) -> None:
-        """Remember that a provider refuses our ``instructions`` (wire-mapping 1.3)."""
-        self._developer[provider_id] = True
+        """Remember that a provider refuses our ``instructions`` (wire-mapping 1.3); there are only a few."""
+        self._developer.add(provider_id)
 
     def uses_developer(self, provider_id: str) -> bool:
         """Tell whether system text goes to this provider as a developer message."""
-        return self._developer.get(provider_id, False)
+        return provider_id in self._developer
 
     def refuse_reasoning(self, scope: str, encrypted: Iterable[str], now: float) -> None:
         """Remember for an hour that a scope could not decrypt these contents (wire-mapping 2.4)."""
@@ -87,6 +89,14 @@ class Learned:
             return True
 
         return is_refused
+
+
+def _remember(memory: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    """Put a value in, and the oldest out where there are too many."""
+    memory.pop(key, None)
+    memory[key] = value
+    if len(memory) > _MAX_TARGETS:
+        del memory[next(iter(memory))]
 
 
 def _digest(scope: str, encrypted: str) -> bytes:

@@ -4,6 +4,7 @@ A provider is immutable and built from its configuration alone; what it taught u
 ``providers.learned``.
 """
 
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -39,6 +40,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     """The operator's own, sent last."""
     proxy_url: Secret | None = None
     buffered_tools: frozenset[str] = frozenset({"Read"})
+    secrets: tuple[str, ...] = ()
+    """Every text that must not be shown to anyone: the key, and headers that look like credentials."""
 
     def __repr__(self) -> str:
         return f"Provider(id={self.id!r}, name={self.name!r})"
@@ -59,23 +62,13 @@ class Provider(Struct, frozen=True, kw_only=True):
             headers=tuple(config.headers.items()),
             proxy_url=config.proxy_url,
             buffered_tools=config.buffer_tools,
+            secrets=tuple(filter(None, (key, *_secret_values(config.headers)))),
         )
 
     @property
     def responses_url(self) -> str:
         """Where Responses requests go."""
         return f"{self.base_url}/responses"
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Every text that must not be shown to anyone: the key, and headers that look like credentials."""
-        key = (self.api_key.reveal(),) if self.api_key is not None else ()
-        headers = (
-            value
-            for name, value in self.headers
-            if any(word in name.lower() for word in _SECRET_HEADER_WORDS)
-        )
-        return tuple(filter(None, (*key, *headers)))
 
     def target(
         self,
@@ -109,6 +102,12 @@ class Provider(Struct, frozen=True, kw_only=True):
             buffered_tools=self.buffered_tools,
             prompt_cache_key=prompt_cache_key,
         )
+
+
+def _secret_values(headers: Mapping[str, str]) -> list[str]:
+    return [
+        value for name, value in headers.items() if any(word in name.lower() for word in _SECRET_HEADER_WORDS)
+    ]
 
 
 def normalised_url(url: str) -> str:

@@ -1,10 +1,10 @@
 """Everything that follows from one configuration, frozen; a request keeps the one it began with."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import Self
 
-from cachetools import LRUCache
 from msgspec import Struct
 
 from packyproxy.config import Config
@@ -28,18 +28,19 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     registry: Registry
     client_keys: ClientKeys
     limits: TimeLimits
-    _resolved: LRUCache[str, Resolution]
-    """Clients ask for the same few names all the time."""
+    resolve: Callable[[str], Resolution]
+    """Says what a requested model name means here; raises as ``registry.resolve.resolve`` does."""
 
     @classmethod
     def build(cls, config: Config) -> Self:
         """Build everything that a valid configuration implies; does no I/O."""
         served = config.served_providers
+        registry = Registry.build(served, config.model_map)
         streaming = config.streaming
         return cls(
             config=config,
             providers=MappingProxyType({item.name: Provider.from_config(item) for item in served}),
-            registry=Registry.build(served, config.model_map),
+            registry=registry,
             client_keys=ClientKeys(config.api_keys),
             limits=TimeLimits(
                 commit=streaming.commit_deadline,
@@ -48,17 +49,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
                 idle=streaming.idle_timeout,
                 total=streaming.total_timeout,
             ),
-            _resolved=LRUCache(_MAX_RESOLVED),
+            # Clients ask for the same few names all the time.
+            resolve=lru_cache(_MAX_RESOLVED)(partial(resolve, registry=registry)),
         )
-
-    def resolve(self, requested: str) -> Resolution:
-        """Say what a requested model name means here.
-
-        Raises:
-            InvalidRequest: nobody here knows the model.
-            NoProvider: no provider is enabled.
-        """
-        resolution: Resolution | None = self._resolved.get(requested)
-        if resolution is None:
-            resolution = self._resolved[requested] = resolve(requested, self.registry)
-        return resolution

@@ -11,7 +11,6 @@ three bytes.
 
 from math import ceil
 
-from cachetools import LRUCache
 from msgspec import UNSET, Raw, json
 
 from packyproxy.translate.media_size import URL_FILE_TOKENS, file_tokens, image_tokens
@@ -164,11 +163,11 @@ _RISE, _FALL = 0.5, 0.1
 class ScaleFactors:
     """What estimates must be multiplied with, learned per model from answered requests; starts at 1.
 
-    Keeps the 256 models used last.
+    Keeps the 256 models that were met last.
     """
 
     def __init__(self) -> None:
-        self._factors: LRUCache[str, float] = LRUCache(_MAX_MODELS)
+        self._factors: dict[str, float] = {}
 
     def feed(self, model: str, estimated: int, actual: int) -> None:
         """Take one answered request.
@@ -181,7 +180,11 @@ class ScaleFactors:
         if estimated < _SMALLEST_SAMPLE_TOKENS or actual <= 0:
             return
         ratio = min(max(actual / estimated, _LOWEST_FACTOR), _HIGHEST_FACTOR)
-        factor = self._factors.get(model, 1.0)
+        factor = self._factors.get(model)
+        if factor is None:
+            factor = 1.0
+            if len(self._factors) >= _MAX_MODELS:
+                del self._factors[next(iter(self._factors))]
         self._factors[model] = factor + (ratio - factor) * (_RISE if ratio > factor else _FALL)
 
     def factor(self, model: str) -> float:
