@@ -166,12 +166,11 @@ class HistoryTranslator:
     def _system_turn(self, turn: Turn) -> None:
         items = _Items("developer")
         for at, block in enumerate(turn.blocks):
-            where = f"{turn.field}.{at}"
             if isinstance(block, TextBlock):
-                self._text(block, where, items)
+                self._text(block, turn, at, items)
             else:
                 assert isinstance(block, ToolAdditionBlock | ToolRemovalBlock)
-                self._tool_events.append((where, block))
+                self._tool_events.append((turn.path(at), block))
         if not turn.is_cleared:
             self._items += items.finish()
 
@@ -179,10 +178,11 @@ class HistoryTranslator:
         items = _Items("user")
         transcripts = ServerTranscripts(turn.blocks)
         for at, block in enumerate(turn.blocks):
-            where = f"{turn.field}.{at}"
             if isinstance(block, TextBlock):
-                self._text(block, where, items)
-            elif isinstance(block, ToolResultBlock):
+                self._text(block, turn, at, items)
+                continue
+            where = turn.path(at)
+            if isinstance(block, ToolResultBlock):
                 with_media = self._target.capabilities.tool_output_media
                 output = translate_tool_result(block, where, self._content, with_media=with_media)
                 self._revealed.update(output.revealed)
@@ -202,9 +202,8 @@ class HistoryTranslator:
         items = _Items("assistant")
         transcripts = ServerTranscripts(turn.blocks)
         for at, block in enumerate(turn.blocks):
-            where = f"{turn.field}.{at}"
             if isinstance(block, TextBlock):
-                self._text(block, where, items)
+                self._text(block, turn, at, items)
             elif isinstance(block, ToolUseBlock):
                 items.add_item(self._call(block))
             elif isinstance(block, ThinkingBlock | RedactedThinkingBlock):
@@ -213,7 +212,7 @@ class HistoryTranslator:
             elif isinstance(block, ServerCall | ServerResult):
                 self._server_block(block, items, transcripts)
             elif not isinstance(block, FallbackBlock) and not self._either_side(
-                block, where, items, transcripts
+                block, turn.path(at), items, transcripts
             ):
                 self._warnings.append("unknown_block")
         finished = without_stranded_reasoning(items.finish())
@@ -232,8 +231,10 @@ class HistoryTranslator:
             return isinstance(block, McpToolListingBlock | ThinkingBlock | RedactedThinkingBlock)
         return True
 
-    def _text(self, block: TextBlock, where: str, items: _Items) -> None:
-        text = require_text(block.text, f"{where}.text")
+    def _text(self, block: TextBlock, turn: Turn, at: int, items: _Items) -> None:
+        text = block.text
+        if isinstance(text, UnsetType) or not json_text.is_text(text):
+            text = require_text(text, f"{turn.path(at)}.text")
         if not json_text.is_empty(text):
             items.add_text(text)
 

@@ -31,6 +31,10 @@ class Turn(Struct, frozen=True, kw_only=True):
     is_cleared: bool = False
     """A system message that the model shall not see any more."""
 
+    def path(self, at: int) -> str:
+        """Return the path of a block in the body."""
+        return f"{self.field}.{at}"
+
 
 def check_effort(effort: str | None, field: str) -> str | None:
     """Return an effort that must be a word of either vocabulary, or None.
