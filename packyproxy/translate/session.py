@@ -4,13 +4,12 @@ The raw session value never leaves the proxy: what the upstream gets is a UUIDv5
 """
 
 from collections.abc import Callable, Mapping
-from hashlib import sha256
-from uuid import UUID, uuid5
+from hashlib import sha1, sha256
 
 __all__ = ["prompt_cache_key", "session_key"]
 
 # Fixed for good: another value would empty every upstream cache.
-_NAMESPACE = UUID("5d1f3c0a-7b0e-5c1e-9a55-0c9f6a2f4b7d")
+_NAMESPACE = bytes.fromhex("5d1f3c0a7b0e5c1e9a550c9f6a2f4b7d")
 
 _SURE_HEADER = "x-claude-code-session-id"
 _OTHER_HEADERS = ("session_id", "session-id", "conversation_id", "thread-id")
@@ -48,5 +47,10 @@ def session_key(
 
 
 def prompt_cache_key(session: str, model: str) -> str:
-    """Derive the upstream's ``prompt_cache_key``; sub-agents of one session share it and the prefix."""
-    return str(uuid5(_NAMESPACE, f"{session}\0{model}"))
+    """Derive the upstream's ``prompt_cache_key``, a UUIDv5 (RFC 9562, 5.5).
+
+    Sub-agents of one session share it, and with it the cached prefix.
+    """
+    digits = sha1(_NAMESPACE + f"{session}\0{model}".encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"

@@ -1,6 +1,6 @@
 """The session key and the prompt cache key."""
 
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
 
@@ -56,3 +56,10 @@ def test_cache_key_is_a_fixed_uuid5() -> None:
     key = prompt_cache_key("session-1", "gpt-5")
     assert (5, "94a5c3af-4ec9-5ef2-84f2-e935b8306c68") == (UUID(key).version, key)
     assert key != prompt_cache_key("session-1", "gpt-5.1")
+
+
+@pytest.mark.parametrize(("session", "model"), [("s", "gpt-5"), ("", ""), ("sitzung-ä", "gpt-5.1-codex")])
+def test_the_cache_key_is_a_uuid_of_version_5(session: str, model: str) -> None:
+    """It is what the standard library makes of the same namespace and name."""
+    namespace = UUID("5d1f3c0a-7b0e-5c1e-9a55-0c9f6a2f4b7d")
+    assert str(uuid5(namespace, f"{session}\0{model}")) == prompt_cache_key(session, model)
