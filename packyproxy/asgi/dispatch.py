@@ -5,6 +5,7 @@ Nothing is raised into the host: its exception handlers would answer in a shape 
 
 import logging
 import traceback
+from contextlib import suppress
 
 from starlette.types import Receive, Send
 
@@ -23,21 +24,35 @@ async def dispatch(table: RouteTable, scope: Scope, receive: Receive, send: Send
     """Answer one HTTP request from a table of routes; never raises but for a cancellation."""
     call = Call(scope, receive, send)
     try:
-        route = table.find(call.path, call.method)
-        await route.endpoint(call)
-    except (InvalidRequest, AccessDenied, NoProvider) as error:
-        refusal = refusal_response(error, call.family, call.request_id)
-        headers = list(refusal.headers)
-        if isinstance(error, MethodNotAllowed):
-            headers.append((b"allow", error.allowed.encode()))
-        await call.answer(refusal.status, refusal.body, headers)
+        try:
+            await table.find(call.path, call.method).endpoint(call)
+        except (InvalidRequest, AccessDenied, NoProvider) as error:
+            await _refuse(call, error)
     except ClientLeft:
         _log.info("client left", extra={"event": "client_left", "request_id": call.request_id, "status": 499})
     except Exception as error:  # noqa: BLE001 - a bug of ours: the client gets its 500, the host stays untouched
         _log_bug(error, call.request_id)
         if not call.is_started:
             answer = internal_error_response(call.family, call.request_id)
-            await call.answer(answer.status, answer.body, list(answer.headers))
+            with suppress(ClientLeft):
+                await call.answer(answer.status, answer.body, list(answer.headers))
+
+
+async def _refuse(call: Call, error: InvalidRequest | AccessDenied | NoProvider) -> None:
+    refusal = refusal_response(error, call.family, call.request_id)
+    headers = list(refusal.headers)
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", error.allowed.encode()))
+    # The reason may name the client's model or tool, so the log has the place only.
+    field = error.field if isinstance(error, InvalidRequest) else ""
+    _log.info(
+        "request %s refused: %s%s",
+        call.request_id,
+        refusal.status,
+        f" ({field})" if field else "",
+        extra={"event": "refused", "request_id": call.request_id, "status": refusal.status, "field": field},
+    )
+    await call.answer(refusal.status, refusal.body, headers)
 
 
 def _log_bug(error: Exception, request_id: str) -> None:

@@ -82,11 +82,11 @@ def log_outcome(outcome: Outcome, now: float, *, is_wanted: bool) -> None:
 def log_failure(failure: Failure, request_id: str, provider: str, model: str) -> None:
     """Log one failed attempt: its kind and status, not the upstream's words, which may quote content."""
     _log.warning(
-        "upstream failure: %s (provider %s, model %s, status %s)",
+        "upstream failure: %s%s (provider %s, model %s)",
         failure.kind.value,
+        "" if failure.status is None else f", HTTP {failure.status}",
         provider,
         model,
-        failure.status,
         extra={
             "event": "upstream_failure",
             "failure": failure.kind.value,

@@ -2,11 +2,14 @@
 
 import gzip
 import json
+import logging
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import pytest
+
+from packyproxy import PackyProxy
 
 Setting = Callable[..., Any]
 
@@ -223,3 +226,26 @@ async def test_cross_origin_requests_are_off_unless_allowed(stage: Setting) -> N
 async def test_a_wrong_method_names_the_right_ones(stage: Setting) -> None:
     """A 405 carries ``allow``."""
     assert (await stage("ok").client.get("/v1/messages")).headers["allow"] == "POST"
+
+
+async def test_a_refusal_is_logged_by_its_place(stage: Setting, caplog: pytest.LogCaptureFixture) -> None:
+    """An operator sees which request was refused, with which status and where in the body it was wrong."""
+    caplog.set_level(logging.INFO, logger="packyproxy")
+    answer = await stage("ok").client.post("/v1/messages", json={**HELLO, "messages": "wrong"})
+    record = next(record for record in caplog.records if record.name == "packyproxy")
+    assert f"request {answer.headers['request-id']} refused: 400 (messages)" == record.getMessage()
+
+
+async def test_a_client_that_left_is_not_refused(caplog: pytest.LogCaptureFixture) -> None:
+    """A refusal that nobody is there to read is no error of anybody's."""
+    caplog.set_level(logging.INFO, logger="packyproxy")
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(_: MutableMapping[str, Any]) -> None:
+        raise OSError("connection lost")
+
+    scope = {"type": "http", "method": "GET", "path": "/nowhere", "headers": [], "query_string": b""}
+    await PackyProxy({"packycode": {"enabled": False}})(scope, receive, send)
+    assert ["refused", "client_left"] == [getattr(record, "event", None) for record in caplog.records]
