@@ -40,7 +40,9 @@ class Gateway:
     def _serving(self, protocol: ClientProtocol) -> Endpoint:
         async def serve(call: Call) -> None:
             inbound, body = await self._take(call)
-            await Exchange(self._runtime, protocol, inbound, call, body).run()
+            exchange = Exchange(self._runtime, protocol, inbound, call, body)
+            del body  # it would stay in memory as long as the answer streams
+            await exchange.run()
 
         return serve
 

@@ -35,7 +35,6 @@ class Attempt:
 
     Args:
         upstream: the connections to the provider.
-        request: what to send.
         transcoder: fresh; turns the answer into client bytes.
         take: given each piece of client bytes, one per upstream read at most, and whether it is the last.
         deadlines: told of every upstream read.
@@ -47,7 +46,6 @@ class Attempt:
     def __init__(
         self,
         upstream: Upstream,
-        request: UpstreamRequest,
         transcoder: Transcoder,
         *,
         take: Take,
@@ -57,7 +55,6 @@ class Attempt:
         secrets: tuple[str, ...] = (),
     ) -> None:
         self._upstream = upstream
-        self._request = request
         self._transcoder = transcoder
         self._take = take
         self._deadlines = deadlines
@@ -65,8 +62,11 @@ class Attempt:
         self._time = time
         self._secrets = secrets
 
-    async def run(self) -> Failure | None:
+    async def run(self, request: UpstreamRequest) -> Failure | None:
         """Return None after a whole answer, else what went wrong; the upstream is closed in every case.
+
+        Args:
+            request: what to send; not kept once it is sent.
 
         Raises:
             Aborted: the client left, or took no bytes for too long.
@@ -75,7 +75,8 @@ class Attempt:
         response: UpstreamResponse | None = None
         try:
             with self._watch.abortable():
-                response = await self._upstream.open(self._request)
+                response = await self._upstream.open(request)
+                del request
                 self._deadlines.headers_received(self._time())
                 if not 200 <= response.status < 300:
                     return await self._read_refusal(response)

@@ -21,5 +21,5 @@ def count_tokens(runtime: Runtime, protocol: ClientProtocol, inbound: Inbound, b
     facts = runtime.learned.attempt_facts(
         plan.provider.id, target.model, scope=target.scope, now=runtime.now()
     )
-    translation = plan.translate(target, facts, runtime.token_scales)
+    translation = plan.translate(request, target, facts, runtime.token_scales)
     return protocol.write_token_count(translation.stream_facts)

@@ -45,6 +45,7 @@ class Downstream:
         head: returns the headers of the 200, asked once, at the commit.
         opening: returns the frames that precede any content, asked once, at the commit.
         keep_alive: returns the frame that only shows life.
+        before_content: called once, before the first content.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class Downstream:
         head: Callable[[], Headers],
         opening: Callable[[], bytes],
         keep_alive: Callable[[], bytes],
+        before_content: Callable[[], None],
     ) -> None:
         self._client = client
         self._deadlines = deadlines
         self._head = head
         self._opening = opening
         self._keep_alive = keep_alive
+        self._before_content: Callable[[], None] | None = before_content
         self._time = asyncio.get_running_loop().time
         self.watch: Watch | None = None
         """Set once the exchange is being watched; interjections write through this object too."""
@@ -72,6 +75,9 @@ class Downstream:
 
     async def write(self, data: bytes, *, is_last: bool) -> None:
         """Write content; commits if that has not happened yet. ``is_last`` ends the answer."""
+        if self._before_content is not None:
+            self._before_content()
+            self._before_content = None
         watch = self.watch
         if watch is not None:
             if watch.is_interjecting:

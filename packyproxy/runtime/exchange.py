@@ -8,11 +8,11 @@ was shown.
 import asyncio
 from collections.abc import Iterable
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from packyproxy.errors import ClientLeft, Failure
 from packyproxy.providers.repair import GiveUp, History, Repair, Sent, decide
-from packyproxy.providers.request import responses_request
+from packyproxy.providers.request import UpstreamRequest, responses_request
 from packyproxy.runtime.attempt import Attempt, Take
 from packyproxy.runtime.deadlines import Deadlines, Due
 from packyproxy.runtime.downstream import Client, Downstream, Headers
@@ -23,7 +23,7 @@ from packyproxy.runtime.plan import make_plan
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.runtime.watch import Aborted, Watch
 from packyproxy.transcode import Transcoder
-from packyproxy.translate.contract import ClientProtocol
+from packyproxy.translate.contract import ClientProtocol, ClientRequest, Translation
 from packyproxy.translate.failures import ErrorResponse, error_response
 
 __all__ = ["Exchange"]
@@ -34,6 +34,13 @@ _EVENT_STREAM: Headers = [
     (b"x-accel-buffering", b"no"),
 ]
 _MAX_WARNINGS_BYTES = 512
+
+
+class _Question(Struct, frozen=True):
+    """What asking takes, and asking again."""
+
+    request: ClientRequest
+    translation: Translation
 
 
 class Exchange:
@@ -61,8 +68,11 @@ class Exchange:
         self._client = client
         self._time = asyncio.get_running_loop().time
         self._answer_id = new_answer_id()
-        self._request = protocol.read(body)
-        self._plan = make_plan(self._snapshot, protocol, self._request, inbound)
+        request = protocol.read(body)
+        self._is_stream = request.is_stream
+        self._is_prewarm = request.is_prewarm
+        self._max_tokens = request.max_tokens
+        self._plan = make_plan(self._snapshot, protocol, request, inbound)
         provider = self._plan.provider
         self._target = self._plan.target(runtime.learned)
         self._facts = runtime.learned.attempt_facts(
@@ -70,16 +80,16 @@ class Exchange:
         )
         self._history = History()
         self._collected: list[bytes] = []
-        self._translate()
-        self._outcome = Outcome(inbound, self._plan, self._translation)
+        self._question: _Question | None = self._ask(request)
+        self._outcome = Outcome(inbound, self._plan, self._question.translation, is_stream=request.is_stream)
 
     async def run(self) -> None:
         """Answer the request; whatever goes wrong upstream is answered too."""
-        if self._request.is_prewarm:
+        if self._is_prewarm:
             await self._answer_locally()
             return
         deadlines = Deadlines(
-            self._snapshot.limits, accepted_at=self._inbound.accepted_at, is_stream=self._request.is_stream
+            self._snapshot.limits, accepted_at=self._inbound.accepted_at, is_stream=self._is_stream
         )
         downstream = Downstream(
             self._client,
@@ -87,8 +97,9 @@ class Exchange:
             head=self._stream_head,
             opening=self._opening,
             keep_alive=self._keep_alive,
+            before_content=self._forget_question,
         )
-        serve = self._serve_stream if self._request.is_stream else self._serve_whole
+        serve = self._serve_stream if self._is_stream else self._serve_whole
         try:
             async with Watch(
                 deadlines, wait_gone=self._client.wait_gone, interject=downstream.interject
@@ -132,13 +143,6 @@ class Exchange:
             transcoder = Transcoder(self._writer)
             attempt = Attempt(
                 self._runtime.upstream(provider),
-                responses_request(
-                    provider,
-                    self._translation.body,
-                    prompt_cache_key=self._target.prompt_cache_key,
-                    request_id=self._inbound.request_id,
-                    version=self._runtime.version,
-                ),
                 transcoder,
                 take=take,
                 deadlines=deadlines,
@@ -146,28 +150,30 @@ class Exchange:
                 time=self._time,
                 secrets=provider.secrets,
             )
-            failure = await attempt.run()
+            failure = await attempt.run(self._upstream_request())
             if transcoder.notes:
                 log_notes(transcoder.notes, self._inbound.request_id, provider.name)
             if failure is None:
                 self._take_usage()
                 return None
             log_failure(failure, self._inbound.request_id, provider.name, self._target.model)
-            if self._request.is_stream and transcoder.has_content:
+            if self._is_stream and transcoder.has_content:
                 return failure
             if not await self._mend(failure, watch):
                 return failure
 
     async def _mend(self, failure: Failure, watch: Watch) -> bool:
         """Get ready for another attempt, after a wait if need be; False when there shall be none."""
+        question = self._question
+        assert question is not None, "asked again after content was shown"
         decision = decide(
             failure,
             self._history,
             Sent(
                 facts=self._facts,
-                effort=self._translation.effort,
+                effort=self._effort,
                 efforts=self._target.efforts,
-                has_reasoning=bool(self._translation.reasoning),
+                has_reasoning=bool(question.translation.reasoning),
                 system_as=self._target.capabilities.system_as,
             ),
             retries_allowed=self._snapshot.config.request_retry,
@@ -178,31 +184,50 @@ class Exchange:
         self._history = decision.history
         self._collected.clear()
         if isinstance(decision, Repair):
-            self._learn(decision)
+            self._learn(decision, question.translation.reasoning)
         elif decision.seconds and not await _wait(decision.seconds, watch):
             return False
-        self._translate()
+        self._question = self._ask(question.request)
         return True
 
-    def _learn(self, repair: Repair) -> None:
+    def _learn(self, repair: Repair, reasoning: tuple[str, ...]) -> None:
         """Remember what a refusal taught, for this request and those to come."""
         learned, provider, target = self._runtime.learned, self._plan.provider, self._target
         if repair.remove_parameter is not None:
             learned.remove_parameter(provider.id, target.model, repair.remove_parameter)
         if repair.drops_reasoning:
-            learned.refuse_reasoning(target.scope, self._translation.reasoning, self._runtime.now())
+            learned.refuse_reasoning(target.scope, reasoning, self._runtime.now())
         if repair.uses_developer:
             learned.use_developer(provider.id)
-        if repair.effort is not None and self._translation.effort is not None:
-            learned.refuse_effort(provider.id, target.model, self._translation.effort)
+        if repair.effort is not None and self._effort is not None:
+            learned.refuse_effort(provider.id, target.model, self._effort)
         self._target = self._plan.target(learned)
         self._facts = repair.apply(self._facts)
 
-    def _translate(self) -> None:
-        """Make what one attempt needs: its request, and a writer that has seen nothing."""
-        self._translation = self._plan.translate(self._target, self._facts, self._runtime.token_scales)
+    def _ask(self, request: ClientRequest) -> "_Question":
+        """Make what one attempt needs: its translation, and a writer that has seen nothing."""
+        translation = self._plan.translate(request, self._target, self._facts, self._runtime.token_scales)
+        self._effort = translation.effort
+        self._warnings = translation.warnings
+        self._input_tokens_estimate = translation.stream_facts.input_tokens_estimate
+        self._max_tokens_was_sent = translation.request.max_output_tokens is not UNSET
         self._writer = self._protocol.writer(
-            self._translation.stream_facts, answer_id=self._answer_id, request_id=self._inbound.request_id
+            translation.stream_facts, answer_id=self._answer_id, request_id=self._inbound.request_id
+        )
+        return _Question(request, translation)
+
+    def _forget_question(self) -> None:
+        """Let the request's content go: nothing is asked again once content was shown, and streams last."""
+        self._question = None
+
+    def _upstream_request(self) -> UpstreamRequest:
+        assert self._question is not None, "asked again after content was shown"
+        return responses_request(
+            self._plan.provider,
+            self._question.translation.body,
+            prompt_cache_key=self._target.prompt_cache_key,
+            request_id=self._inbound.request_id,
+            version=self._runtime.version,
         )
 
     def _take_usage(self) -> None:
@@ -210,12 +235,12 @@ class Exchange:
         self._outcome.usage = usage
         if usage is not None and usage.input_tokens:
             scales, model = self._runtime.token_scales, self._target.model
-            estimate = self._translation.stream_facts.input_tokens_estimate / scales.factor(model)
+            estimate = self._input_tokens_estimate / scales.factor(model)
             scales.feed(model, round(estimate), usage.input_tokens)
 
     async def _answer_locally(self) -> None:
         frames = self._writer.start() + self._writer.answer_locally()
-        if self._request.is_stream:
+        if self._is_stream:
             await self._client.start(200, self._stream_head())
             await self._client.write(frames, is_last=True)
         else:
@@ -243,10 +268,10 @@ class Exchange:
             provider=self._plan.provider.name,
             request_id=self._inbound.request_id,
             now=self._runtime.now(),
-            input_tokens_estimate=self._translation.stream_facts.input_tokens_estimate,
+            input_tokens_estimate=self._input_tokens_estimate,
             context_window=self._plan.resolution.context_window,
-            max_tokens=self._request.max_tokens,
-            max_tokens_was_sent=self._translation.request.max_output_tokens is not UNSET,
+            max_tokens=self._max_tokens,
+            max_tokens_was_sent=self._max_tokens_was_sent,
             in_stream=in_stream,
         )
         self._outcome.failed(failure, error.status)
@@ -268,10 +293,10 @@ class Exchange:
         if self._snapshot.config.expose_route_headers:
             headers.append((b"x-packyproxy-provider", self._plan.provider.name.encode("latin-1", "replace")))
             headers.append((b"x-packyproxy-upstream-model", self._target.model.encode("latin-1", "replace")))
-            if self._translation.effort is not None:
-                headers.append((b"x-packyproxy-effort", self._translation.effort.encode()))
-        if self._translation.warnings:
-            headers.append((b"x-packyproxy-warnings", _join_within(self._translation.warnings)))
+            if self._effort is not None:
+                headers.append((b"x-packyproxy-effort", self._effort.encode()))
+        if self._warnings:
+            headers.append((b"x-packyproxy-warnings", _join_within(self._warnings)))
         return headers
 
 

@@ -23,7 +23,7 @@ _CLIENT_CLOSED_REQUEST = 499
 class Outcome:
     """What one exchange came to; filled while it runs, logged at its end."""
 
-    def __init__(self, inbound: Inbound, plan: Plan, translation: Translation) -> None:
+    def __init__(self, inbound: Inbound, plan: Plan, translation: Translation, *, is_stream: bool) -> None:
         self._accepted_at = inbound.accepted_at
         self._facts: dict[str, object] = {
             "request_id": inbound.request_id,
@@ -31,7 +31,7 @@ class Outcome:
             "provider": plan.provider.name,
             "model": plan.resolution.model,
             "effort": translation.effort,
-            "is_streaming": plan.request.is_stream,
+            "is_streaming": is_stream,
             "body_bytes": len(translation.body),
         }
         self.attempts = 0

@@ -21,10 +21,9 @@ __all__ = ["Plan", "make_plan"]
 
 
 class Plan(Struct, frozen=True, kw_only=True):
-    """A decoded request and where it goes."""
+    """Where a request goes; holds nothing of its content."""
 
     protocol: ClientProtocol
-    request: ClientRequest
     resolution: Resolution
     provider: Provider
     cache_key: str
@@ -42,13 +41,15 @@ class Plan(Struct, frozen=True, kw_only=True):
             uses_developer=learned.uses_developer(provider.id),
         )
 
-    def translate(self, target: Target, facts: AttemptFacts, scales: ScaleFactors) -> Translation:
+    def translate(
+        self, request: ClientRequest, target: Target, facts: AttemptFacts, scales: ScaleFactors
+    ) -> Translation:
         """Translate for one attempt, with the estimate of its input tokens filled in.
 
         Raises:
             InvalidRequest: the request holds something that cannot be translated.
         """
-        translation = self.protocol.to_responses(self.request, target, facts)
+        translation = self.protocol.to_responses(request, target, facts)
         estimate = estimate_tokens(
             translation.request,
             scale=scales.factor(target.model),
@@ -79,7 +80,6 @@ def make_plan(snapshot: Snapshot, protocol: ClientProtocol, request: ClientReque
     )
     return Plan(
         protocol=protocol,
-        request=request,
         resolution=resolution,
         provider=provider,
         cache_key=prompt_cache_key(session, resolution.model),

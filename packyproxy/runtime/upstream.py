@@ -103,9 +103,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise httpx.UnsupportedProtocol(type(error).__name__, request=request) from error
         except (aiohttp.ClientError, OSError) as error:
             raise httpx.ConnectError(type(error).__name__, request=request) from error
-        return httpx.Response(
-            response.status, headers=response.raw_headers, stream=_AiohttpBody(response), request=request
-        )
+        # The answer does not hold its request, whose body would stay in memory as long as the answer streams.
+        return httpx.Response(response.status, headers=response.raw_headers, stream=_AiohttpBody(response))
 
     async def aclose(self) -> None:
         """Close every pooled connection."""
