@@ -91,3 +91,13 @@ def test_refusing_again_starts_the_hour_anew() -> None:
     learned.refuse_reasoning(_SCOPE, ["gAAA"], 0.0)
     learned.refuse_reasoning(_SCOPE, ["gAAA"], 3000.0)
     assert _is_refused(learned, "gAAA", now=6000.0)
+
+
+def test_what_was_learned_is_bounded() -> None:
+    """Model names may come from clients; the oldest memories go first."""
+    learned = Learned()
+    for number in range(1025):
+        learned.remove_parameter("p", f"model-{number}", "top_p")
+    first = learned.attempt_facts("p", "model-0", scope="s", now=0.0)
+    last = learned.attempt_facts("p", "model-1024", scope="s", now=0.0)
+    assert (frozenset(), frozenset({"top_p"})) == (first.removed_parameters, last.removed_parameters)
