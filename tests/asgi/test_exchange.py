@@ -465,3 +465,18 @@ async def test_a_client_that_takes_nothing_is_given_up(
     assert 60 == round(asyncio.get_running_loop().time() - started)
     assert await scene.upstream.last_request.ended() == "disconnected"
     assert ["client_stalled"] == [record.failure for record in caplog.records if hasattr(record, "failure")]
+
+
+async def test_a_streamed_prewarm_is_a_whole_stream(stage: Setting) -> None:
+    """A client that asked for a stream gets its frames, in order, without an upstream call."""
+    scene = stage("never asked")
+    assert ["message_start", "ping", "message_delta", "message_stop"] == await scene.events(max_tokens=0)
+    assert [] == scene.upstream.requests
+
+
+async def test_a_retry_is_not_worth_the_rest_of_the_time(stage: Setting) -> None:
+    """Waiting for an overloaded upstream ends where the request's own time ends."""
+    scene = stage(Fault.overloaded(), config={"streaming": {"total-timeout": 0.5}})
+    answer = await scene.ask()
+    assert (529, "overloaded_error") == (answer.status_code, answer.json()["error"]["type"])
+    assert len(scene.upstream.requests) == 1

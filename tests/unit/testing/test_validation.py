@@ -636,3 +636,11 @@ def test_efforts_can_be_set_per_model() -> None:
     refusal = check_request(request(reasoning={"effort": "minimal"}), rules, VAULT)
     assert refusal is not None
     assert "Supported values are: 'low' and 'high'." in refusal.body["error"]["message"]
+
+
+@pytest.mark.parametrize(("effort", "is_refused"), [("minimal", True), ("low", False)])
+def test_a_search_needs_more_than_minimal_effort(effort: str, is_refused: bool) -> None:
+    """The real API refuses the pair by the tools, not by the effort (openai/codex issue 3559)."""
+    body = request(model="gpt-5", reasoning={"effort": effort}, tools=[{"type": "web_search"}])
+    refusal = check_request(body, Rules(), VAULT)
+    assert is_refused is (refusal is not None and refusal.body["error"]["param"] == "tools")
