@@ -12,7 +12,6 @@ from packyproxy.translate.messages.request import read, to_responses
 
 TARGET = Target(model="gpt-5", scope="1f2e3d4c5b", efforts=("low",))
 SECONDS = 15.0
-"""Twenty times what the slowest case takes on an idle machine; quadratic code took half a minute."""
 """A generous limit for a busy machine: each takes well under a second, and quadratic code took over twenty."""
 
 
