@@ -6,6 +6,7 @@ nothing more.
 """
 
 from enum import Enum
+from math import inf
 
 from msgspec import Struct
 
@@ -96,6 +97,10 @@ class Deadlines:
     def next_due(self) -> tuple[float, Due]:
         """Return the earliest moment at which something is due, and what; failures win a tie."""
         limits = self._limits
+        if self.is_answering:
+            # The last bytes are being written: a limit of the upstream's would only put others behind them.
+            stalled_at = inf if self.writing_since is None else self.writing_since + limits.client_stall
+            return stalled_at, Due.CLIENT_STALLED
         at, due = self._accepted_at + limits.total, Due.TOTAL_TIMEOUT
         since = self.waiting_for_headers_since
         if since is not None and since + limits.headers < at:
@@ -108,7 +113,7 @@ class Deadlines:
         if since is not None:
             if since + limits.client_stall < at:
                 at, due = since + limits.client_stall, Due.CLIENT_STALLED
-        elif self._is_stream and not self.is_answering:
+        elif self._is_stream:
             if not self.is_committed:
                 if self._accepted_at + limits.commit < at:
                     at, due = self._accepted_at + limits.commit, Due.COMMIT

@@ -78,6 +78,9 @@ class Exchange:
         self._facts = runtime.learned.attempt_facts(
             provider.id, self._target.model, scope=self._target.scope, now=runtime.now()
         )
+        self._deadlines = Deadlines(
+            self._snapshot.limits, accepted_at=inbound.accepted_at, is_stream=self._is_stream
+        )
         self._history = History()
         self._collected: list[bytes] = []
         self._question: _Question | None = self._ask(request)
@@ -88,12 +91,9 @@ class Exchange:
         if self._is_prewarm:
             await self._answer_locally()
             return
-        deadlines = Deadlines(
-            self._snapshot.limits, accepted_at=self._inbound.accepted_at, is_stream=self._is_stream
-        )
         downstream = Downstream(
             self._client,
-            deadlines,
+            self._deadlines,
             head=self._stream_head,
             opening=self._opening,
             keep_alive=self._keep_alive,
@@ -102,9 +102,9 @@ class Exchange:
         serve = self._serve_stream if self._is_stream else self._serve_whole
         try:
             async with Watch(
-                deadlines, wait_gone=self._client.wait_gone, interject=downstream.interject
+                self._deadlines, wait_gone=self._client.wait_gone, interject=downstream.interject
             ) as downstream.watch:
-                await serve(downstream.watch, deadlines, downstream)
+                await serve(downstream.watch, downstream)
         except Aborted as aborted:
             self._outcome.client_left(is_stalled=aborted.due is Due.CLIENT_STALLED)
         except ClientLeft:
@@ -115,8 +115,8 @@ class Exchange:
             downstream.watch = None
             log_outcome(self._outcome, self._time(), is_wanted=self._snapshot.config.request_log)
 
-    async def _serve_stream(self, watch: Watch, deadlines: Deadlines, downstream: Downstream) -> None:
-        failure = await self._try_until_settled(watch, deadlines, downstream.write)
+    async def _serve_stream(self, watch: Watch, downstream: Downstream) -> None:
+        failure = await self._try_until_settled(watch, downstream.write)
         with watch.answering():
             if failure is None:
                 return  # the attempt wrote the last byte
@@ -127,15 +127,15 @@ class Exchange:
             error = self._error_response(failure, in_stream=True)
             await downstream.write(self._writer.fail(error.status, error.body), is_last=True)
 
-    async def _serve_whole(self, watch: Watch, deadlines: Deadlines, _: Downstream) -> None:
-        failure = await self._try_until_settled(watch, deadlines, self._collect)
+    async def _serve_whole(self, watch: Watch, _: Downstream) -> None:
+        failure = await self._try_until_settled(watch, self._collect)
         with watch.answering():
             if failure is None:
                 await self._send_whole(self._writer.start() + b"".join(self._collected))
             else:
                 await self._refuse(failure)
 
-    async def _try_until_settled(self, watch: Watch, deadlines: Deadlines, take: Take) -> Failure | None:
+    async def _try_until_settled(self, watch: Watch, take: Take) -> Failure | None:
         """Run attempts until one succeeds (None) or nothing is left to try (its failure)."""
         provider = self._plan.provider
         while True:
@@ -145,7 +145,7 @@ class Exchange:
                 self._runtime.upstream(provider),
                 transcoder,
                 take=take,
-                deadlines=deadlines,
+                deadlines=self._deadlines,
                 watch=watch,
                 time=self._time,
                 secrets=provider.secrets,
@@ -257,6 +257,7 @@ class Exchange:
         await self._send_json(error.status, error.body, error.headers)
 
     async def _send_json(self, status: int, body: bytes, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        self._deadlines.writing_since = self._time()
         framing = ((b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)))
         await self._client.start(status, [*framing, *headers, *self._route_headers()])
         await self._client.write(body, is_last=True)

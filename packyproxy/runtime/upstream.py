@@ -21,6 +21,7 @@ from packyproxy.translate.failures import transport_failure
 __all__ = ["AiohttpTransport", "Upstream", "UpstreamResponse"]
 
 _CONNECT_SECONDS = 10.0
+_TLS_SECONDS = 10.0
 _POOL_IDLE_SECONDS = 60.0
 _READ_BUFFER_BYTES = 256 * 1024
 _ERROR_BODY_BYTES = 256 * 1024
@@ -120,7 +121,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         )
         return aiohttp.ClientSession(
             connector=connector,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=_CONNECT_SECONDS, connect=_CONNECT_SECONDS + _TLS_SECONDS
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("accept", "accept-encoding", "user-agent", "content-type"),

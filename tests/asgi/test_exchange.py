@@ -24,9 +24,9 @@ TOOL_RESULT_TURN = [
 ]
 
 
-async def call_raw(scene: Any, send: Callable[[Any], Any]) -> None:
-    """Send a streaming request to the proxy as an ASGI server would, with a ``send`` of the test's own."""
-    body = {**HELLO, "stream": True}
+async def call_raw(scene: Any, send: Callable[[Any], Any], *, streams: bool = True) -> None:
+    """Send a request to the proxy as an ASGI server would, with a ``send`` of the test's own."""
+    body = {**HELLO, "stream": streams}
     messages = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
 
     async def receive() -> Any:
@@ -480,3 +480,30 @@ async def test_a_retry_is_not_worth_the_rest_of_the_time(stage: Setting) -> None
     answer = await scene.ask()
     assert (529, "overloaded_error") == (answer.status_code, answer.json()["error"]["type"])
     assert len(scene.upstream.requests) == 1
+
+
+@pytest.mark.parametrize("script", ["Hello", Fault.status(400)], ids=["answer", "refusal"])
+async def test_a_whole_answer_that_is_not_taken_is_given_up(stage: Setting, script: Any) -> None:
+    """A client has 60 s to take the bytes of a whole answer, too (wire-mapping 8.7)."""
+    started = asyncio.get_running_loop().time()
+
+    async def send(message: Any) -> None:
+        if message.get("body"):
+            await asyncio.Event().wait()
+
+    await call_raw(stage(script), send, streams=False)
+    assert 60 == round(asyncio.get_running_loop().time() - started)
+
+
+async def test_the_total_limit_puts_nothing_behind_the_last_byte(stage: Setting) -> None:
+    """A client that is slow to take the end of its answer gets that end once."""
+    endings = []
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body" and not message["more_body"]:
+            endings.append(message["body"])
+            await asyncio.sleep(30)
+
+    await call_raw(stage("Hello", config={"streaming": {"total-timeout": 20}}), send)
+    assert len(endings) == 1
+    assert b"message_stop" in endings[0]

@@ -94,13 +94,13 @@ async def finished() -> None:
     await asyncio.wait(tasks)
 
 
-def proxy_of(port: int) -> PackyProxy:
+def proxy_of(port: int, scheme: str = "http") -> PackyProxy:
     """Return a proxy in front of a port."""
     return PackyProxy(
         {
             "packycode": {
                 "enabled": True,
-                "base-url": f"http://127.0.0.1:{port}/v1",
+                "base-url": f"{scheme}://127.0.0.1:{port}/v1",
                 "credentials": {"openai-api-key": PROVIDER_KEY},
             }
         }
@@ -138,3 +138,23 @@ async def test_stopping_does_not_wait_for_what_is_left(upstream: tuple[RawUpstre
     raw.may_end.set()
     async with asyncio.timeout(5):
         await raw.lost.wait()
+
+
+async def test_a_handshake_that_never_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS has a limit of its own: a port that accepts and says nothing is a 504, not a wait for headers."""
+    monkeypatch.setattr("packyproxy.runtime.upstream._CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("packyproxy.runtime.upstream._TLS_SECONDS", 0.1)
+    hung_up = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        hung_up.set()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with server, proxy_of(server.sockets[0].getsockname()[1], "https") as proxy, asyncio.timeout(10):
+        answer = await ask(proxy)
+        await hung_up.wait()
+    error = answer["error"]
+    assert isinstance(error, dict)
+    assert error["type"] == "timeout_error"
