@@ -58,8 +58,6 @@ class Transcoder:
     ) -> None:
         self.is_over = False
         """Whether nothing more will be returned: the answer ended, well or not."""
-        self.saw_bytes = False
-        """Whether the upstream sent anything at all."""
         self._writer = writer
         self._take = writer.event
         self._owes_start = writes_start
@@ -99,8 +97,6 @@ class Transcoder:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the client bytes for one read of the upstream; never raises."""
-        if not self.saw_bytes:
-            self.saw_bytes = bool(chunk)
         if self.is_over:
             return b""
         if not self._is_stream:

@@ -97,11 +97,6 @@ class Decompressor:
             decoders.append(_DECODERS[name]())
         self._decoders = decoders
 
-    @property
-    def is_identity(self) -> bool:
-        """Whether there is nothing to undo."""
-        return not self._decoders
-
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the output for one chunk in pieces of at most `PIECE_BYTES`; identity yields the chunk.
 

@@ -161,15 +161,6 @@ def test_nothing_is_noted_after_the_end() -> None:
     assert [] == subject.notes
 
 
-def test_saw_bytes() -> None:
-    """An upstream that sent nothing is told apart from one that sent a comment."""
-    subject = transcoder()
-    subject.feed(b"")
-    assert not subject.saw_bytes
-    subject.feed(b": hi\n\n")
-    assert subject.saw_bytes
-
-
 def test_usage_is_the_upstreams() -> None:
     """The upstream's own numbers are kept as they are."""
     usage = b'{"input_tokens":3,"output_tokens":4}'
