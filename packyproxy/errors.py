@@ -2,6 +2,7 @@
 
     PackyProxyError
     ├── InvalidRequest     the client's     field path, reason, status, the protocol's own code
+    │   └── CapabilityMissing              one provider cannot serve it as sent; another one might
     ├── AccessDenied       the client's     what was missing, never what was sent
     ├── ClientLeft         nobody's         the connection ended, so there is nobody to answer
     ├── ConfigError        the operator's   problems: tuple[Problem, ...]
@@ -19,6 +20,7 @@ from msgspec import Struct
 
 __all__ = [
     "AccessDenied",
+    "CapabilityMissing",
     "ClientLeft",
     "ConfigError",
     "Failure",
@@ -27,6 +29,7 @@ __all__ = [
     "NoProvider",
     "PackyProxyError",
     "Problem",
+    "Tried",
     "UpstreamFailed",
 ]
 
@@ -119,6 +122,16 @@ class Failure(Struct, frozen=True, kw_only=True):
         return f"Failure(kind={self.kind.value!r}, status={self.status!r})"
 
 
+class Tried(Struct, frozen=True, kw_only=True):
+    """One provider that did not serve a request: asked in vain, or passed over for what it is known for."""
+
+    provider: str
+    failure: Failure
+    was_asked: bool = True
+    available_at: float | None = None
+    """Unix seconds from which it is asked again; None: with the next request, or only after a change."""
+
+
 class PackyProxyError(Exception):
     """Base of everything packyproxy raises on purpose."""
 
@@ -151,6 +164,10 @@ class InvalidRequest(PackyProxyError):
     def message(self) -> str:
         """What the client is told."""
         return f"{self.field}: {self.reason}" if self.field else self.reason
+
+
+class CapabilityMissing(InvalidRequest):
+    """What the request needs is switched off for the provider it was translated for (wire-mapping 0.2)."""
 
 
 class AccessDenied(PackyProxyError):

@@ -8,7 +8,7 @@ import re
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json
 
-from packyproxy.errors import InvalidRequest
+from packyproxy.errors import CapabilityMissing, InvalidRequest
 from packyproxy.translate.contract import AttemptFacts, StreamFacts, Target, Translation
 from packyproxy.translate.decoding import decode_body, decode_part, require_text, too_deep
 from packyproxy.translate.effort import clamp_effort, requested_effort, searching_effort
@@ -144,7 +144,7 @@ def _translate(request: MessagesRequest, target: Target, facts: AttemptFacts) ->
     history = HistoryTranslator(target, facts, names, warnings).translate(request.turns)
     plan = _tool_plan(request, history, names, warnings, removed)
     if plan.searches_web and not target.capabilities.web_search:
-        raise InvalidRequest("web_search is not available on any configured provider")
+        raise CapabilityMissing("web_search is not available on any configured provider")
     effort = facts.effort_override or _effort(request, target, history.effort)
     if plan.searches_web:
         effort = searching_effort(effort, target.efforts)
