@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from packyproxy.errors import InvalidRequest
 from packyproxy.registry.catalogue import MAX_OUTPUT_TOKENS
-from packyproxy.registry.registry import Model, Registry
+from packyproxy.registry.provider_models import Model
+from packyproxy.registry.registry import Registry
 from packyproxy.registry.resolve import unknown_model
 from packyproxy.translate.contract import Family
 

@@ -1,36 +1,37 @@
 """Say what a requested name means: who serves it, as which model, at which effort (wire-mapping 10.4, 10.5).
 
-Total and explained: every name gives a :class:`Resolution` with its reasons, or one of our errors. The steps
-are those of the table in 10.4; within a step the providers are asked in their order.
+Total and explained: every name gives a :class:`Resolution` with reasons, or one of our errors. The steps are
+those of the table in 10.4. The first step that hits at any provider decides, and every provider it hits at is
+a candidate; so a candidate is the same whether its provider is pinned or not.
 """
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from packyproxy.errors import InvalidRequest, NoProvider
-from packyproxy.registry.registry import Glob, Model, ProviderModels, Registry, describe_model
+from packyproxy.registry.names import FAMILY_PREFIXES, MAIN_GLOBS, SMALL_GLOBS, is_sendable
+from packyproxy.registry.provider_models import Alias, Model, ProviderModels, describe_model
+from packyproxy.registry.registry import Registry
 from packyproxy.translate.effort import split_effort_suffix
 
-__all__ = ["Resolution", "resolve", "unknown_model"]
+__all__ = ["Candidate", "Resolution", "resolve", "unknown_model"]
 
 _CONTEXT_SUFFIX: Final = "[1m]"
-_FAMILY_PREFIXES: Final = ("anthropic-", "anthropic/", "openai/")
-_SMALL_GLOBS: Final = (Glob("claude-*haiku*"), Glob("haiku"))
-_MAIN_GLOBS: Final = (Glob("claude-*"), Glob("opus"), Glob("sonnet"), Glob("default"))
 _SMALL_EFFORT: Final = "low"
-_LONGEST_NAME: Final = 256
 _LONGEST_QUOTE: Final = 128
 _NEAREST: Final = 3
+_MOST_COMPARED: Final = 500
+"""Comparing a name with another takes some 10 us, and other requests wait meanwhile."""
 
 
-class Resolution(Struct, frozen=True, kw_only=True):
-    """What a requested name stands for."""
+class Candidate(Struct, frozen=True, kw_only=True):
+    """A provider with the model it would serve a request as."""
 
-    requested: str
-    """As the client sent it; echoed in the answer."""
     provider: str
     model: str
     """The upstream's id."""
@@ -45,6 +46,17 @@ class Resolution(Struct, frozen=True, kw_only=True):
     """How the name was read, step by step."""
 
 
+class Resolution(Struct, frozen=True, kw_only=True):
+    """What a requested name stands for."""
+
+    requested: str
+    """As the client sent it; echoed in the answer."""
+    candidates: tuple[Candidate, ...]
+    """At least one; each provider once, in the order of the registry."""
+    is_pinned: bool = False
+    """The name, or the operator's map, names the provider; no other one may serve it."""
+
+
 class _Hit(Struct, frozen=True):
     provider: ProviderModels
     model: Model
@@ -53,7 +65,12 @@ class _Hit(Struct, frozen=True):
     default_effort: str | None = None
 
 
-_Step = Callable[[ProviderModels, str], _Hit | None]
+class _Found(Struct, frozen=True):
+    hits: Sequence[_Hit]
+    is_pinned: bool = False
+
+
+_Providers = Sequence[ProviderModels]
 
 
 def resolve(requested: str, registry: Registry) -> Resolution:
@@ -66,13 +83,39 @@ def resolve(requested: str, registry: Registry) -> Resolution:
     if not registry.providers:
         raise NoProvider
     name = requested.strip()
-    if name.lower().endswith(_CONTEXT_SUFFIX):
+    if has_context_suffix := name.lower().endswith(_CONTEXT_SUFFIX):
         name = name[: -len(_CONTEXT_SUFFIX)].rstrip()
-    hit = _find(name, registry) if _is_sendable(name) else None
-    if hit is None:
+    found = _find(name, registry) if is_sendable(name) else _Found(())
+    if not found.hits:
         raise unknown_model(requested, registry)
-    return Resolution(
-        requested=requested,
+    hits = _because(f"{_CONTEXT_SUFFIX} is left out", found.hits) if has_context_suffix else found.hits
+    return Resolution(requested=requested, candidates=tuple(map(_candidate, hits)), is_pinned=found.is_pinned)
+
+
+def unknown_model(requested: str, registry: Registry, reason: str = "is not known here") -> InvalidRequest:
+    """Return the refusal of a name, with the nearest names that would do."""
+    models = (model.id for model in registry.models())
+    aliases = (alias.name for alias in registry.aliases())
+    return _refusal(requested, reason, chain(models, aliases))
+
+
+def _refusal(requested: str, reason: str, names: Iterable[str]) -> InvalidRequest:
+    quote = "".join(character for character in requested[:_LONGEST_QUOTE] if character.isprintable()) or '""'
+    compared = list(islice(names, _MOST_COMPARED))
+    nearest = (
+        difflib.get_close_matches(quote.lower(), compared, n=_NEAREST, cutoff=0.4) or compared[:_NEAREST]
+    )
+    hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
+    return InvalidRequest(
+        f"{quote} {reason}{hint} (GET /v1/models lists all)",
+        field="model",
+        status=404,
+        code="model_not_found",
+    )
+
+
+def _candidate(hit: _Hit) -> Candidate:
+    return Candidate(
         provider=hit.provider.name,
         model=hit.model.id,
         suffix_effort=hit.suffix_effort,
@@ -83,156 +126,186 @@ def resolve(requested: str, registry: Registry) -> Resolution:
     )
 
 
-def unknown_model(requested: str, registry: Registry, reason: str = "is not known here") -> InvalidRequest:
-    """Return the refusal of a name, with the nearest names that would do."""
-    quote = "".join(character for character in requested[:_LONGEST_QUOTE] if character.isprintable()) or '""'
-    names = [model.id for model in registry.models()] + [alias.name for alias in registry.aliases()]
-    nearest = difflib.get_close_matches(quote.lower(), names, n=_NEAREST, cutoff=0.4) or names[:_NEAREST]
-    hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
-    return InvalidRequest(
-        f"{quote} {reason}{hint} (GET /v1/models lists all)",
-        field="model",
-        status=404,
-        code="model_not_found",
-    )
-
-
-def _is_sendable(name: str) -> bool:
-    """Tell whether a name may be an id: it will travel in headers and logs."""
-    return 0 < len(name) <= _LONGEST_NAME and name.isascii() and name.isprintable() and " " not in name
-
-
-def _find(name: str, registry: Registry) -> _Hit | None:
+def _find(name: str, registry: Registry) -> _Found:
     """Apply rows 2 to 7."""
-    if hit := _ask(registry.providers, (_by_id,), name):
-        return hit
-    pin, slash, rest = name.partition("/")
-    pinned = [provider for provider in registry.providers if slash and provider.name.lower() == pin.lower()]
-    if pinned:
-        hit = _find_among(pinned, rest, registry) if rest else None
-        return hit and _because(f"{pin}/ pins the provider", hit)
+    if hits := _listed(registry.providers, name):
+        return _Found(hits)
+    if (pin := _pin(name, registry)) is not None:
+        return _Found(_pinned(pin, name, registry), is_pinned=True)
     return _find_among(registry.providers, name, registry)
 
 
-def _find_among(providers: Sequence[ProviderModels], name: str, registry: Registry) -> _Hit | None:
-    return (
-        _ask(providers, _KNOWN, name)
-        or _by_map(providers, name, registry)
-        or _ask(providers, (_admitted,), name)
+def _find_among(providers: _Providers, name: str, registry: Registry, pin: str | None = None) -> _Found:
+    if hits := _known(providers, name):
+        return _Found(hits)
+    if (found := _by_map(providers, name, registry, pin)) is not None:
+        return found
+    return _Found(_by_builtin_map(providers, name) or _admitted(providers, name))
+
+
+def _pin(name: str, registry: Registry) -> str | None:
+    """Return the provider that a name begins with, in lower case."""
+    before, slash, _ = name.partition("/")
+    key = before.lower()
+    is_provider = slash and (
+        key in registry.disabled or any(provider.name.lower() == key for provider in registry.providers)
     )
+    return key if is_provider else None
 
 
-def _ask(providers: Sequence[ProviderModels], steps: Sequence[_Step], name: str) -> _Hit | None:
-    for step in steps:
-        for provider in providers:
-            if hit := step(provider, name):
-                return hit
-    return None
+def _pinned(pin: str, name: str, registry: Registry) -> Sequence[_Hit]:
+    if pin in registry.disabled:
+        raise unknown_model(name, registry, "names a provider that is disabled")
+    provider = next(provider for provider in registry.providers if provider.name.lower() == pin)
+    rest = name[len(pin) + 1 :]
+    hits = _find_among((provider,), rest, registry, pin).hits if rest else ()
+    if not hits:
+        models = (model.id for model in provider.models.values())
+        aliases = (alias.name for alias in provider.aliases.values())
+        names = (f"{provider.name}/{other}" for other in chain(models, aliases))
+        raise _refusal(name, f"is not served by {provider.name}", names)
+    return _because(f"{provider.name}/ pins the provider", hits)
 
 
-def _by_id(provider: ProviderModels, name: str) -> _Hit | None:
-    model = provider.models.get(name.lower())
-    return None if model is None else _Hit(provider, model, (f"{model.id} is a model of {provider.name}",))
+def _known(providers: _Providers, name: str) -> Sequence[_Hit]:
+    """Apply rows 2 to 5."""
+    return _listed_or_alias(providers, name) or _prefixed(providers, name) or _suffixed(providers, name)
 
 
-def _by_alias(provider: ProviderModels, name: str) -> _Hit | None:
-    alias = provider.aliases.get(name.lower())
-    if alias is None:
-        return None
+def _listed_or_alias(providers: _Providers, name: str) -> Sequence[_Hit]:
+    return _listed(providers, name) or _aliased(providers, name)
+
+
+def _listed(providers: _Providers, name: str) -> Sequence[_Hit]:
+    key = name.lower()
+    return [
+        _Hit(provider, model, (f"{model.id} is a model of {provider.name}",))
+        for provider in providers
+        if (model := provider.models.get(key)) is not None
+    ]
+
+
+def _aliased(providers: _Providers, name: str) -> Sequence[_Hit]:
+    key = name.lower()
+    return [
+        _Hit(provider, alias.model, (_alias_reason(alias, provider),), default_effort=alias.effort)
+        for provider in providers
+        if (alias := provider.aliases.get(key)) is not None
+    ]
+
+
+def _alias_reason(alias: Alias, provider: ProviderModels) -> str:
     at = f" at effort {alias.effort}" if alias.effort else ""
-    reason = f"{alias.name} is an alias of {alias.model.id}{at} at {provider.name}"
-    return _Hit(provider, alias.model, (reason,), default_effort=alias.effort)
+    return f"{alias.name} is an alias of {alias.model.id}{at} at {provider.name}"
 
 
-def _by_prefix(provider: ProviderModels, name: str) -> _Hit | None:
-    for prefix in _FAMILY_PREFIXES:
+def _prefixed(providers: _Providers, name: str) -> Sequence[_Hit]:
+    for prefix in FAMILY_PREFIXES:
         if name.lower().startswith(prefix):
-            rest = name[len(prefix) :]
-            if hit := _by_id(provider, rest) or _by_alias(provider, rest):
-                return _because(f"{prefix} is a prefix", hit)
-    return None
+            return _because(f"{prefix} is a prefix", _listed_or_alias(providers, name[len(prefix) :]))
+    return ()
 
 
-def _by_suffix(provider: ProviderModels, name: str) -> _Hit | None:
+def _suffixed(providers: _Providers, name: str) -> Sequence[_Hit]:
     base, effort = split_effort_suffix(name)
     if effort is None:
-        return None
-    hit = _by_id(provider, base) or _by_alias(provider, base) or _by_prefix(provider, base)
-    return hit and _at_effort(effort, hit)
+        return ()
+    return _at_effort(effort, _listed_or_alias(providers, base) or _prefixed(providers, base))
 
 
-def _admitted(provider: ProviderModels, name: str) -> _Hit | None:
+def _admitted(providers: _Providers, name: str) -> Sequence[_Hit]:
+    """Apply row 7."""
     base, effort = split_effort_suffix(name)
-    model = provider.admit(base)
-    if model is None:
-        return None
-    hit = _Hit(provider, model, (f"{provider.name} takes ids that are not listed",))
-    return hit if effort is None else _at_effort(effort, hit)
+    hits = [
+        _Hit(provider, model, (f"{provider.name} takes ids that are not listed",))
+        for provider in providers
+        if (model := provider.admit(base)) is not None
+    ]
+    return hits if effort is None else _at_effort(effort, hits)
 
 
-_KNOWN: Final[tuple[_Step, ...]] = (_by_id, _by_alias, _by_prefix, _by_suffix)
-
-
-def _by_map(providers: Sequence[ProviderModels], name: str, registry: Registry) -> _Hit | None:
-    """Apply row 6: the operator's globs, then the built-in ones with the first provider's defaults.
+def _by_map(providers: _Providers, name: str, registry: Registry, pin: str | None) -> _Found | None:
+    """Apply the operator's globs of row 6; one that leads to another provider does not count for a pin.
 
     An effort suffix is kept when its base matches as well: ``opus-low`` is what ``opus`` is, at low.
     """
     base, effort = split_effort_suffix(name)
     for glob, target in registry.model_map:
-        if not (glob.matches(name) or glob.matches(base)):
+        has_base = glob.matches(base)
+        if not (has_base or glob.matches(name)):
             continue
-        hit = _by_target(providers, target)
-        if hit is None:
-            raise unknown_model(
-                name, registry, f"is mapped by model-map to {target}, which no provider here serves"
-            )
-        hit = _because(f"model-map maps {glob.text} to {target}", hit)
-        return hit if effort is None or not glob.matches(base) else _at_effort(effort, hit)
-    hit = _by_defaults(providers[0], base)
-    if hit is not None and effort is not None:
-        return _at_effort(effort, hit)
-    return hit or _by_defaults(providers[0], name)
+        target_pin = None if _listed(registry.providers, target) else _pin(target, registry)
+        if pin is not None and target_pin is not None and target_pin != pin:
+            continue
+        hits = _by_target(providers, target, target_pin)
+        if not hits:
+            reason = f"is mapped by model-map to {target}, {_why_unserved(target_pin or pin, registry)}"
+            raise unknown_model(name, registry, reason)
+        hits = _because(f"model-map maps {glob.text} to {target}", hits)
+        if effort is not None and has_base:
+            hits = _at_effort(effort, hits)
+        return _Found(hits, is_pinned=target_pin is not None)
+    return None
 
 
-def _by_defaults(provider: ProviderModels, name: str) -> _Hit | None:
+def _why_unserved(pin: str | None, registry: Registry) -> str:
+    if pin is None:
+        return "which no provider here serves"
+    return f"which {pin} does not serve" if pin not in registry.disabled else "a provider that is disabled"
+
+
+def _by_builtin_map(providers: _Providers, name: str) -> Sequence[_Hit]:
+    """Apply the built-in globs of row 6, with the defaults of each provider."""
+    base, effort = split_effort_suffix(name)
+    if (is_small := _stands_for_small(base)) is not None:
+        hits = [_by_defaults(provider, is_small=is_small) for provider in providers]
+        return hits if effort is None else _at_effort(effort, hits)
+    if (is_small := _stands_for_small(name)) is not None:
+        return [_by_defaults(provider, is_small=is_small) for provider in providers]
+    return ()
+
+
+def _stands_for_small(name: str) -> bool | None:
+    """Tell whether a name stands for the small model; None if it stands for neither default."""
+    if any(glob.matches(name) for glob in SMALL_GLOBS):
+        return True
+    return False if any(glob.matches(name) for glob in MAIN_GLOBS) else None
+
+
+def _by_defaults(provider: ProviderModels, *, is_small: bool) -> _Hit:
     defaults = provider.defaults
-    is_small = any(glob.matches(name) for glob in _SMALL_GLOBS)
-    if not is_small and not any(glob.matches(name) for glob in _MAIN_GLOBS):
-        return None
-    target = (defaults.small_model if is_small else None) or defaults.model
-    hit = _by_target((provider,), target)
+    small = defaults.small_model if is_small else None
+    target = small or defaults.model
+    own = f"{provider.name}/"
+    pin = provider.name.lower() if target.lower().startswith(own.lower()) else None
+    hit = next(iter(_by_target((provider,), target, pin)), None)
     if hit is None:
         # An operator's default is sent even where the models list forgets it: refusing every Claude name is
         # worse.
         model_id, effort = split_effort_suffix(target)
         hit = _Hit(provider, describe_model(model_id), ("it is not in the models list",), None, effort)
-    key = "defaults.small-model" if is_small and defaults.small_model else "defaults.model"
-    hit = _because(f"{key} of {provider.name} is {target}", hit)
-    if is_small and defaults.small_model is None:
-        return _with_default(_SMALL_EFFORT, hit)
-    return hit
+    if is_small and small is None:
+        hit = replace(hit, default_effort=_SMALL_EFFORT)
+    key = "defaults.small-model" if small else "defaults.model"
+    return replace(hit, reasons=(f"{key} of {provider.name} is {target}", *hit.reasons))
 
 
-def _by_target(providers: Sequence[ProviderModels], target: str) -> _Hit | None:
+def _by_target(providers: _Providers, target: str, pin: str | None) -> Sequence[_Hit]:
     """Resolve what the operator wrote as a target; an effort in it is a default, not a demand."""
-    pin, slash, rest = target.partition("/")
-    pinned = [provider for provider in providers if slash and provider.name.lower() == pin.lower()]
-    if pinned and not _ask(providers, (_by_id,), target):
-        providers, target = pinned, rest
-    hit = _ask(providers, (*_KNOWN, _admitted), target)
-    return hit and _with_default(hit.suffix_effort or hit.default_effort, hit)
+    if pin is not None:
+        providers = [provider for provider in providers if provider.name.lower() == pin]
+        target = target[len(pin) + 1 :]
+    hits = _known(providers, target) or _admitted(providers, target)
+    return [
+        replace(hit, suffix_effort=None, default_effort=hit.suffix_effort or hit.default_effort)
+        for hit in hits
+    ]
 
 
-def _because(reason: str, hit: _Hit) -> _Hit:
-    return _Hit(hit.provider, hit.model, (reason, *hit.reasons), hit.suffix_effort, hit.default_effort)
+def _because(reason: str, hits: Sequence[_Hit]) -> Sequence[_Hit]:
+    return [replace(hit, reasons=(reason, *hit.reasons)) for hit in hits]
 
 
-def _at_effort(effort: str, hit: _Hit) -> _Hit:
-    return _Hit(
-        hit.provider, hit.model, (f"suffix: effort {effort}", *hit.reasons), effort, hit.default_effort
-    )
-
-
-def _with_default(effort: str | None, hit: _Hit) -> _Hit:
-    return _Hit(hit.provider, hit.model, hit.reasons, None, effort)
+def _at_effort(effort: str, hits: Sequence[_Hit]) -> Sequence[_Hit]:
+    hits = [replace(hit, suffix_effort=effort) for hit in hits]
+    return _because(f"suffix: effort {effort}", hits)

@@ -8,7 +8,8 @@ import pytest
 from packyproxy.config import ModelConfig, ProviderConfig
 from packyproxy.errors import InvalidRequest
 from packyproxy.registry.listing import list_models, show_model
-from packyproxy.registry.registry import Glob, Registry
+from packyproxy.registry.names import Glob
+from packyproxy.registry.registry import Registry
 from packyproxy.translate.contract import Family
 
 REGISTRY = Registry.build(

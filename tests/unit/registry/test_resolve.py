@@ -29,7 +29,7 @@ CLOSED = ProviderConfig(
 
 def read(name: str, *providers: ProviderConfig, model_map: dict[str, str] | None = None) -> tuple[Any, ...]:
     registry = Registry.build(providers or (OPEN,), tuple((model_map or {}).items()))
-    found = resolve(name, registry)
+    found = resolve(name, registry).candidates[0]
     assert found.reasons
     return found.model, found.suffix_effort, found.default_effort
 
@@ -175,22 +175,23 @@ def test_a_default_that_the_list_forgets_is_served() -> None:
 def test_a_provider_called_openai_is_a_pin() -> None:
     """``openai/x`` pins a provider of that name instead of being a prefix."""
     openai = ProviderConfig(kind="tppc", name="OpenAI", enabled=True)
-    assert "OpenAI" == resolve("openai/gpt-5", Registry.build((OPEN, openai))).provider
-    assert "packycode" == resolve("gpt-5", Registry.build((OPEN, openai))).provider
+    assert "OpenAI" == resolve("openai/gpt-5", Registry.build((OPEN, openai))).candidates[0].provider
+    assert "packycode" == resolve("gpt-5", Registry.build((OPEN, openai))).candidates[0].provider
 
 
 def test_the_first_provider_that_has_a_model_serves_it() -> None:
     """An exact id at a later provider beats passing the id on to an earlier one."""
-    assert "relay" == resolve("big", Registry.build((OPEN, CLOSED))).provider
+    assert "relay" == resolve("big", Registry.build((OPEN, CLOSED))).candidates[0].provider
 
 
 def test_what_is_known_of_the_model_comes_along() -> None:
     """Efforts and context window are those of the configuration, the catalogue or the tables."""
     registry = Registry.build((CLOSED,))
-    own, six = resolve("relay/own-model", registry), resolve("gpt-6-luna", registry)
+    own, six = (resolve(name, registry).candidates[0] for name in ("relay/own-model", "gpt-6-luna"))
     assert (("low", "high"), 64_000) == (own.efforts, own.context_window)
     assert (("none", "low", "medium", "high", "xhigh", "max"), 272_000) == (six.efforts, six.context_window)
-    assert 128_000 == resolve("gpt-5.3-codex-spark", Registry.build((OPEN,))).context_window
+    spark = resolve("gpt-5.3-codex-spark", Registry.build((OPEN,))).candidates[0]
+    assert 128_000 == spark.context_window
 
 
 def test_the_requested_string_is_kept() -> None:
@@ -206,7 +207,7 @@ def test_reasons_tell_the_way() -> None:
         "Big is an alias of gpt-5.1-codex at relay",
     )
     registry = Registry.build((CLOSED,), (("claude-*", "big"),))
-    assert expected == resolve("claude-x-low", registry).reasons
+    assert expected == resolve("claude-x-low", registry).candidates[0].reasons
 
 
 def test_the_catalogue_has_each_model_once() -> None:
@@ -228,7 +229,7 @@ def test_a_configuration_feeds_the_registry() -> None:
             "model-map": {"x": "gpt-5-low"},
         }
     )
-    registry = Registry.build(config.served_providers, config.model_map)
+    registry = Registry.build(config.routing_order, config.model_map)
     assert ("gpt-5-codex", "gpt-5") == tuple(
-        resolve(name, registry).model for name in ("claude-opus-4-8", "x")
+        resolve(name, registry).candidates[0].model for name in ("claude-opus-4-8", "x")
     )
