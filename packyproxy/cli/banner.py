@@ -22,7 +22,7 @@ def banner(config: Config, url: str, *, workers: int = 1) -> str:
 
 def summary(config: Config) -> list[str]:
     """Return what a configuration amounts to, one aligned line per subject."""
-    served = config.served_providers
+    served = config.routing_order
     lines = [f"config     {config.source}"]
     lines += [f"provider   {provider.name} at {provider.base_url}" for provider in served]
     if not served:
@@ -49,5 +49,5 @@ def _defaults(config: Config) -> list[str]:
     return [
         f"; claude-* names get {provider.defaults.model}"
         + (f" at effort {provider.defaults.effort}" if provider.defaults.effort else "")
-        for provider in config.served_providers
+        for provider in config.routing_order
     ]

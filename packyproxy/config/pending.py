@@ -9,38 +9,24 @@ __all__ = ["not_yet_in_effect"]
 _TOP_LEVEL: Final = (
     "remote_management.secret_key",
     "remote_management.allow_remote",
-    "routing.strategy",
-    "routing.session_affinity",
-    "routing.hedge_after",
-    "max_retry_interval",
-    "health_check.enabled",
-    "health_check.interval",
-    "discover_models",
     "metrics",
     "tps_log",
 )
-_PACKYCODE: Final = {
-    "priority": "priority",
-    "weight": "weight",
-    "compact": "profile.compact",
-    "chat_reasoning": "compat.chat-reasoning",
-}
+_OF_PROVIDERS: Final = {"compact": "profile.compact", "chat_reasoning": "compat.chat-reasoning"}
 
 
 def not_yet_in_effect(config: Config) -> tuple[str, ...]:
     """Return the dotted keys that differ from their default and do nothing yet, in the schema's order."""
     default = Config()
     found = [path.replace("_", "-") for path in _TOP_LEVEL if _value(config, path) != _value(default, path)]
+    plain = ProviderConfig(kind="packycode", name="")
     for provider in config.providers:
-        if provider.kind == "packycode":
-            plain = ProviderConfig(kind="packycode", name="packycode")
-            found += [
-                f"packycode.{key}"
-                for attribute, key in _PACKYCODE.items()
-                if getattr(provider, attribute) != getattr(plain, attribute)
-            ]
-    if any(provider.kind == "tppc" for provider in config.providers):
-        found.append("tppc.providers")
+        place = "packycode" if provider.kind == "packycode" else f"tppc.providers[{provider.name}]"
+        found += [
+            f"{place}.{key}"
+            for attribute, key in _OF_PROVIDERS.items()
+            if getattr(provider, attribute) != getattr(plain, attribute)
+        ]
     return tuple(found)
 
 

@@ -6,7 +6,7 @@ logged.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
@@ -24,14 +24,19 @@ __all__ = [
     "RemoteManagementConfig",
     "RoutingConfig",
     "RoutingStrategy",
+    "Source",
     "StreamingConfig",
 ]
 
 LogFormat = Literal["auto", "console", "json"]
 RoutingStrategy = Literal["fill-first", "round-robin", "weighted-round-robin", "least-latency"]
+Source = Literal["config.yaml", "env", "codex-cli"]
+"""Where a value came from: the configuration itself, a ``PACKYCODE_*`` variable, the files of Codex CLI."""
 
 DEFAULT_CONTEXT_WINDOW = 272_000
 """Tokens that a codex back end takes, whatever the model could take elsewhere (wire-mapping 0.2)."""
+
+_KEY_PATHS: Final = ("api-key", "credentials.openai-api-key")
 
 
 class Defaults(Struct, frozen=True, kw_only=True):
@@ -85,6 +90,14 @@ class ProviderConfig(Struct, frozen=True, kw_only=True):
     """Says "reasoning made here can be decrypted here"; None stands for the base URL (wire-mapping 2.2)."""
     buffer_tools: frozenset[str] = frozenset({"Read"})
     chat_reasoning: bool = True
+    sources: Mapping[str, Source] = {}
+    """By path within the block, e.g. ``defaults.model``; a value that nobody gave, a default, is absent."""
+
+    @property
+    def effective_source(self) -> Source | None:
+        """Where the key came from; without a key, where the URL did; without both, where ``enabled`` did."""
+        paths = (*_KEY_PATHS, "base-url", "enabled")
+        return next((self.sources[path] for path in paths if path in self.sources), None)
 
 
 class StreamingConfig(Struct, frozen=True, kw_only=True):
@@ -154,6 +167,15 @@ class Config(Struct, frozen=True, kw_only=True):
         return tuple(provider for provider in self.providers if provider.enabled)
 
     @property
-    def served_providers(self) -> tuple[ProviderConfig, ...]:
-        """The enabled providers that this release can serve from: the ``packycode`` block."""
-        return tuple(provider for provider in self.enabled_providers if provider.kind == "packycode")
+    def routing_order(self) -> tuple[ProviderConfig, ...]:
+        """The enabled providers, first choice first.
+
+        Those with a key of their own come before one whose key was found in the files of Codex CLI; then the
+        higher ``priority`` counts, then the order of ``providers``.
+        """
+        return tuple(sorted(self.enabled_providers, key=_rank))
+
+
+def _rank(provider: ProviderConfig) -> tuple[bool, int]:
+    is_borrowed = any(provider.sources.get(path) == "codex-cli" for path in _KEY_PATHS)
+    return is_borrowed, -provider.priority

@@ -34,7 +34,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     @classmethod
     def build(cls, config: Config) -> Self:
         """Build everything that a valid configuration implies; does no I/O."""
-        served = config.served_providers
+        served = config.routing_order
         registry = Registry.build(served, config.model_map)
         streaming = config.streaming
         return cls(
