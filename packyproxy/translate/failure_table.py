@@ -3,17 +3,21 @@
 Retrying and failing over are for the time before first content only. A kind that has a repair of its own
 (reasoning, instructions, effort, an optional parameter) repeats nothing by this table: ``providers.repair``
 mends and resends.
+
+Only what time may heal makes a provider rest: a fault of the request says nothing about the next one, and one
+that only the operator can mend would be hidden behind "resting". The breaker counts what no request can
+cause by itself.
 """
 
 from collections.abc import Mapping
-from enum import Enum
+from enum import Enum, IntEnum
 from types import MappingProxyType
 
 from msgspec import Struct
 
 from packyproxy.errors import FailureKind as Kind
 
-__all__ = ["FAILURES", "FailureRule", "Repeat"]
+__all__ = ["FAILURES", "FailureRule", "Repeat", "Usefulness"]
 
 
 class Repeat(Enum):
@@ -25,12 +29,38 @@ class Repeat(Enum):
     ONCE_AFTER_SHORT_WAIT = "once, if the upstream named a short wait"
 
 
+class Usefulness(IntEnum):
+    """How much a client gains from learning of a failure: of several, it is told the highest.
+
+    First what the client can mend, then what waiting mends, soonest last; what only the operator can mend is
+    told when there is nothing else.
+    """
+
+    LASTING = 0
+    MODEL = 1
+    OTHER = 2
+    TIMEOUT = 3
+    OVERLOADED = 4
+    RATE_LIMIT = 5
+    QUOTA = 6
+    PERMISSION = 7
+    REQUEST = 8
+    CONTEXT = 9
+
+
 class FailureRule(Struct, frozen=True, kw_only=True):
     """One row: what the proxy does, and what each family of clients is told."""
 
     repeat: Repeat = Repeat.NEVER
     fails_over: bool = True
     """Whether another provider may be asked."""
+    cooldown: bool = False
+    """Whether the provider rests for the model it failed with."""
+    cooldown_seconds: float | None = None
+    """How long, when the upstream named no time; None: a second, doubled with every failure in a row."""
+    trips_breaker: bool = False
+    """Whether it counts towards the breaker: the provider as a whole looks ill."""
+    rank: Usefulness = Usefulness.OTHER
     anthropic: tuple[int, str]
     """Status and error type on the Messages surface."""
     openai: tuple[int, str, str | None]
@@ -42,7 +72,7 @@ class FailureRule(Struct, frozen=True, kw_only=True):
     hides_upstream_text: bool = False
     """``text`` is shown whatever the upstream said."""
     implied_wait_seconds: float | None = None
-    """How long to wait when the upstream named no time (wire-mapping 8.5)."""
+    """What the client is told to wait when the upstream named no time (wire-mapping 8.5)."""
     is_lasting: bool = False
     """Only an operator can mend it, so clients are told not to repeat the request."""
 
@@ -51,6 +81,7 @@ def _refused(code: str | None = None, *, keeps_code: bool = True, text: str = ""
     """Make the row of a request that no provider would take as it is."""
     return FailureRule(
         fails_over=False,
+        rank=Usefulness.REQUEST,
         anthropic=(400, "invalid_request_error"),
         openai=(400, "invalid_request_error", code),
         keeps_code=keeps_code,
@@ -58,42 +89,58 @@ def _refused(code: str | None = None, *, keeps_code: bool = True, text: str = ""
     )
 
 
-def _timeout(
-    text: str, *, repeat: Repeat = Repeat.NEVER, fails_over: bool = True, code: str | None = "timeout"
-) -> FailureRule:
+def _timeout(text: str, *, repeat: Repeat = Repeat.NEVER, code: str | None = "timeout") -> FailureRule:
+    """Make the row of an upstream that did not answer in time."""
     return FailureRule(
         repeat=repeat,
-        fails_over=fails_over,
+        cooldown=True,
+        trips_breaker=True,
+        rank=Usefulness.TIMEOUT,
         anthropic=(504, "timeout_error"),
         openai=(504, "server_error", code),
         text=text,
     )
 
 
-def _broken(
-    text: str = "",
-    *,
-    repeat: Repeat = Repeat.ONCE,
-    code: str | None = None,
-    fails_over: bool = True,
-    hides_upstream_text: bool = False,
-    is_lasting: bool = False,
-) -> FailureRule:
+def _broken(text: str = "", *, repeat: Repeat = Repeat.ONCE, code: str | None = None) -> FailureRule:
+    """Make the row of an upstream that is out of order, perhaps not for long."""
     return FailureRule(
         repeat=repeat,
+        cooldown=True,
+        trips_breaker=True,
+        anthropic=(502, "api_error"),
+        openai=(502, "server_error", code),
+        text=text,
+    )
+
+
+def _lasting(
+    text: str,
+    *,
+    code: str | None = None,
+    fails_over: bool = True,
+    trips_breaker: bool = False,
+    hides_upstream_text: bool = True,
+) -> FailureRule:
+    """Make the row of a fault that the operator has to mend."""
+    return FailureRule(
         fails_over=fails_over,
+        trips_breaker=trips_breaker,
+        rank=Usefulness.LASTING,
         anthropic=(502, "api_error"),
         openai=(502, "server_error", code),
         text=text,
         hides_upstream_text=hides_upstream_text,
-        is_lasting=is_lasting,
+        is_lasting=True,
     )
 
 
 def _forbidden(
     code: str, *, keeps_code: bool = False, text: str = "the upstream refused access"
 ) -> FailureRule:
+    """Make the row of a refusal that waiting does not mend, and that may be about this request alone."""
     return FailureRule(
+        rank=Usefulness.PERMISSION,
         anthropic=(403, "permission_error"),
         openai=(403, "permission_error", code),
         keeps_code=keeps_code,
@@ -103,50 +150,61 @@ def _forbidden(
 
 FAILURES: Mapping[Kind, FailureRule] = MappingProxyType(
     {
-        Kind.CONTEXT_OVERFLOW: _refused("context_length_exceeded", keeps_code=False),
+        Kind.CONTEXT_OVERFLOW: FailureRule(
+            fails_over=False,
+            rank=Usefulness.CONTEXT,
+            anthropic=(400, "invalid_request_error"),
+            openai=(400, "invalid_request_error", "context_length_exceeded"),
+        ),
         Kind.INVALID_REASONING: _refused("invalid_encrypted_content"),
         Kind.INSTRUCTIONS_REFUSED: _refused(),
         Kind.EFFORT_REFUSED: _refused(),
         Kind.UNSUPPORTED_PARAMETER: _refused("unsupported_parameter", keeps_code=False),
         Kind.INVALID_REQUEST: _refused(text="the upstream refused the request"),
         Kind.CONTENT_REFUSED: _refused(text="the upstream refused the content of the request"),
-        # Never 401: the client would ask its user to log in, or repeat the request for a minute.
-        Kind.CREDENTIALS_REJECTED: _broken(
-            "upstream rejected the gateway's credentials",
-            repeat=Repeat.NEVER,
-            code="upstream_auth",
-            hides_upstream_text=True,
-            is_lasting=True,
+        # Never 401: the client would ask its user to log in, or repeat the request for a minute. The provider
+        # does not rest but is left out until its key changes, a state of its own (``providers.health``).
+        Kind.CREDENTIALS_REJECTED: _lasting(
+            "upstream rejected the gateway's credentials", code="upstream_auth"
         ),
         Kind.FORBIDDEN: _forbidden("upstream_forbidden"),
         Kind.CLIENT_RESTRICTED: _forbidden("upstream_forbidden", keeps_code=True),
         Kind.USAGE_NOT_INCLUDED: _forbidden("usage_not_included"),
         Kind.BILLING: FailureRule(
+            cooldown=True,
+            cooldown_seconds=3600,
+            rank=Usefulness.QUOTA,
             anthropic=(402, "billing_error"),
             openai=(429, "insufficient_quota", "insufficient_quota"),
             text="the provider account has no credit left",
             implied_wait_seconds=3600,
         ),
         Kind.MODEL_NOT_FOUND: FailureRule(
+            rank=Usefulness.MODEL,
             anthropic=(404, "not_found_error"),
             openai=(404, "invalid_request_error", "model_not_found"),
             text="the upstream does not know the model",
         ),
-        Kind.WRONG_URL: _broken(
-            "the upstream has no Responses endpoint there: check the provider's base-url",
-            repeat=Repeat.NEVER,
-            hides_upstream_text=True,
-            is_lasting=True,
+        # A 404 may be about an item of this request, so it says less about the provider than a redirect.
+        Kind.WRONG_URL: _lasting(
+            "the upstream has no Responses endpoint there: check the provider's base-url"
         ),
         Kind.TOO_LARGE: FailureRule(
             fails_over=False,
+            rank=Usefulness.REQUEST,
             anthropic=(413, "request_too_large"),
             openai=(413, "invalid_request_error", "request_too_large"),
             text="the request is too large for the upstream",
         ),
         Kind.REQUEST_TIMEOUT: _timeout("the upstream timed out", repeat=Repeat.ONCE, code=None),
-        Kind.CONFLICT: _broken(),
+        # About two requests that met, not about the provider.
+        Kind.CONFLICT: FailureRule(
+            repeat=Repeat.ONCE, anthropic=(502, "api_error"), openai=(502, "server_error", None)
+        ),
         Kind.QUOTA: FailureRule(
+            cooldown=True,
+            cooldown_seconds=60,
+            rank=Usefulness.QUOTA,
             anthropic=(429, "rate_limit_error"),
             openai=(429, "rate_limit_error", "usage_limit_reached"),
             text="usage limit reached",
@@ -154,13 +212,19 @@ FAILURES: Mapping[Kind, FailureRule] = MappingProxyType(
         ),
         Kind.RATE_LIMIT: FailureRule(
             repeat=Repeat.ONCE_AFTER_SHORT_WAIT,
+            cooldown=True,
+            cooldown_seconds=5,
+            rank=Usefulness.RATE_LIMIT,
             anthropic=(429, "rate_limit_error"),
             openai=(429, "rate_limit_error", "rate_limit_exceeded"),
             text="rate limit reached",
             implied_wait_seconds=5,
         ),
+        # It is alive and says so, often of one model only: its rest is enough.
         Kind.OVERLOADED: FailureRule(
             repeat=Repeat.ONCE_AFTER_DELAY,
+            cooldown=True,
+            rank=Usefulness.OVERLOADED,
             anthropic=(529, "overloaded_error"),
             openai=(503, "server_error", "server_overloaded"),
             text="the upstream is overloaded",
@@ -168,6 +232,9 @@ FAILURES: Mapping[Kind, FailureRule] = MappingProxyType(
         ),
         Kind.UNAVAILABLE: FailureRule(
             repeat=Repeat.ONCE,
+            cooldown=True,
+            trips_breaker=True,
+            rank=Usefulness.OVERLOADED,
             anthropic=(529, "overloaded_error"),
             openai=(503, "server_error", None),
             text="the upstream is unavailable",
@@ -175,22 +242,33 @@ FAILURES: Mapping[Kind, FailureRule] = MappingProxyType(
         ),
         Kind.SERVER_ERROR: _broken(),
         Kind.GATEWAY_TIMEOUT: _timeout("the upstream timed out", repeat=Repeat.ONCE, code=None),
-        Kind.UPSTREAM_REFUSED: _broken(repeat=Repeat.NEVER, fails_over=False, is_lasting=True),
-        Kind.REDIRECT: _broken(
-            "the upstream answered with a redirect, which is never followed: check the provider's base-url",
-            repeat=Repeat.NEVER,
+        # A refusal that nobody has heard of may be about this request.
+        Kind.UPSTREAM_REFUSED: FailureRule(
             fails_over=False,
-            hides_upstream_text=True,
+            anthropic=(502, "api_error"),
+            openai=(502, "server_error", None),
             is_lasting=True,
         ),
+        Kind.REDIRECT: _lasting(
+            "the upstream answered with a redirect, which is never followed: check the provider's base-url",
+            fails_over=False,
+            trips_breaker=True,
+        ),
         Kind.UNREACHABLE: _broken("could not connect to the upstream", code="upstream_unreachable"),
-        Kind.TLS: _broken(
-            "TLS verification failed", repeat=Repeat.NEVER, code="upstream_tls", is_lasting=True
+        Kind.TLS: _lasting(
+            "TLS verification failed", code="upstream_tls", trips_breaker=True, hides_upstream_text=False
         ),
         Kind.CONNECT_TIMEOUT: _timeout("timed out while connecting to the upstream"),
         Kind.HEADERS_TIMEOUT: _timeout("the upstream did not answer in time"),
         Kind.IDLE_TIMEOUT: _timeout("the upstream fell silent"),
-        Kind.TOTAL_TIMEOUT: _timeout("the request took longer than the total time limit", fails_over=False),
+        # Ours: the provider was still at work.
+        Kind.TOTAL_TIMEOUT: FailureRule(
+            fails_over=False,
+            rank=Usefulness.TIMEOUT,
+            anthropic=(504, "timeout_error"),
+            openai=(504, "server_error", "timeout"),
+            text="the request took longer than the total time limit",
+        ),
         Kind.TRUNCATED: _broken("Upstream stream ended before response.completed"),
         Kind.CANCELLED: _broken("The upstream cancelled the response"),
         # The same bytes would most likely break the same way again, but another provider may do better.
