@@ -1,0 +1,360 @@
+"""The command line's grammar: every command with its options, a help text that teaches, and examples.
+
+Nothing but argparse is imported here, so help and wrong usage answer at once. What is wrong with a command
+line is said on stderr, with what was probably meant, and ends the process with exit code 2.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from packyproxy.version import __version__
+
+__all__ = ["read_arguments"]
+
+_EXIT_CODES: Final = "exit codes: 0 success, 2 wrong usage or configuration, 1 any other failure"
+
+_OVERVIEW: Final = f"""\
+first steps:
+  packyproxy demo                       try it: no key, no network
+  packyproxy init                       write a config.yaml to put your key into
+  packyproxy check                      is it right?
+  packyproxy serve                      run the proxy on http://127.0.0.1:8317
+
+then, in the shell where Claude Code runs:
+  export ANTHROPIC_BASE_URL=http://127.0.0.1:8317
+  export ANTHROPIC_AUTH_TOKEN=any-value   (or one of your api-keys)
+  claude
+
+or all of that for one run only:
+  packyproxy run -- claude
+
+the configuration file is the first of: --config PATH, $PACKYPROXY_CONFIG, ./config.yaml,
+$XDG_CONFIG_HOME/packyproxy/config.yaml (~/.config when that is unset)
+
+{_EXIT_CODES}
+"""
+
+_SERVE: Final = f"""\
+examples:
+  packyproxy serve
+  packyproxy serve --config ~/proxy.yaml --port 9000
+  packyproxy serve --host 0.0.0.0       needs api-keys in the configuration, or --allow-open
+  packyproxy serve --packycode --tppc   does not start unless both are configured completely
+
+Saving the configuration file applies it within a second; a file with problems changes nothing.
+SIGTERM and Ctrl-C stop accepting connections and let running answers finish; the same again ends at once.
+
+{_EXIT_CODES}
+"""
+
+_DEMO: Final = f"""\
+examples:
+  packyproxy demo                       one answer, then keeps serving for curl and Claude Code
+  packyproxy demo --once                one answer, then ends
+
+{_EXIT_CODES}
+"""
+
+_INIT: Final = f"""\
+examples:
+  packyproxy init                       ./config.yaml for packycode; put your key into it
+  packyproxy init --template tppc       for any other provider, or several
+  packyproxy init --template codex-cli  for a provider that the Codex CLI is set up for already
+
+An existing file is never overwritten. The new one is checked as `packyproxy check` does.
+
+{_EXIT_CODES}
+"""
+
+_CHECK: Final = f"""\
+examples:
+  packyproxy check
+  packyproxy check --config /etc/packyproxy/config.yaml
+  packyproxy check --json | jq .problems
+
+Problems are printed one per line as `path: what is wrong: how to mend it`; the exit code is then 2.
+Warnings are settings that are allowed and probably not meant; they leave it at 0.
+
+{_EXIT_CODES}
+"""
+
+_DOCTOR: Final = f"""\
+examples:
+  packyproxy doctor
+  packyproxy doctor --json
+
+Each enabled provider is asked for a few words, which costs a few tokens.
+
+{_EXIT_CODES}
+"""
+
+_MODELS: Final = f"""\
+examples:
+  packyproxy models
+  packyproxy models --provider packycode
+  packyproxy models --json | jq -r '.models[].id'
+
+{_EXIT_CODES}
+"""
+
+_EXPLAIN: Final = f"""\
+examples:
+  packyproxy explain claude-opus-4-1    what Claude Code's name for a model becomes here
+  packyproxy explain gpt-5-high
+  packyproxy explain packycode/gpt-5    asks that provider alone
+
+Nothing is sent anywhere.
+
+{_EXIT_CODES}
+"""
+
+_TRANSLATE: Final = f"""\
+examples:
+  packyproxy translate < request.json
+  packyproxy translate --model gpt-5-low < request.json | jq .input
+  packyproxy translate --response < upstream.sse
+
+Nothing is sent anywhere. The output holds what the input held: it is the only output that does.
+
+{_EXIT_CODES}
+"""
+
+_IMPORT_CODEX: Final = f"""\
+examples:
+  packyproxy import-codex               shows what would be taken over; writes nothing
+  packyproxy import-codex --write
+  packyproxy import-codex --write --target tppc
+
+Reads config.toml and auth.json in $CODEX_HOME (~/.codex when that is unset).
+
+{_EXIT_CODES}
+"""
+
+_MIGRATE: Final = f"""\
+examples:
+  packyproxy migrate                    shows the file as it would be; writes nothing
+  packyproxy migrate --write
+
+{_EXIT_CODES}
+"""
+
+_RUN: Final = f"""\
+examples:
+  packyproxy run -- claude
+  packyproxy run --config ~/proxy.yaml -- claude -p "Say hello"
+
+The server has a free port and a key of its own and ends with the program, whose exit code is passed on.
+
+{_EXIT_CODES}
+"""
+
+
+def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read a command line; ``argv`` defaults to the process's arguments.
+
+    The result has ``command`` and the options of that command; those of ``run`` include ``child``, the words
+    after ``--``. Help, version and wrong usage end the process.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser, commands = _build()
+    if not words:
+        parser.print_help(sys.stderr)
+        raise SystemExit(2)
+    name = next((word for word in words if not word.startswith("-")), None)
+    if name is not None and name not in commands:
+        parser.error(f"there is no command {name!r}{_guess(name, commands)}")
+    child: list[str] = []
+    if name == "run" and "--" in words:
+        place = words.index("--")
+        words, child = words[:place], words[place + 1 :]
+    arguments, unknown = parser.parse_known_args(words)
+    command = commands[arguments.command]
+    if name == "run":
+        arguments.child = child
+        if not child:
+            command.error("name the program after --, for instance: packyproxy run -- claude")
+    if unknown:
+        option = unknown[0].partition("=")[0]
+        known = re.findall(r"--[a-z-]+", command.format_usage())
+        command.error(f"unknown argument {option}{_guess(option, known)}")
+    return arguments
+
+
+def _guess(word: str, known: Iterable[str]) -> str:
+    near = get_close_matches(word, known, n=1)
+    return f": did you mean {near[0]}?" if near else "; --help shows what there is"
+
+
+def _build() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """Return the parser, and that of each command by its name."""
+    parser = argparse.ArgumentParser(
+        prog="packyproxy",
+        description="Use any OpenAI Responses provider from Claude Code and the Anthropic SDK.",
+        epilog=_OVERVIEW,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"packyproxy {__version__}")
+    adding = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = {}
+    for name, (add_options, summary, examples) in _COMMANDS.items():
+        commands[name] = adding.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        add_options(commands[name])
+    return parser, commands
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="PATH", help="the configuration file (default: see packyproxy --help)"
+    )
+
+
+def _add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", dest="as_json", action="store_true", help="print JSON, for programs")
+
+
+def _add_write(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--write", action="store_true", help="change the file; without it nothing is written")
+
+
+def _serve_options(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "--host", metavar="H", help="address to listen on, over the configuration (default 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", metavar="N", type=_port, help="port, over the configuration (default 8317); 0 = any free"
+    )
+    parser.add_argument(
+        "--workers",
+        metavar="N",
+        type=_workers,
+        default=1,
+        help="processes that share the port; each keeps its own state",
+    )
+    parser.add_argument(
+        "--packycode",
+        action="store_true",
+        help="end with exit code 2 if the packycode block is missing or incomplete",
+    )
+    parser.add_argument(
+        "--tppc", action="store_true", help="the same for the providers listed under tppc.providers"
+    )
+    parser.add_argument(
+        "--allow-open", action="store_true", help="listen beyond loopback although no api-keys are configured"
+    )
+
+
+def _demo_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--once", action="store_true", help="show one answer and end")
+    parser.add_argument(
+        "--host", metavar="H", default="127.0.0.1", help="address to listen on (default 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", metavar="N", type=_port, help="port (default 8317, or any free one when that is taken)"
+    )
+
+
+def _init_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="PATH", help="the file to write (default ./config.yaml)")
+    parser.add_argument(
+        "--template",
+        choices=("packycode", "tppc", "codex-cli"),
+        default="packycode",
+        help="what to begin with (default packycode)",
+    )
+
+
+def _check_options(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    _add_json(parser)
+
+
+def _models_options(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument("--provider", metavar="NAME", help="only what this provider serves")
+    _add_json(parser)
+
+
+def _explain_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model's name as a client would send it")
+    _add_config(parser)
+    _add_json(parser)
+
+
+def _translate_options(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "--from",
+        dest="protocol",
+        metavar="PROTOCOL",
+        default="messages",
+        help="the client's protocol (default messages)",
+    )
+    parser.add_argument("--model", metavar="MODEL", help="take this model instead of the request's")
+    parser.add_argument(
+        "--response",
+        dest="is_response",
+        action="store_true",
+        help="stdin is an upstream's SSE stream: print what the client would get",
+    )
+
+
+def _import_codex_options(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    _add_write(parser)
+    parser.add_argument(
+        "--target",
+        choices=("packycode", "tppc"),
+        default="packycode",
+        help="the block to write: packycode, or one more of tppc.providers (default packycode)",
+    )
+
+
+def _migrate_options(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    _add_write(parser)
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = "packyproxy run [-h] [--config PATH] -- PROGRAM [ARGUMENT ...]"
+    _add_config(parser)
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 65_535:
+        return int(text)
+    raise argparse.ArgumentTypeError("must be a number from 0 to 65535")
+
+
+def _workers(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 64:
+        return int(text)
+    raise argparse.ArgumentTypeError("must be a number from 1 to 64")
+
+
+_COMMANDS: Final[dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]] = {
+    "serve": (_serve_options, "run the proxy", _SERVE),
+    "run": (_run_options, "run one program over a private proxy that ends with it", _RUN),
+    "demo": (_demo_options, "run the proxy over a built-in fake upstream: no key, no network", _DEMO),
+    "init": (_init_options, "write a commented configuration file", _INIT),
+    "check": (_check_options, "validate the configuration and show what it means", _CHECK),
+    "doctor": (_check_options, "ask every provider, and look for what keeps clients from working", _DOCTOR),
+    "models": (_models_options, "list the models that clients can ask for", _MODELS),
+    "explain": (_explain_options, "show what a model name becomes, and who would be asked", _EXPLAIN),
+    "translate": (_translate_options, "translate a request, or an upstream's answer, from stdin", _TRANSLATE),
+    "import-codex": (_import_codex_options, "take over the provider of the Codex CLI", _IMPORT_CODEX),
+    "migrate": (_migrate_options, "move the packycode block to the list of tppc providers", _MIGRATE),
+}
+"""What adds its options, what it does in a line, and how it is used; in the order of the overview."""
