@@ -90,6 +90,8 @@ class ProviderModels(Struct, frozen=True, kw_only=True):
 
     def with_models(self, model_ids: Iterable[str]) -> Self:
         """Return these models and those of ``model_ids`` that this provider takes without listing them."""
+        if not (self.takes_any or self.globs):
+            return self
         models = dict(self.models)
         for model_id in model_ids:
             if model_id.lower() not in models and (model := self.admit(model_id)) is not None:

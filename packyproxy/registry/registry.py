@@ -59,19 +59,20 @@ class Registry(Struct, frozen=True, kw_only=True):
             disabled: names of the providers that are switched off.
         """
         configured = [ProviderModels.build(provider) for provider in providers]
+        enabled = frozenset(provider.name.lower() for provider in configured)
+        switched_off = frozenset(name.lower() for name in disabled) - enabled
         globs = tuple((Glob(glob), target) for glob, target in model_map)
-        taken = _Taken(configured, [glob for glob, _ in globs])
+        taken = _Taken(configured, [glob for glob, _ in globs], pins=enabled | switched_off)
         complete = tuple(
             provider.with_models(
                 model_id for model_id in discovered.get(provider.name, ()) if taken.leaves(model_id)
             )
             for provider in configured
         )
-        enabled = {provider.name.lower() for provider in complete}
         return cls(
             providers=complete,
             model_map=globs,
-            disabled=frozenset(name.lower() for name in disabled) - enabled,
+            disabled=switched_off,
             served=MappingProxyType(_merged(complete)),
         )
 
@@ -97,24 +98,28 @@ class Registry(Struct, frozen=True, kw_only=True):
 class _Taken:
     """The names that mean something by the configuration alone."""
 
-    def __init__(self, providers: Collection[ProviderModels], globs: Collection[Glob]) -> None:
+    def __init__(
+        self, providers: Collection[ProviderModels], globs: Collection[Glob], pins: Collection[str]
+    ) -> None:
         self._ids = frozenset(key for provider in providers for key in provider.models)
         self._names = self._ids.union(*(provider.aliases for provider in providers))
         self._globs = (*globs, *SMALL_GLOBS, *MAIN_GLOBS)
+        self._pins = pins
 
     def leaves(self, model_id: str) -> bool:
         """Tell whether a discovered id may be listed: it is a model already, or nothing at all."""
         if model_id.lower() in self._ids:
             return True
         base, _ = split_effort_suffix(model_id)
-        return not any(self._is_taken(name) for name in (model_id, base))
+        return not (self._has(model_id) or self._has(base))
 
-    def _is_taken(self, name: str) -> bool:
-        lowered = name.lower()
-        rests = [lowered.removeprefix(prefix) for prefix in FAMILY_PREFIXES]
-        return not self._names.isdisjoint((lowered, *rests)) or any(
-            glob.matches(name) for glob in self._globs
-        )
+    def _has(self, name: str) -> bool:
+        key = name.lower()
+        pin, slash, _ = key.partition("/")
+        if slash and pin in self._pins:
+            return True
+        rests = (key.removeprefix(prefix) for prefix in FAMILY_PREFIXES)
+        return not self._names.isdisjoint((key, *rests)) or any(glob.matches(name) for glob in self._globs)
 
 
 def _merged(providers: Iterable[ProviderModels]) -> dict[str, ServedModel]:
