@@ -1,12 +1,15 @@
 """The running proxy: its snapshot, what it has learned, and the connections of each event loop.
 
-Construction is free: no I/O, no task, no connection. Connections belong to the event loop that opened them,
-so one runtime may serve several loops; whoever leaves its context closes those of the current loop.
+Construction is free: no task, no connection, and no I/O but the reading of the configuration. Connections
+belong to the event loop that opened them, so one runtime may serve several loops; whoever leaves its context
+closes those of the current loop. What runs in the background does so from the first entering to the last
+leaving.
 """
 
 import asyncio
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -14,8 +17,13 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from packyproxy.config import Config
+from packyproxy.config.changes import Change, changes
 from packyproxy.providers.learned import Learned
 from packyproxy.providers.provider import Provider
+from packyproxy.runtime.config_file import ConfigFile
+from packyproxy.runtime.config_log import log_changes
+from packyproxy.runtime.pools import Pools
+from packyproxy.runtime.reload import Reloader, ReloadState
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.runtime.upstream import Upstream
 from packyproxy.translate.token_count import ScaleFactors
@@ -28,7 +36,7 @@ class Runtime:
     """What the components of one proxy share.
 
     Args:
-        config: a valid configuration.
+        config: a valid configuration, or the files to read and to follow.
         client: a caller's own HTTP client for every upstream call; never closed here.
         transport: likewise a transport; tests reach an in-process upstream through it.
     """
@@ -37,18 +45,24 @@ class Runtime:
 
     def __init__(
         self,
-        config: Config,
+        config: Config | ConfigFile,
         *,
         client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._snapshot = Snapshot.build(config)
+        self._reloader: Reloader | None = None
+        if isinstance(config, ConfigFile):
+            self._reloader = Reloader(config, self.apply)
+        self._swapping = threading.Lock()
+        self._snapshot = Snapshot.build(config if isinstance(config, Config) else config.loaded.config)
+        self._revision = 1
+        self._applied_at = self.now()
+        self._listeners: list[Callable[[Config], None]] = []
         self._client = client
         self._transport = transport
-        self._entered = 0
-        self._upstreams: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[str, Upstream]] = (
-            WeakKeyDictionary()
-        )
+        self._entered: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+        self._background: tuple[asyncio.Task[None], ...] = ()
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pools] = WeakKeyDictionary()
         self.learned = Learned()
         self.token_scales = ScaleFactors()
 
@@ -56,6 +70,18 @@ class Runtime:
     def snapshot(self) -> Snapshot:
         """The configuration in force and what follows from it."""
         return self._snapshot
+
+    @property
+    def reload_state(self) -> ReloadState:
+        """Which configuration is in force, and how the files stand to it."""
+        reloader = self._reloader
+        return ReloadState(
+            revision=self._revision,
+            applied_at=self._applied_at,
+            source=self._snapshot.config.source,
+            on_disk=None if reloader is None else reloader.on_disk,
+            last_error=None if reloader is None else reloader.last_error,
+        )
 
     def monotonic(self) -> float:
         """Return the event loop's time in seconds: the clock of every deadline."""
@@ -65,32 +91,86 @@ class Runtime:
         """Return Unix seconds: the clock of reset times."""
         return time.time()
 
+    def apply(self, config: Config) -> tuple[Change, ...]:
+        """Bring a valid configuration into force for all requests to come; log and return what it changes.
+
+        Requests that are being served keep the snapshot they began with. A configuration equal to the one in
+        force changes nothing. May be called on any thread.
+        """
+        with self._swapping:
+            before = self._snapshot.config
+            if config == before:
+                return ()
+            self._snapshot = Snapshot.build(config)
+            self._revision += 1
+            self._applied_at = self.now()
+            found = changes(before, config)
+            log_changes(found, source=config.source, revision=self._revision)
+        for listener in tuple(self._listeners):
+            listener(config)
+        return found
+
+    async def reload(self) -> tuple[Change, ...]:
+        """Read the configuration's files now and apply them; nothing happens without files.
+
+        Raises:
+            ConfigError: with every problem; the configuration in force stays.
+        """
+        return () if self._reloader is None else await asyncio.to_thread(self._reloader.reload)
+
+    async def catch_up(self) -> None:
+        """Let a request see the latest configuration; free where a background task follows the files."""
+        if self._reloader is not None and all(task.done() for task in self._background):
+            await self._reloader.catch_up()
+
+    def listen(self, listener: Callable[[Config], None]) -> None:
+        """Call ``listener`` with each configuration that comes into force from now on, on any thread."""
+        self._listeners.append(listener)
+
     def upstream(self, provider: Provider) -> Upstream:
         """Return the connections to a provider on the running loop, made at the first request."""
-        of_loop = self._upstreams.setdefault(asyncio.get_running_loop(), {})
-        upstream = of_loop.get(provider.id)
-        if upstream is None:
-            proxy_url = provider.proxy_url.reveal() if provider.proxy_url else None
-            upstream = Upstream(client=self._client, transport=self._transport, proxy_url=proxy_url)
-            of_loop[provider.id] = upstream
-        return upstream
+        loop = asyncio.get_running_loop()
+        pools = self._pools.get(loop)
+        if pools is None:
+            pools = self._pools[loop] = Pools(client=self._client, transport=self._transport)
+        pools.serve(self._snapshot.providers)
+        return pools.upstream(provider)
 
     async def __aenter__(self) -> Self:
-        self._entered += 1
+        loop = asyncio.get_running_loop()
+        self._entered[loop] = self._entered.get(loop, 0) + 1
+        if all(task.done() for task in self._background):
+            self._background = self._start_background(loop)
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._entered -= 1
-        if self._entered == 0:
+        loop = asyncio.get_running_loop()
+        self._entered[loop] -= 1
+        if not self._entered[loop]:
+            del self._entered[loop]
+            await self._stop_background(loop)
             await self.aclose()
 
     async def aclose(self) -> None:
         """Close the running loop's connections; a later request opens new ones."""
-        for upstream in self._upstreams.pop(asyncio.get_running_loop(), {}).values():
-            await upstream.aclose()
+        pools = self._pools.pop(asyncio.get_running_loop(), None)
+        if pools is not None:
+            await pools.aclose()
 
     @asynccontextmanager
     async def running(self, _host: object = None) -> AsyncIterator[None]:
         """Run for the length of an ``async with`` block; FastAPI and Starlette take this as ``lifespan=``."""
         async with self:
             yield
+
+    def _start_background(self, loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Task[None], ...]:
+        return () if self._reloader is None else (loop.create_task(self._reloader.follow()),)
+
+    async def _stop_background(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what this loop runs; another loop's goes on there, or on requests once that loop has ended."""
+        tasks = [task for task in self._background if task.get_loop() is loop]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+            self._background = ()

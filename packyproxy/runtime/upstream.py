@@ -7,7 +7,7 @@ are never followed: the provider's key would travel with them. Foreign exception
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Self
 
 import aiohttp
@@ -77,6 +77,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         self._ssl_context = ssl_context
         self._session: aiohttp.ClientSession | None = None
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a session, which may hold connections."""
+        return self._session is not None
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request; its body is sent whole, the answer's body streams.
 
@@ -141,11 +146,16 @@ class UpstreamResponse:
     Args:
         response: with a stream that nobody else reads.
         finishing: holds the tasks of ``finish`` while they run.
+        closed: called once, when nothing more comes of it.
     """
 
-    def __init__(self, response: httpx.Response, finishing: set[asyncio.Task[None]]) -> None:
+    def __init__(
+        self, response: httpx.Response, finishing: set[asyncio.Task[None]], closed: Callable[[], None]
+    ) -> None:
         self._response = response
         self._finishing = finishing
+        self._closed = closed
+        self._is_closed = False
         self._pieces: AsyncIterator[bytes] = aiter(response.stream)  # type: ignore[arg-type]
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
@@ -183,7 +193,12 @@ class UpstreamResponse:
 
     async def aclose(self) -> None:
         """End the upstream request; at once when its answer was not read to the end."""
-        await self._response.aclose()
+        try:
+            await self._response.aclose()
+        finally:
+            if not self._is_closed:
+                self._is_closed = True
+                self._closed()
 
     async def finish(self) -> None:
         """End a request whose answer is whole, so that its connection can serve the next one.
@@ -234,6 +249,24 @@ class Upstream:
         self._transport = transport or self._own_transport
         self._urls: dict[str, httpx.URL] = {}
         self._finishing: set[asyncio.Task[None]] = set()
+        self._open_answers = 0
+        self.is_retired = False
+        """Whether it closes when it is idle."""
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no answer is open, and none is on its way."""
+        return not self._open_answers and self._closing is None
+
+    def retire(self) -> None:
+        """Close what was opened here as soon as it is idle; whoever asks nevertheless is still served."""
+        self.is_retired = True
+        self._close_when_idle()
+
+    def restore(self) -> None:
+        """Keep connections again, as before ``retire``."""
+        self.is_retired = False
 
     async def open(self, request: UpstreamRequest) -> UpstreamResponse:
         """Send a request and wait for the response headers.
@@ -244,14 +277,12 @@ class Upstream:
         url = self._urls.get(request.url)
         if url is None:
             url = self._urls[request.url] = httpx.URL(request.url)
-        outgoing = httpx.Request("POST", url, headers=list(request.headers), content=request.body)
+        outgoing = httpx.Request(request.method, url, headers=list(request.headers), content=request.body)
+        self._open_answers += 1
+        response: UpstreamResponse | None = None
         try:
-            if self._transport is not None:
-                response = await self._transport.handle_async_request(outgoing)
-                return UpstreamResponse(response, self._finishing)
-            assert self._client is not None, "neither a client nor a transport"
-            response = await self._client.send(outgoing, stream=True, follow_redirects=False)
-            return UpstreamResponse(response, self._finishing)
+            response = UpstreamResponse(await self._send(outgoing), self._finishing, self._answer_closed)
+            return response
         except _TlsError as error:
             raise UpstreamFailed(transport_failure(FailureKind.TLS, url.host)) from error
         except httpx.ConnectError as error:
@@ -263,6 +294,9 @@ class Upstream:
             raise UpstreamFailed(transport_failure(FailureKind.HEADERS_TIMEOUT, url.host)) from error
         except httpx.TransportError as error:
             raise UpstreamFailed(transport_failure(FailureKind.UNREACHABLE, url.host)) from error
+        finally:
+            if response is None:
+                self._answer_closed()
 
     async def aclose(self) -> None:
         """Close what was opened here; a caller's own client or transport stays open."""
@@ -270,8 +304,30 @@ class Upstream:
             task.cancel()
         if self._finishing:
             await asyncio.wait(tuple(self._finishing))
+        if self._closing is not None:
+            await asyncio.wait({self._closing})
         if self._own_transport is not None:
             await self._own_transport.aclose()
+
+    async def _send(self, outgoing: httpx.Request) -> httpx.Response:
+        if self._transport is not None:
+            return await self._transport.handle_async_request(outgoing)
+        assert self._client is not None, "neither a client nor a transport"
+        return await self._client.send(outgoing, stream=True, follow_redirects=False)
+
+    def _answer_closed(self) -> None:
+        self._open_answers -= 1
+        self._close_when_idle()
+
+    def _close_when_idle(self) -> None:
+        """Start to close our own transport; a request that comes meanwhile opens it anew."""
+        if self.is_retired and self.is_idle and self._own_transport and self._own_transport.is_open:
+            self._closing = asyncio.get_running_loop().create_task(self._own_transport.aclose())
+            self._closing.add_done_callback(self._transport_closed)
+
+    def _transport_closed(self, _: asyncio.Task[None]) -> None:
+        self._closing = None
+        self._close_when_idle()
 
 
 def _is_tls(error: BaseException) -> bool:

@@ -90,9 +90,8 @@ async def test_a_clients_own_redirects_are_not_followed() -> None:
 
 async def test_a_connection_that_breaks_is_a_truncated_answer() -> None:
     """What came before is handed out first."""
-    response = UpstreamResponse(
-        httpx.Response(200, stream=Body([b"a"], then=httpx.ReadError("canary"))), set()
-    )
+    body = Body([b"a"], then=httpx.ReadError("canary"))
+    response = UpstreamResponse(httpx.Response(200, stream=body), set(), lambda: None)
     first = await anext(response)
     with pytest.raises(UpstreamFailed) as caught:
         await anext(response)
@@ -112,5 +111,6 @@ REFUSALS = {
 async def test_a_refusal_is_read_within_limits(body: Body, expected: bytes, seconds: int) -> None:
     """Whatever becomes of a refusal's body, its status and what was read of it remain."""
     started = asyncio.get_running_loop().time()
-    assert expected == await UpstreamResponse(httpx.Response(429, stream=body), set()).read_error_body()
+    response = UpstreamResponse(httpx.Response(429, stream=body), set(), lambda: None)
+    assert expected == await response.read_error_body()
     assert seconds == round(asyncio.get_running_loop().time() - started)

@@ -1,0 +1,56 @@
+"""The configuration on disk: read once when it is named, and again whenever it is asked."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from packyproxy.config import Config
+
+if TYPE_CHECKING:
+    from packyproxy.config.reading import Loaded
+
+__all__ = ["ConfigFile"]
+
+
+class ConfigFile:
+    """What can be read again: config.yaml, with the environment and the Codex CLI's files under it.
+
+    Once a file was found it is the one that counts, also when it vanishes or the process changes its folder.
+
+    Args:
+        explicit: the file's path; None to look in the usual places.
+        amend: applied to everything that is read; may raise ConfigError.
+
+    Raises:
+        ConfigError: there is nothing to read, or it has problems.
+    """
+
+    def __init__(
+        self, explicit: str | None = None, *, amend: Callable[[Config], Config] | None = None
+    ) -> None:
+        self._explicit = explicit
+        self._amend = amend
+        self.loaded: Loaded = self._load()
+        """What was read last, with absolute paths."""
+
+    def read(self) -> Config:
+        """Read everything anew.
+
+        Raises:
+            ConfigError: with every problem; ``loaded`` stays as it was.
+        """
+        self.loaded = self._load()
+        return self.loaded.config
+
+    def _load(self) -> "Loaded":
+        from packyproxy.config.reading import discover_config
+
+        found = discover_config(self._explicit)
+        config = found.config if self._amend is None else self._amend(found.config)
+        path = None if found.path is None else found.path.absolute()
+        if path is not None:
+            self._explicit = str(path)
+        return replace(
+            found, config=config, path=path, watched=tuple(file.absolute() for file in found.watched)
+        )

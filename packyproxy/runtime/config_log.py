@@ -1,0 +1,73 @@
+"""Log lines about the configuration; secrets are masked before they come here.
+
+A line's facts are its extra attributes, so a host's own formatter can use them without parsing the text.
+"""
+
+import logging
+from collections.abc import Sequence
+
+from packyproxy.config.changes import Change
+from packyproxy.errors import Problem
+
+__all__ = ["log_changes", "log_missing", "log_problems"]
+
+_log = logging.getLogger("packyproxy")
+
+
+def log_changes(changes: Sequence[Change], *, source: str, revision: int) -> None:
+    """Log a configuration that came into force: a line per change, then one for all."""
+    for change in changes:
+        _log.info(
+            "configuration: %s%s",
+            change,
+            " (needs a restart)" if change.needs_restart else "",
+            extra={
+                "event": "config_changed",
+                "field": change.field,
+                "old": change.old,
+                "new": change.new,
+                "needs_restart": change.needs_restart,
+            },
+        )
+    _log.info(
+        "configuration %s is in force, from %s: %s changed",
+        revision,
+        source,
+        len(changes),
+        extra={
+            "event": "config_reloaded",
+            "revision": revision,
+            "source": source,
+            "changes": len(changes),
+        },
+    )
+
+
+def log_problems(problems: Sequence[Problem], *, source: str) -> None:
+    """Log why what is on disk is not used: one line for all, then a line per problem."""
+    _log.error(
+        "%s cannot be used (%s): the configuration in force stays",
+        source,
+        "1 problem" if len(problems) == 1 else f"{len(problems)} problems",
+        extra={"event": "config_invalid", "source": source, "problems": len(problems)},
+    )
+    for problem in problems:
+        _log.error(
+            "%s",
+            problem,
+            extra={
+                "event": "config_problem",
+                "field": problem.field,
+                "code": problem.code,
+                "line": problem.line,
+            },
+        )
+
+
+def log_missing(source: str) -> None:
+    """Log that the file in force is not there any more."""
+    _log.warning(
+        "%s is gone: the configuration in force stays",
+        source,
+        extra={"event": "config_missing", "source": source},
+    )
