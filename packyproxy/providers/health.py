@@ -221,8 +221,8 @@ def next_cooldown(
 ) -> Cooldown | None:
     """Return the rest that holds after a failure, None if there is none (wire-mapping 8.3, 8.5).
 
-    A failure during a rest comes from a request that was under way when it began. It may prolong the rest, but
-    is not another one in a row: many requests that fail together are one incident.
+    A failure during a rest comes from a request that was under way when it began. It may prolong the rest,
+    but is not another one in a row: many requests that fail together are one incident.
 
     Args:
         cooldown: the last rest, under way or over.
