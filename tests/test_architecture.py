@@ -48,6 +48,7 @@ HEAVY = {
     "asyncio",
     "brotli",
     "cachetools",
+    "rich",
     "uvloop",
 }
 

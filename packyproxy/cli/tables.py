@@ -1,0 +1,92 @@
+"""What commands print: tables and lines for people, JSON for programs.
+
+On a terminal a table fits its width and has colour, unless ``NO_COLOR`` is set. Elsewhere it is plain text in
+aligned columns, one line per row however long, so that grep and awk can read it. Nothing of a text is taken
+for markup.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+__all__ = ["Cell", "Tone", "print_json", "print_line", "print_table"]
+
+Tone = Literal["plain", "strong", "good", "warning", "bad", "quiet"]
+"""How a text is meant; only a terminal shows it."""
+
+_STYLES: Final[dict[Tone, str]] = {
+    "plain": "",
+    "strong": "bold",
+    "good": "green",
+    "warning": "yellow",
+    "bad": "red",
+    "quiet": "dim",
+}
+_GAP: Final = 2
+
+
+class Cell(Struct, frozen=True):
+    """A text with its tone."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+def print_table(
+    rows: Sequence[Sequence[str | Cell]], *, headings: Sequence[str] = (), indent: int = 0
+) -> None:
+    """Print rows of equal length in columns; without headings and rows nothing."""
+    cells = [[Cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    if headings:
+        cells.insert(0, [Cell(heading, "strong") for heading in headings])
+    if not cells:
+        return
+    if sys.stdout.isatty():
+        _print_fitted(cells, indent)
+    else:
+        print("\n".join(_aligned(cells, indent)))
+
+
+def print_line(text: str = "", tone: Tone = "plain") -> None:
+    """Print a line, or several, in one tone."""
+    if text and sys.stdout.isatty():
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(highlight=False).print(Text(text, style=_STYLES[tone]), soft_wrap=True)
+    else:
+        print(text)
+
+
+def print_json(value: object) -> None:
+    """Print a value as indented JSON; a :class:`~packyproxy.config.Secret` in it as its mask."""
+    print(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+
+
+def _aligned(rows: Sequence[Sequence[Cell]], indent: int) -> list[str]:
+    widths = [max(len(cell.text) for cell in column) + _GAP for column in zip(*rows, strict=True)]
+    return [
+        (
+            " " * indent
+            + "".join(cell.text.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+        for row in rows
+    ]
+
+
+def _print_fitted(rows: Sequence[Sequence[Cell]], indent: int) -> None:
+    """Print with rich: texts that do not fit go on below, in their column."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, _GAP, 0, 0))
+    for _ in rows[0]:
+        table.add_column(overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell.text, style=_STYLES[cell.tone]) for cell in row))
+    Console(highlight=False).print(Padding.indent(table, indent))

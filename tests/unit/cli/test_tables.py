@@ -1,0 +1,116 @@
+"""Tables, lines and JSON as commands print them: on a terminal and in a pipe."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from packyproxy.cli.tables import Cell, print_json, print_line, print_table
+from packyproxy.config import Secret
+
+LONG = "long " * 40
+
+
+class Terminal(io.StringIO):
+    """Takes text as a terminal would."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """Make stdout a terminal of 60 columns with colours."""
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stdout", stream)
+    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (("COLUMNS", "60"), ("TERM", "xterm-256color"), ("COLORTERM", "")):
+        monkeypatch.setenv(name, value)
+    return stream
+
+
+def test_a_pipe_gets_aligned_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """Two blanks stand between columns and none at the end of a line."""
+    print_table(
+        [["gpt-5", "a, b"], ["gpt-5-codex", Cell("", "good")]], headings=["model", "efforts"], indent=1
+    )
+    expected = " model        efforts\n gpt-5        a, b\n gpt-5-codex\n"
+    assert expected == capsys.readouterr().out
+
+
+def test_a_pipe_gets_one_line_per_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """However long a row is, it is neither cut nor wrapped."""
+    print_table([["a", LONG + "end"]])
+    assert f"a  {LONG}end\n" == capsys.readouterr().out
+
+
+def test_a_pipe_gets_no_colour(capsys: pytest.CaptureFixture[str]) -> None:
+    """Tones leave no trace in a pipe."""
+    print_table([[Cell("bad", "bad")]])
+    print_line("warning", "warning")
+    assert "bad\nwarning\n" == capsys.readouterr().out
+
+
+def test_nothing_is_printed_for_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty table without headings leaves no blank line."""
+    print_table([])
+    assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_is_never_overrun(terminal: Terminal) -> None:
+    """A text that does not fit goes on below, in its own column, and none of it is lost."""
+    print_table([["name", LONG]])
+    lines = terminal.getvalue().splitlines()
+    assert [] == [line for line in lines if len(line.rstrip()) > 60]
+    assert LONG.split() == " ".join(line[6:] for line in lines).split()
+    assert [] == [line for line in lines[1:] if line[:6].strip()]
+
+
+def test_a_terminal_gets_colour(terminal: Terminal) -> None:
+    """A tone is a colour there."""
+    print_table([[Cell("off", "bad")]])
+    print_line("careful", "warning")
+    assert ["\x1b[31moff\x1b[0m", "\x1b[33mcareful\x1b[0m"] == [
+        line.strip() for line in terminal.getvalue().splitlines()
+    ]
+
+
+def test_no_color_is_honoured(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``NO_COLOR`` set a terminal gets plain text."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    print_table([[Cell("off", "bad")]])
+    print_line("careful", "warning")
+    assert ["off", "careful"] == terminal.getvalue().split()
+
+
+def test_texts_are_not_markup(terminal: Terminal) -> None:
+    """Brackets in a model's name are printed as they are."""
+    print_table([["gpt-5[1m]", "[bold]x[/bold]"]])
+    print_line("[red]", "plain")
+    assert ["gpt-5[1m]", "[bold]x[/bold]", "[red]"] == terminal.getvalue().split()
+
+
+def test_a_long_line_is_not_broken(terminal: Terminal) -> None:
+    """Lines outside tables are left to the terminal to wrap, so that they can be copied whole."""
+    print_line(LONG.strip(), "warning")
+    assert 1 == len(terminal.getvalue().splitlines())
+
+
+def test_json_masks_secrets(capsys: pytest.CaptureFixture[str]) -> None:
+    """JSON is indented, and a key in it shows its mask."""
+    print_json({"key": Secret("sk-canary-1234567890")})
+    printed = capsys.readouterr().out
+    assert ({"key": "***7890"}, 3) == (json.loads(printed), len(printed.splitlines()))
+
+
+def test_a_pipe_does_without_rich() -> None:
+    """What is not a terminal never pays for drawing."""
+    code = (
+        "import sys\nfrom packyproxy.cli.tables import print_line, print_table\n"
+        "print_table([['a', 'b']])\nprint_line('c', 'bad')\nprint('rich' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ["a  b", "c", "False"] == ran.stdout.splitlines()
