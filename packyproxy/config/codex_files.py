@@ -4,9 +4,9 @@ Codex's keys as of its release 0.169: ``model_providers.NAME`` with ``base_url``
 ``experimental_bearer_token``, ``requires_openai_auth``, ``http_headers``, ``env_http_headers``,
 ``query_params``; ``wire_api`` may be absent; a ``profile`` is what older releases took from this file.
 
-These files belong to another program: whatever cannot be used is a note for a person, never an error, and notes
-hold no values. A key that was made for OpenAI is not used: neither the ambient ``OPENAI_API_KEY`` nor what a
-ChatGPT login left in ``auth.json``.
+These files belong to another program: whatever cannot be used is a note for a person, never an error, and no
+note holds a value. A key that was made for OpenAI is not used: neither the ambient ``OPENAI_API_KEY`` nor what
+a ChatGPT login left in ``auth.json``.
 """
 
 import re
@@ -295,19 +295,18 @@ def _auth_key(auth_json: bytes | None, notes: list[str]) -> str | None:
 
 def _headers(entry: _Table, place: str, environ: Mapping[str, str], notes: list[str]) -> HeaderMap:
     """Return the fixed headers, those from variables over those written out, as Codex does."""
-    found: dict[str, object] = dict(_table(entry, "http_headers", f"{place}.http_headers"))
+    written = list(_table(entry, "http_headers", f"{place}.http_headers").items())
     field = f"{place}.env_http_headers"
     for name, variable in _table(entry, "env_http_headers", field).items():
-        if isinstance(variable, str) and (value := _variable(variable, field, environ, notes)):
-            found = {known: text for known, text in found.items() if known.lower() != name.lower()}
-            found[name] = value
-    headers: dict[str, str] = {}
-    for name, value in found.items():
+        if isinstance(variable, str) and (found := _variable(variable, field, environ, notes)):
+            written.append((name, found))
+    headers: dict[str, tuple[str, str]] = {}
+    for name, value in written:
         if not isinstance(value, str) or check_header_name(name) or check_header_value(value):
             notes.append(f"{place}: a header is not used: it is set per request, or not one that HTTP allows")
         else:
-            headers[name] = value
-    return HeaderMap(headers)
+            headers[name.lower()] = name, value
+    return HeaderMap(dict(headers.values()))
 
 
 def _text(table: _Table, key: str, field: str) -> str | None:
