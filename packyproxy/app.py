@@ -6,17 +6,18 @@ from os import PathLike, fspath
 from typing import Any, Self
 
 import httpx
-from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
+from packyproxy.asgi.cors import Cors
 from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.gateway import Gateway
 from packyproxy.asgi.lifespan import serve_lifespan
 from packyproxy.asgi.models import Models
 from packyproxy.asgi.routes import RouteTable
 from packyproxy.asgi.status import Status
-from packyproxy.config import Config, config_from_mapping, load_config
-from packyproxy.config.yaml_file import find_file
+from packyproxy.config import Config, config_from_mapping
+from packyproxy.config.changes import Change
+from packyproxy.runtime.config_file import ConfigFile
 from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["PackyProxy"]
@@ -26,8 +27,9 @@ class PackyProxy:
     """The proxy as an ASGI application: mount it, or serve it on its own.
 
     Args:
-        config: a path to config.yaml, a :class:`Config`, a mapping in the file's shape, or None to look for
-            the file in the usual places.
+        config: a path to config.yaml, or None to look for it in the usual places; either is followed: a
+            change applies within a second. Under the file lie the environment (``PACKYCODE_*``) and the
+            files of the Codex CLI. A :class:`Config`, or a mapping in the file's shape, counts as it is.
         client: your own ``httpx.AsyncClient`` for upstream calls; you close it.
         transport: your own httpx transport for upstream calls; you close it.
 
@@ -37,24 +39,20 @@ class PackyProxy:
 
     def __init__(
         self,
-        config: "Config | Mapping[str, Any] | str | PathLike[str] | None" = None,
+        config: "Config | ConfigFile | Mapping[str, Any] | str | PathLike[str] | None" = None,
         *,
         client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        settings = _read_config(config)
-        self.runtime = Runtime(settings, client=client, transport=transport)
+        self.runtime = Runtime(_origin(config), client=client, transport=transport)
         components = (Gateway(self.runtime), Models(self.runtime), Status(self.runtime))
         self._table = RouteTable(route for component in components for route in component.routes)
-        self._http: ASGIApp = self._answer
-        if settings.cors_origins:
-            self._http = CORSMiddleware(
-                self._answer, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
-            )
+        self._http = Cors(self._answer, self.runtime)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope; a websocket is refused, since no route here speaks it."""
         if scope["type"] == "http":
+            await self.runtime.catch_up()
             await self._http(scope, receive, send)
         elif scope["type"] == "lifespan":
             await serve_lifespan(self.runtime, receive, send)
@@ -65,6 +63,14 @@ class PackyProxy:
     def lifespan(self, host: object = None) -> AbstractAsyncContextManager[None]:
         """Return what a host runs for its lifetime: ``FastAPI(lifespan=proxy.lifespan)``."""
         return self.runtime.running(host)
+
+    async def reload(self) -> tuple[Change, ...]:
+        """Read the configuration's files now, whether they seem to have changed or not; return what changed.
+
+        Raises:
+            ConfigError: with every problem; the configuration in force stays.
+        """
+        return await self.runtime.reload()
 
     async def __aenter__(self) -> Self:
         await self.runtime.__aenter__()
@@ -77,9 +83,11 @@ class PackyProxy:
         await dispatch(self._table, scope, receive, send)
 
 
-def _read_config(config: Config | Mapping[str, Any] | str | PathLike[str] | None) -> Config:
-    if isinstance(config, Config):
+def _origin(
+    config: Config | ConfigFile | Mapping[str, Any] | str | PathLike[str] | None,
+) -> Config | ConfigFile:
+    if isinstance(config, Config | ConfigFile):
         return config
     if isinstance(config, Mapping):
         return config_from_mapping(config)
-    return load_config(find_file(None if config is None else fspath(config)))
+    return ConfigFile(None if config is None else fspath(config))

@@ -35,6 +35,7 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        await self._runtime.catch_up()
         await dispatch(self._table, scope, receive, send)
 
     def _serving(self, protocol: ClientProtocol) -> Endpoint:
@@ -55,14 +56,14 @@ class Gateway:
 
     async def _take(self, call: Call) -> tuple[Inbound, bytes]:
         accepted_at = self._runtime.monotonic()
-        config = self._runtime.snapshot.config
-        key_id = self._runtime.snapshot.client_keys.check(shown_keys(call.headers))
+        snapshot = self._runtime.snapshot
+        key_id = snapshot.client_keys.check(shown_keys(call.headers))
         content_type = call.headers.get("content-type", "application/json")
         if content_type.partition(";")[0].strip().lower() != "application/json":
             raise InvalidRequest(
                 "content-type must be application/json", status=415, code="unsupported_media_type"
             )
-        body = await call.read_body(config.max_body_bytes)
+        body = await call.read_body(snapshot.config.max_body_bytes)
         inbound = Inbound(
             request_id=call.request_id, key_id=key_id, headers=call.headers, accepted_at=accepted_at
         )

@@ -29,6 +29,7 @@ class Models:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        await self._runtime.catch_up()
         await dispatch(self._table, scope, receive, send)
 
     async def _list(self, call: Call) -> None:

@@ -30,6 +30,7 @@ class Status:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        await self._runtime.catch_up()
         await dispatch(self._table, scope, receive, send)
 
     async def _root(self, call: Call) -> None:
