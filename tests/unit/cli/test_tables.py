@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -21,15 +22,20 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Make stdout a terminal of 60 columns with colours."""
-    stream = Terminal()
-    monkeypatch.setattr(sys, "stdout", stream)
-    for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in (("COLUMNS", "60"), ("TERM", "xterm-256color"), ("COLORTERM", "")):
-        monkeypatch.setenv(name, value)
-    return stream
+def open_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Terminal]:
+    """Return a function that makes stdout a terminal of 60 columns with colours."""
+
+    def make() -> Terminal:
+        # In the test, not before it: pytest sets stdout anew between the two.
+        stream = Terminal()
+        monkeypatch.setattr(sys, "stdout", stream)
+        for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in (("COLUMNS", "60"), ("TERM", "xterm-256color"), ("COLORTERM", "")):
+            monkeypatch.setenv(name, value)
+        return stream
+
+    return make
 
 
 def test_a_pipe_gets_aligned_columns(capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,8 +66,9 @@ def test_nothing_is_printed_for_no_rows(capsys: pytest.CaptureFixture[str]) -> N
     assert capsys.readouterr().out == ""
 
 
-def test_a_terminal_is_never_overrun(terminal: Terminal) -> None:
+def test_a_terminal_is_never_overrun(open_terminal: Callable[[], Terminal]) -> None:
     """A text that does not fit goes on below, in its own column, and none of it is lost."""
+    terminal = open_terminal()
     print_table([["name", LONG]])
     lines = terminal.getvalue().splitlines()
     assert [] == [line for line in lines if len(line.rstrip()) > 60]
@@ -69,8 +76,9 @@ def test_a_terminal_is_never_overrun(terminal: Terminal) -> None:
     assert [] == [line for line in lines[1:] if line[:6].strip()]
 
 
-def test_a_terminal_gets_colour(terminal: Terminal) -> None:
+def test_a_terminal_gets_colour(open_terminal: Callable[[], Terminal]) -> None:
     """A tone is a colour there."""
+    terminal = open_terminal()
     print_table([[Cell("off", "bad")]])
     print_line("careful", "warning")
     assert ["\x1b[31moff\x1b[0m", "\x1b[33mcareful\x1b[0m"] == [
@@ -78,23 +86,26 @@ def test_a_terminal_gets_colour(terminal: Terminal) -> None:
     ]
 
 
-def test_no_color_is_honoured(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_color_is_honoured(open_terminal: Callable[[], Terminal], monkeypatch: pytest.MonkeyPatch) -> None:
     """With ``NO_COLOR`` set a terminal gets plain text."""
+    terminal = open_terminal()
     monkeypatch.setenv("NO_COLOR", "1")
     print_table([[Cell("off", "bad")]])
     print_line("careful", "warning")
     assert ["off", "careful"] == terminal.getvalue().split()
 
 
-def test_texts_are_not_markup(terminal: Terminal) -> None:
+def test_texts_are_not_markup(open_terminal: Callable[[], Terminal]) -> None:
     """Brackets in a model's name are printed as they are."""
+    terminal = open_terminal()
     print_table([["gpt-5[1m]", "[bold]x[/bold]"]])
     print_line("[red]", "plain")
     assert ["gpt-5[1m]", "[bold]x[/bold]", "[red]"] == terminal.getvalue().split()
 
 
-def test_a_long_line_is_not_broken(terminal: Terminal) -> None:
+def test_a_long_line_is_not_broken(open_terminal: Callable[[], Terminal]) -> None:
     """Lines outside tables are left to the terminal to wrap, so that they can be copied whole."""
+    terminal = open_terminal()
     print_line(LONG.strip(), "warning")
     assert 1 == len(terminal.getvalue().splitlines())
 
