@@ -1,20 +1,29 @@
 """From an upstream's signal to a :class:`Failure`, and from that to what each family of clients is told.
 
 Implements wire-mapping 8.1 and 8.3-8.6; :mod:`.failure_signals` recognises, :mod:`.failure_table` holds the
-rows. No clock is read: the current time is an argument wherever a moment and a span have to meet.
+rows, :mod:`.failure_texts` the sentences. No clock is read: the current time is an argument wherever a moment
+and a span have to meet.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from math import ceil
+from math import inf
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from packyproxy.errors import AccessDenied, Failure, FailureKind, InvalidRequest, NoProvider
+from packyproxy.errors import AccessDenied, Failure, FailureKind, InvalidRequest, NoProvider, Tried
 from packyproxy.translate.contract import Family
 from packyproxy.translate.failure_signals import context_numbers, failure_kind, reset_time
-from packyproxy.translate.failure_table import FAILURES, FailureRule
+from packyproxy.translate.failure_table import FAILURES, Usefulness
+from packyproxy.translate.failure_texts import (
+    again_text,
+    failure_text,
+    overflow_text,
+    resting_text,
+    rfc3339,
+    tried_text,
+    whole_seconds,
+)
 from packyproxy.wire.error_bodies import (
     UpstreamError,
     clean_text,
@@ -27,9 +36,10 @@ __all__ = [
     "ErrorResponse",
     "classify_error_object",
     "classify_response",
-    "error_response",
+    "exhausted_response",
     "internal_error_response",
     "mask_secrets",
+    "most_useful",
     "refusal_response",
     "transport_failure",
     "wait_seconds",
@@ -38,10 +48,10 @@ __all__ = [
 _LIMITS = frozenset({FailureKind.QUOTA, FailureKind.RATE_LIMIT})
 _LONG_WAIT_SECONDS = 60
 """A client that is told of a longer wait is also told not to try (wire-mapping 8.5)."""
+_SAYS_WHEN = ("resets at", "try again in")
 _RETRY_AFTER_STATUSES = frozenset({429, 503, 529})
 _RETRYABLE_STATUSES = frozenset({429, 502, 503, 504, 529})
 _NO_PROVIDER = "no provider is enabled: enable one in config.yaml"
-_CLIENT_HINT = "this provider restricts clients; see its terms and the provider's headers setting"
 
 
 class ErrorResponse(Struct, frozen=True, kw_only=True):
@@ -117,11 +127,21 @@ def wait_seconds(failure: Failure, now: float) -> float | None:
     return FAILURES[failure.kind].implied_wait_seconds
 
 
-def error_response(
-    failure: Failure,
+def most_useful(tried: Sequence[Tried]) -> Tried:
+    """Return whose failure tells the client most (wire-mapping 8.3); who was asked counts before who was not.
+
+    Of equals it is the one that is over first, then the first.
+
+    Args:
+        tried: at least one.
+    """
+    return min([one for one in tried if one.was_asked] or tried, key=_by_usefulness)
+
+
+def exhausted_response(
+    tried: Sequence[Tried],
     family: Family,
     *,
-    provider: str | None,
     request_id: str,
     now: float,
     input_tokens_estimate: int,
@@ -130,12 +150,14 @@ def error_response(
     max_tokens_was_sent: bool = False,
     in_stream: bool = False,
 ) -> ErrorResponse:
-    """Write what a client is told about a failed upstream (wire-mapping 8.1, 8.3-8.6).
+    """Write what a client is told when no provider served its request (wire-mapping 8.1, 8.3-8.6).
+
+    The most useful failure decides status, type, code and the beginning of the text; whoever may serve first
+    decides when to come back.
 
     Args:
-        failure: the failure to show.
+        tried: who was asked or passed over, at least one, in the order to name them.
         family: whose shape to write.
-        provider: the provider's name; None leaves it out.
         request_id: stands in Anthropic bodies.
         now: Unix seconds.
         input_tokens_estimate: the local count of the request, used when the upstream named no number.
@@ -145,25 +167,24 @@ def error_response(
         in_stream: the status line is spent; the error type is then one that clients retry on (wire-mapping
             8.6).
     """
+    shown = _shown(tried, now)
+    failure = shown.failure
     rule = FAILURES[failure.kind]
-    wait = wait_seconds(failure, now)
-    overflow = ""
-    if failure.kind is FailureKind.CONTEXT_OVERFLOW:
+    message = shown.text
+    if failure.kind is FailureKind.CONTEXT_OVERFLOW and (family == "anthropic" or not failure.message):
         counted = max_tokens if max_tokens_was_sent or failure.counts_output else None
-        overflow = _overflow_message(failure, input_tokens_estimate, context_window, counted)
+        message = overflow_text(failure, input_tokens_estimate, context_window, counted)
     if family == "anthropic":
         status, kind = rule.anthropic
         if in_stream and kind == "timeout_error":
             kind = "api_error"
-        message = overflow or _message(failure, rule, provider, now)
         body = write_anthropic_error(kind, message, request_id=request_id)
     else:
         status, kind, code = rule.openai
         if rule.keeps_code:
             code = failure.code or code
-        message = (overflow and failure.message) or overflow or _message(failure, rule, provider, now)
         body = write_openai_error(kind, message, code=code, param=failure.param)
-    return ErrorResponse(status=status, headers=_headers(failure, rule, family, status, wait, now), body=body)
+    return ErrorResponse(status=status, headers=_headers(shown, family, status, now), body=body)
 
 
 def refusal_response(
@@ -235,86 +256,90 @@ def _classify(error: UpstreamError, status: int | None, headers: Mapping[str, st
     )
 
 
-def _message(failure: Failure, rule: FailureRule, provider: str | None, now: float) -> str:
-    if failure.kind is FailureKind.QUOTA:
-        return _quota_message(failure, provider, now)
-    text = rule.text if rule.hides_upstream_text else failure.message or rule.text or "the upstream failed"
-    if failure.kind is FailureKind.CLIENT_RESTRICTED:
-        text = f"{text}: {_CLIENT_HINT}"
-    return f"{text} (provider: {provider})" if provider else text
+def _by_usefulness(tried: Tried) -> tuple[int, float]:
+    moment = tried.failure.reset_at if tried.available_at is None else tried.available_at
+    return -FAILURES[tried.failure.kind].rank, inf if moment is None else moment
 
 
-def _quota_message(failure: Failure, provider: str | None, now: float) -> str:
-    """Write the sentence of wire-mapping 8.5; parts that the upstream did not tell are left out."""
-    text = "usage limit reached"
-    if provider:
-        text += f" for {provider}"
-    if failure.plan_type:
-        text += f" (plan {failure.plan_type})"
-    if failure.reset_at is not None or failure.retry_after_seconds is not None:
-        wait = wait_seconds(failure, now) or 0.0
-        text += f"; resets at {_rfc3339(now + wait)} (in {_span_text(wait)})"
-    return f"{text}; wait or enable another provider"
+def _wait(tried: Tried, now: float) -> float | None:
+    """Return how long this provider will not do better; None for as long as nobody changes anything."""
+    rule = FAILURES[tried.failure.kind]
+    if rule.is_lasting:
+        return None
+    said = wait_seconds(tried.failure, now) if tried.was_asked else None
+    rests = None if tried.available_at is None else max(0.0, tried.available_at - now)
+    known = [wait for wait in (said, rests) if wait is not None]
+    if known:
+        return max(known)
+    return 0.0 if rule.anthropic[0] in _RETRYABLE_STATUSES else None
 
 
-def _overflow_message(failure: Failure, estimate: int, context_window: int, max_tokens: int | None) -> str:
-    """Write the sentence that Claude Code reads the numbers from (wire-mapping 8.4).
+class _Shown(Struct, frozen=True, kw_only=True):
+    """What a client is told of everything that was tried."""
 
-    ``max_tokens`` is None unless the upstream counted it. The sentence with it makes Claude Code lower it,
-    which helps only while the input alone would fit.
+    failure: Failure
+    text: str
+    wait: float | None
+    """Seconds until the first of the tried may serve; None for never."""
+    own_wait: float | None
+    """The same for the one whose failure is shown."""
+
+
+def _shown(tried: Sequence[Tried], now: float) -> _Shown:
+    told = most_useful(tried)
+    failure, own_wait = told.failure, _wait(told, now)
+    if failure.kind is FailureKind.CONTEXT_OVERFLOW:
+        return _Shown(failure=failure, text=failure.message, wait=own_wait, own_wait=own_wait)
+    wait = min((wait for one in tried if (wait := _wait(one, now)) is not None), default=None)
+    if wait is not None and not told.was_asked:
+        text = resting_text(tried) + again_text(wait)
+        return _Shown(failure=Failure(kind=_kind_of_rest(tried, now)), text=text, wait=wait, own_wait=wait)
+    text = failure_text(failure, told.provider, now)
+    if FAILURES[failure.kind].rank >= Usefulness.REQUEST:
+        wait = own_wait  # nobody would take that request later either
+    if len(tried) > 1:
+        says_when = wait == own_wait and any(words in text for words in _SAYS_WHEN)
+        text += tried_text([one for one in tried if one is not told])
+        if wait and not says_when:
+            text += again_text(wait)
+    return _Shown(failure=failure, text=text, wait=wait, own_wait=own_wait)
+
+
+def _kind_of_rest(tried: Sequence[Tried], now: float) -> FailureKind:
+    """Choose the row to show when nobody was asked: a limit's if all that pass are limits (wire-mapping 8.3).
+
+    Of several limits it is the one that passes first; an account without credit is told only if all are.
     """
-    limit = failure.tokens_limit or context_window
-    tokens = failure.tokens or estimate
-    if max_tokens is not None and tokens < limit:
-        tokens = max(tokens, limit - max_tokens + 1, 0)
-        return (
-            f"input length and `max_tokens` exceed context limit: {tokens} + {max_tokens} > {limit}, "
-            "decrease input length or `max_tokens` and try again"
-        )
-    return f"prompt is too long: {max(tokens, limit + 1)} tokens > {limit} maximum"
+    waits = [(wait, one.failure.kind) for one in tried if (wait := _wait(one, now)) is not None]
+    limits = [(wait, kind) for wait, kind in waits if kind in _LIMITS]
+    if any(kind not in _LIMITS and kind is not FailureKind.BILLING for _, kind in waits):
+        return FailureKind.UNAVAILABLE
+    return min(limits)[1] if limits else FailureKind.BILLING
 
 
-def _headers(
-    failure: Failure, rule: FailureRule, family: Family, status: int, wait: float | None, now: float
-) -> tuple[tuple[bytes, bytes], ...]:
+def _headers(shown: _Shown, family: Family, status: int, now: float) -> tuple[tuple[bytes, bytes], ...]:
+    """Say whether and when to come back (wire-mapping 8.5)."""
+    kind, wait, own_wait = shown.failure.kind, shown.wait, shown.own_wait
     headers: list[tuple[bytes, bytes]] = []
-    seconds = max(1, ceil(wait)) if wait is not None else None
-    if seconds is not None and status in _RETRY_AFTER_STATUSES:
-        headers.append((b"retry-after", b"%d" % seconds))
-    if rule.is_lasting or (wait is not None and wait > _LONG_WAIT_SECONDS):
+    is_long = wait is not None and wait > _LONG_WAIT_SECONDS
+    # What is shown is not worth a wait, but another provider is.
+    is_revived = wait is not None and not is_long and (own_wait is None or own_wait > _LONG_WAIT_SECONDS)
+    if wait is not None and (status in _RETRY_AFTER_STATUSES or is_revived):
+        headers.append((b"retry-after", b"%d" % whole_seconds(wait)))
+    if is_long or (FAILURES[kind].is_lasting and not is_revived):
         headers.append((b"x-should-retry", b"false"))
-    elif status in _RETRYABLE_STATUSES:
+    elif status in _RETRYABLE_STATUSES or is_revived:
         headers.append((b"x-should-retry", b"true"))
-    if failure.kind is FailureKind.QUOTA and seconds is not None and wait is not None:
+    if kind is FailureKind.QUOTA and wait is not None:
         if family == "anthropic":
             headers += [
                 (b"anthropic-ratelimit-requests-limit", b"0"),
                 (b"anthropic-ratelimit-requests-remaining", b"0"),
-                (b"anthropic-ratelimit-requests-reset", _rfc3339(now + wait).encode()),
+                (b"anthropic-ratelimit-requests-reset", rfc3339(now + wait).encode()),
             ]
         else:
             headers += [
                 (b"x-ratelimit-remaining-requests", b"0"),
-                (b"x-ratelimit-reset-requests", b"%ds" % seconds),
+                (b"x-ratelimit-reset-requests", b"%ds" % whole_seconds(wait)),
             ]
     return tuple(headers)
-
-
-_LAST_SECOND = 253_402_300_799
-
-
-def _rfc3339(unix: float) -> str:
-    moment = datetime.fromtimestamp(min(ceil(unix), _LAST_SECOND), UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _span_text(seconds: float) -> str:
-    """Write a span in at most two units, rounded up, e.g. ``2h 5m``."""
-    for large, large_unit, small, small_unit in _SPAN_UNITS:
-        if seconds >= large:
-            count, rest = divmod(ceil(seconds / small), large // small)
-            return f"{count}{large_unit} {rest}{small_unit}" if rest else f"{count}{large_unit}"
-    return f"{ceil(seconds)}s"
-
-
-_SPAN_UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))

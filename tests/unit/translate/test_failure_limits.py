@@ -5,23 +5,22 @@ from typing import Any
 import msgspec
 import pytest
 
-from packyproxy.errors import Failure, FailureKind
+from packyproxy.errors import Failure, FailureKind, Tried
 from packyproxy.translate.contract import Family
-from packyproxy.translate.failures import ErrorResponse, classify_response, error_response, wait_seconds
+from packyproxy.translate.failures import ErrorResponse, classify_response, exhausted_response, wait_seconds
 
 _NOW = 1_893_546_000.0  # 2030-01-02T01:00:00Z
 
 
 def _respond(failure: Failure, family: Family = "anthropic", **changes: Any) -> ErrorResponse:
     facts: dict[str, Any] = {
-        "provider": "pc",
         "request_id": "req_1",
         "now": _NOW,
         "input_tokens_estimate": 100,
         "context_window": 272_000,
         "max_tokens": None,
     }
-    return error_response(failure, family, **(facts | changes))
+    return exhausted_response([Tried(provider="pc", failure=failure)], family, **(facts | changes))
 
 
 def _message(response: ErrorResponse) -> str:
@@ -254,12 +253,6 @@ def test_quota_sentence(error: dict[str, Any], sentence: str) -> None:
     """The quota sentence tells who, until when and what to do, and leaves out what nobody said."""
     failure = _quota(message="The usage limit has been reached", **error)
     assert (sentence, sentence) == (_message(_respond(failure)), _message(_respond(failure, "openai")))
-
-
-def test_quota_sentence_without_a_provider() -> None:
-    """A provider that is not to be named is left out."""
-    message = _message(_respond(_quota(), provider=None))
-    assert "usage limit reached; wait or enable another provider" == message
 
 
 def test_rate_limit_keeps_the_upstreams_text() -> None:

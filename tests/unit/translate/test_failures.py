@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packyproxy.errors import AccessDenied, Failure, FailureKind, InvalidRequest, NoProvider
+from packyproxy.errors import AccessDenied, Failure, FailureKind, InvalidRequest, NoProvider, Tried
 from packyproxy.translate.contract import Family
 from packyproxy.translate.failure_table import FAILURES
 from packyproxy.translate.failures import (
     ErrorResponse,
     classify_error_object,
     classify_response,
-    error_response,
+    exhausted_response,
     internal_error_response,
     mask_secrets,
     refusal_response,
@@ -36,14 +36,13 @@ def _detail(text: str) -> bytes:
 
 def _respond(failure: Failure, family: Family = "anthropic", **changes: Any) -> ErrorResponse:
     facts: dict[str, Any] = {
-        "provider": "pc",
         "request_id": "req_1",
         "now": _NOW,
         "input_tokens_estimate": 100,
         "context_window": 272_000,
         "max_tokens": None,
     }
-    return error_response(failure, family, **(facts | changes))
+    return exhausted_response([Tried(provider="pc", failure=failure)], family, **(facts | changes))
 
 
 def _error(response: ErrorResponse) -> dict[str, Any]:
