@@ -40,6 +40,10 @@ class Provider(Struct, frozen=True, kw_only=True):
     """The operator's own, sent last."""
     proxy_url: Secret | None = None
     buffered_tools: frozenset[str] = frozenset({"Read"})
+    priority: int = 0
+    """The higher, the earlier it is asked."""
+    weight: int = 1
+    """Its share among providers of one priority under ``weighted-round-robin``."""
     secrets: tuple[str, ...] = ()
     """Every text that must not be shown to anyone: the key, and headers that look like credentials."""
 
@@ -62,6 +66,8 @@ class Provider(Struct, frozen=True, kw_only=True):
             headers=tuple(config.headers.items()),
             proxy_url=config.proxy_url,
             buffered_tools=config.buffer_tools,
+            priority=config.priority,
+            weight=config.weight,
             secrets=tuple(filter(None, (key, *_secret_values(config.headers)))),
         )
 

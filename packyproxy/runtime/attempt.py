@@ -1,18 +1,20 @@
 """One try at one provider: open the upstream, move its bytes through a transcoder, say how it ended."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Protocol
 
 from packyproxy.errors import Failure, FailureKind, UpstreamFailed
 from packyproxy.providers.request import UpstreamRequest
-from packyproxy.runtime.deadlines import Deadlines, Due
+from packyproxy.runtime.deadlines import Due
 from packyproxy.runtime.upstream import Upstream, UpstreamResponse
-from packyproxy.runtime.watch import Aborted, Watch
+from packyproxy.runtime.watch import Aborted
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.failures import classify_response, mask_secrets, transport_failure
 from packyproxy.wire.content_encoding import DecompressionFailed, Decompressor
 
-__all__ = ["Attempt", "Take"]
+__all__ = ["TIMEOUTS", "Attempt", "Clock", "Guard", "Take"]
 
 
 class Take(Protocol):
@@ -23,11 +25,41 @@ class Take(Protocol):
         ...
 
 
-_TIMEOUTS = {
-    Due.HEADERS_TIMEOUT: FailureKind.HEADERS_TIMEOUT,
-    Due.IDLE_TIMEOUT: FailureKind.IDLE_TIMEOUT,
-    Due.TOTAL_TIMEOUT: FailureKind.TOTAL_TIMEOUT,
-}
+class Guard(Protocol):
+    """What may end an attempt from outside."""
+
+    def abortable(self) -> AbstractContextManager[None]:
+        """Return a block in which ``Aborted`` may be raised."""
+        ...
+
+
+class Clock(Protocol):
+    """What is told how far an attempt is; times are those of the event loop."""
+
+    last_read_at: float | None
+    """When it last received a byte."""
+
+    def start_attempt(self, now: float) -> None:
+        """Begin to wait for the headers."""
+        ...
+
+    def headers_received(self, now: float) -> None:
+        """Begin to watch for idleness."""
+        ...
+
+    def end_attempt(self) -> None:
+        """Stop watching the upstream."""
+        ...
+
+
+TIMEOUTS: Mapping[Due, FailureKind] = MappingProxyType(
+    {
+        Due.HEADERS_TIMEOUT: FailureKind.HEADERS_TIMEOUT,
+        Due.IDLE_TIMEOUT: FailureKind.IDLE_TIMEOUT,
+        Due.TOTAL_TIMEOUT: FailureKind.TOTAL_TIMEOUT,
+    }
+)
+"""The limits that fall to the upstream's account; the others mean that the client is gone."""
 
 
 class Attempt:
@@ -39,7 +71,7 @@ class Attempt:
         take: given each piece of client bytes, one per upstream read at most, and whether it is the last.
         deadlines: told of every upstream read.
         watch: whose aborts end the attempt.
-        time: the clock of the deadlines.
+        time: the event loop's.
         secrets: strings to mask in upstream texts.
     """
 
@@ -49,8 +81,8 @@ class Attempt:
         transcoder: Transcoder,
         *,
         take: Take,
-        deadlines: Deadlines,
-        watch: Watch,
+        deadlines: Clock,
+        watch: Guard,
         time: Callable[[], float],
         secrets: tuple[str, ...] = (),
     ) -> None:
@@ -84,7 +116,7 @@ class Attempt:
             failure = self._transcoder.failure
             return mask_secrets(failure, self._secrets) if failure is not None else None
         except Aborted as aborted:
-            kind = _TIMEOUTS.get(aborted.due)
+            kind = TIMEOUTS.get(aborted.due)
             if kind is None:
                 raise
             return transport_failure(kind)

@@ -1,6 +1,8 @@
 """Count the input tokens of a request locally (wire-mapping 9), without a call to any upstream."""
 
+from packyproxy.errors import CapabilityMissing
 from packyproxy.runtime.inbound import Inbound
+from packyproxy.runtime.inquiry import Inquiry
 from packyproxy.runtime.plan import make_plan
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.translate.contract import ClientProtocol
@@ -17,9 +19,13 @@ def count_tokens(runtime: Runtime, protocol: ClientProtocol, inbound: Inbound, b
     """
     request = protocol.read(body, counting=True)
     plan = make_plan(runtime.snapshot, protocol, request, inbound)
-    target = plan.target(runtime.learned)
-    facts = runtime.learned.attempt_facts(
-        plan.provider.id, target.model, scope=target.scope, now=runtime.now()
-    )
-    translation = plan.translate(request, target, facts, runtime.token_scales)
-    return protocol.write_token_count(translation.stream_facts)
+    lacking: CapabilityMissing | None = None
+    for index in range(len(plan.providers)):
+        try:
+            inquiry = Inquiry(runtime, plan, index, request, answer_id="", request_id=inbound.request_id)
+        except CapabilityMissing as error:
+            lacking = error
+        else:
+            return protocol.write_token_count(inquiry.translation.stream_facts)
+    assert lacking is not None, "a plan without candidates"
+    raise lacking

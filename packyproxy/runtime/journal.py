@@ -7,13 +7,20 @@ them without parsing the text.
 import logging
 from collections.abc import Iterable
 
-from packyproxy.errors import Failure
+from packyproxy.errors import Failure, FailureKind
 from packyproxy.runtime.inbound import Inbound
-from packyproxy.runtime.plan import Plan
-from packyproxy.translate.contract import Note, Translation
+from packyproxy.translate.contract import Note
 from packyproxy.wire.responses_events import Usage
 
-__all__ = ["Outcome", "log_failure", "log_notes", "log_outcome"]
+__all__ = [
+    "Outcome",
+    "log_breaker",
+    "log_failover",
+    "log_failure",
+    "log_hedge",
+    "log_notes",
+    "log_outcome",
+]
 
 _log = logging.getLogger("packyproxy")
 _CLIENT_ERROR = 400
@@ -23,20 +30,26 @@ _CLIENT_CLOSED_REQUEST = 499
 class Outcome:
     """What one exchange came to; filled while it runs, logged at its end."""
 
-    def __init__(self, inbound: Inbound, plan: Plan, translation: Translation, *, is_stream: bool) -> None:
+    def __init__(self, inbound: Inbound, protocol: str, *, is_stream: bool) -> None:
         self._accepted_at = inbound.accepted_at
         self._facts: dict[str, object] = {
             "request_id": inbound.request_id,
-            "protocol": plan.protocol.name,
-            "provider": plan.provider.name,
-            "model": plan.resolution.model,
-            "effort": translation.effort,
+            "protocol": protocol,
+            "provider": None,
+            "model": None,
+            "effort": None,
             "is_streaming": is_stream,
-            "body_bytes": len(translation.body),
+            "body_bytes": 0,
         }
         self.attempts = 0
         self.status = 200
         self.usage: Usage | None = None
+
+    def asks(self, provider: str, model: str, *, effort: str | None, body_bytes: int) -> None:
+        """Note who is asked now; whoever is asked last stands for the request."""
+        facts = self._facts
+        facts["provider"], facts["model"] = provider, model
+        facts["effort"], facts["body_bytes"] = effort, body_bytes
 
     def failed(self, failure: Failure, status: int) -> None:
         """Note the failure the client was given, and under which status."""
@@ -94,6 +107,59 @@ def log_failure(failure: Failure, request_id: str, provider: str, model: str) ->
             "provider": provider,
             "model": model,
             "status": failure.status,
+        },
+    )
+
+
+def log_failover(before: str, after: str, failure: Failure, request_id: str) -> None:
+    """Log that another provider is asked because one has failed."""
+    _log.warning(
+        "failover from %s to %s after: %s",
+        before,
+        after,
+        failure.kind.value,
+        extra={
+            "event": "failover",
+            "request_id": request_id,
+            "provider": before,
+            "next_provider": after,
+            "failure": failure.kind.value,
+        },
+    )
+
+
+def log_hedge(loser: str, winner: str | None, seconds: float, request_id: str) -> None:
+    """Log that a hedged attempt was cancelled: what it cost, the provider may charge."""
+    _log.info(
+        "hedged: %s was cancelled after %.3f s, %s answered",
+        loser,
+        seconds,
+        winner or "nobody",
+        extra={
+            "event": "hedge",
+            "request_id": request_id,
+            "provider": loser,
+            "winner": winner,
+            "seconds": round(seconds, 3),
+        },
+    )
+
+
+def log_breaker(provider: str, before: str, after: str, kind: FailureKind | None) -> None:
+    """Log that a provider's breaker changed its state."""
+    because = f" (last failure: {kind.value})" if kind is not None else ""
+    _log.warning(
+        "provider %s: breaker %s -> %s%s",
+        provider,
+        before,
+        after,
+        because,
+        extra={
+            "event": "breaker",
+            "provider": provider,
+            "before": before,
+            "after": after,
+            "failure": kind.value if kind is not None else None,
         },
     )
 

@@ -9,7 +9,7 @@ leaving.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Self
 from weakref import WeakKeyDictionary
@@ -24,8 +24,11 @@ from packyproxy.runtime.config_file import ConfigFile
 from packyproxy.runtime.config_log import log_changes
 from packyproxy.runtime.pools import Pools
 from packyproxy.runtime.reload import Reloader, ReloadState
+from packyproxy.runtime.routing import Routing
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.runtime.upstream import Upstream
+from packyproxy.store.contract import Store
+from packyproxy.store.memory import MemoryStore
 from packyproxy.translate.token_count import ScaleFactors
 from packyproxy.version import __version__
 
@@ -39,6 +42,7 @@ class Runtime:
         config: a valid configuration, or the files to read and to follow.
         client: a caller's own HTTP client for every upstream call; never closed here.
         transport: likewise a transport; tests reach an in-process upstream through it.
+        store: keeps what workers share; in this process's memory by default.
     """
 
     version = __version__
@@ -49,6 +53,7 @@ class Runtime:
         *,
         client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
+        store: Store | None = None,
     ) -> None:
         self._reloader: Reloader | None = None
         if isinstance(config, ConfigFile):
@@ -63,6 +68,8 @@ class Runtime:
         self._entered: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
         self._background: tuple[asyncio.Task[None], ...] = ()
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pools] = WeakKeyDictionary()
+        self._discovered: Mapping[str, tuple[str, ...]] = {}
+        self.routing = Routing(store or MemoryStore(clock=self.now), now=self.now)
         self.learned = Learned()
         self.token_scales = ScaleFactors()
 
@@ -101,7 +108,7 @@ class Runtime:
             before = self._snapshot.config
             if config == before:
                 return ()
-            self._snapshot = Snapshot.build(config)
+            self._snapshot = Snapshot.build(config, self._discovered)
             self._revision += 1
             self._applied_at = self.now()
             found = changes(before, config)
@@ -109,6 +116,13 @@ class Runtime:
         for listener in tuple(self._listeners):
             listener(config)
         return found
+
+    def set_discovered(self, discovered: Mapping[str, tuple[str, ...]]) -> None:
+        """Let the registry know which models the providers list themselves, by the provider's name."""
+        with self._swapping:
+            if discovered != self._discovered:
+                self._discovered = discovered
+                self._snapshot = Snapshot.build(self._snapshot.config, discovered)
 
     async def reload(self) -> tuple[Change, ...]:
         """Read the configuration's files now and apply them; nothing happens without files.

@@ -17,6 +17,7 @@ from packyproxy.runtime.deadlines import TimeLimits
 __all__ = ["Snapshot"]
 
 _MAX_RESOLVED = 256
+_NOTHING_DISCOVERED: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 class Snapshot(Struct, frozen=True, kw_only=True):
@@ -24,7 +25,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
     config: Config
     providers: Mapping[str, Provider]
-    """The enabled providers by name."""
+    """The enabled providers by name, in routing order."""
     registry: Registry
     client_keys: ClientKeys
     limits: TimeLimits
@@ -32,10 +33,20 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     """Says what a requested model name means here; raises as ``registry.resolve.resolve`` does."""
 
     @classmethod
-    def build(cls, config: Config) -> Self:
-        """Build everything that a valid configuration implies; does no I/O."""
+    def build(cls, config: Config, discovered: Mapping[str, tuple[str, ...]] = _NOTHING_DISCOVERED) -> Self:
+        """Build everything that a valid configuration implies; does no I/O.
+
+        Args:
+            config: a valid configuration.
+            discovered: the model ids that providers list themselves, by the provider's name.
+        """
         served = config.routing_order
-        registry = Registry.build(served, config.model_map)
+        registry = Registry.build(
+            served,
+            config.model_map,
+            discovered,
+            disabled=[provider.name for provider in config.providers if not provider.enabled],
+        )
         streaming = config.streaming
         return cls(
             config=config,

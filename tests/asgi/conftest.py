@@ -1,6 +1,6 @@
 """The proxy in-process before a scripted upstream: real parts everywhere but at the two edges of the network."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import httpx
@@ -43,6 +43,88 @@ class Stage:
         async with self.stream(**fields) as response:
             body = (await response.aread()).decode()
         return [line.removeprefix("event: ") for line in body.splitlines() if line.startswith("event: ")]
+
+
+class Network(httpx.AsyncBaseTransport):
+    """The upstreams that can be reached, by host; nobody listens at any other."""
+
+    def __init__(self, upstreams: Mapping[str, FakeUpstream]) -> None:
+        self._hosts = {host: StreamingASGITransport(upstream) for host, upstream in upstreams.items()}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry one request to its host."""
+        host = self._hosts.get(request.url.host)
+        if host is None:
+            raise httpx.ConnectError("connection refused", request=request)
+        return await host.handle_async_request(request)
+
+
+UNREACHABLE = object()
+"""Stands for the script of an upstream where nobody listens."""
+
+
+class Ensemble(Stage):
+    """A client, the proxy and several upstreams: one provider of ``tppc`` for each name."""
+
+    def __init__(
+        self, scripts: Mapping[str, Any], config: dict[str, Any], providers: Mapping[str, dict[str, Any]]
+    ) -> None:
+        self.upstreams = {
+            name: FakeUpstream(script) for name, script in scripts.items() if script is not UNREACHABLE
+        }
+        self.settings: dict[str, Any] = {
+            "tppc": {
+                "providers": [
+                    {
+                        "name": name,
+                        "enabled": True,
+                        "base-url": f"http://{name}.test/v1",
+                        "api-key": f"sk-{name}-0123456789",
+                        **providers.get(name, {}),
+                    }
+                    for name in scripts
+                ]
+            },
+            **config,
+        }
+        network = Network({f"{name}.test": upstream for name, upstream in self.upstreams.items()})
+        self.proxy = PackyProxy(self.settings, transport=network)
+        self.client = httpx.AsyncClient(
+            transport=StreamingASGITransport(self.proxy), base_url="http://proxy.test", timeout=None
+        )
+
+    def calls(self) -> dict[str, int]:
+        """Return how many requests each upstream has received."""
+        return {name: len(upstream.requests) for name, upstream in self.upstreams.items()}
+
+
+@pytest.fixture
+async def ensemble() -> AsyncIterator[Callable[..., Ensemble]]:
+    """Return a function that sets the stage for several providers.
+
+    ``ensemble({"a": script, "b": UNREACHABLE}, config={...}, providers={"a": {...}})``
+    """
+    made: list[Ensemble] = []
+
+    def make(
+        scripts: Mapping[str, Any],
+        *,
+        config: dict[str, Any] | None = None,
+        providers: Mapping[str, dict[str, Any]] | None = None,
+    ) -> Ensemble:
+        made.append(Ensemble(scripts, config or {}, providers or {}))
+        return made[-1]
+
+    yield make
+    for each in made:
+        await each.client.aclose()
+        await each.proxy.runtime.aclose()
+
+
+@pytest.fixture
+def unreachable() -> object:
+    """Return what stands for the script of an upstream where nobody listens."""
+    return UNREACHABLE
 
 
 @pytest.fixture

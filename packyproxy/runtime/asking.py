@@ -1,0 +1,282 @@
+"""Ask the candidates of one plan in turn, until one gives a whole answer (wire-mapping 0.5, 8.3).
+
+Each candidate is asked as often as its failures can be mended or repeated (``runtime.inquiry``); then the
+next one is. Nobody is asked any more once content was shown to the client.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from packyproxy.errors import CapabilityMissing, Failure, Tried
+from packyproxy.runtime.attempt import Attempt, Clock, Guard, Take
+from packyproxy.runtime.deadlines import Deadlines, Due
+from packyproxy.runtime.identity import new_answer_id
+from packyproxy.runtime.inquiry import Inquiry
+from packyproxy.runtime.journal import Outcome, log_failover, log_failure, log_hedge, log_notes
+from packyproxy.runtime.plan import Plan
+from packyproxy.runtime.race import Race
+from packyproxy.runtime.runtime import Runtime
+from packyproxy.runtime.snapshot import Snapshot
+from packyproxy.runtime.watch import Aborted, Watch
+from packyproxy.transcode import Transcoder
+from packyproxy.translate.contract import ClientRequest
+from packyproxy.translate.failure_table import FAILURES
+
+__all__ = ["Asking"]
+
+
+class Asking:
+    """Who is asked about one request, and how that goes.
+
+    Args:
+        runtime: whose routing decides the order and hears how it went.
+        snapshot: the exchange's.
+        plan: the request's candidates.
+        request: the client's; let go with the first content that is shown.
+        request_id: ours.
+        deadlines: the exchange's.
+        outcome: told who is asked.
+        start_over: called when what an attempt gave counts no more, since another one follows.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        snapshot: Snapshot,
+        plan: Plan,
+        request: ClientRequest,
+        *,
+        request_id: str,
+        deadlines: Deadlines,
+        outcome: Outcome,
+        start_over: Callable[[], None],
+    ) -> None:
+        self._runtime = runtime
+        self._routing = runtime.routing
+        self._config = snapshot.config
+        self._limits = snapshot.limits
+        self._plan = plan
+        self._request: ClientRequest | None = request
+        self._request_id = request_id
+        self._answer_id = new_answer_id()
+        self._deadlines = deadlines
+        self._outcome = outcome
+        self._start_over = start_over
+        self._time = asyncio.get_running_loop().time
+        self._line: deque[int] = deque(range(len(plan.providers)))
+        self._probes: frozenset[int] = frozenset()
+        self._is_shown = False
+        self.inquiry: Inquiry | None = None
+        """Who is asked now, or was asked last; of two at once, who showed content."""
+        self.tried: list[Tried] = []
+        """Who could not serve the request so far: passed over, or asked in vain."""
+
+    @property
+    def current(self) -> Inquiry:
+        """Who is asked now, where somebody surely is."""
+        assert self.inquiry is not None, "nobody was asked"
+        return self.inquiry
+
+    async def line_up(self) -> None:
+        """Decide who is asked in which order, and note who is passed over; else all are, in their order."""
+        choice = await self._routing.choose(self._plan, self._config.routing)
+        self._line = deque(choice.order)
+        self._probes = choice.probes
+        self.tried = [self._routing.passed_over(self._plan, passed) for passed in choice.passed]
+
+    async def next(self) -> Inquiry | None:
+        """Return the next candidate, translated for and ready to be asked; None when nobody is left.
+
+        Raises:
+            InvalidRequest: nobody was asked yet, and nobody can be: the request cannot be translated.
+        """
+        request = self._request
+        assert request is not None, "asked on after content was shown"
+        lacking: CapabilityMissing | None = None
+        while self._line:
+            index = self._line.popleft()
+            try:
+                inquiry = Inquiry(
+                    self._runtime,
+                    self._plan,
+                    index,
+                    request,
+                    answer_id=self._answer_id,
+                    request_id=self._request_id,
+                )
+            except CapabilityMissing as error:
+                lacking = error
+                continue
+            if index in self._probes:
+                if passed := await self._routing.claim_probe(inquiry.provider):
+                    self.tried.append(passed)
+                    continue
+                inquiry.is_probe = True
+            if self.inquiry is None:
+                self.inquiry = inquiry
+            return inquiry
+        if lacking is not None and not self.tried:
+            raise lacking
+        return None
+
+    async def run(self, inquiry: Inquiry, watch: Watch, take: Take) -> Sequence[Tried]:
+        """Ask one candidate after the other; return nothing after a whole answer, else who failed."""
+        hedge_after = self._config.routing.hedge_after
+        while True:
+            self.inquiry = inquiry
+            if hedge_after is not None and self._line:
+                failures = await self._race(inquiry, watch, take, hedge_after)
+            else:
+                failures = await self._ask_alone(inquiry, watch, take)
+            if not failures:
+                return ()
+            tried = [await self._note_failure(asked, failure) for asked, failure in failures]
+            if self._is_shown:
+                return tried[-1:]
+            self.tried += tried
+            if not all(FAILURES[failure.kind].fails_over for _, failure in failures):
+                return self.tried
+            self._start_over()
+            following = await self.next()
+            if following is None:
+                return self.tried
+            asked, failure = failures[-1]
+            log_failover(asked.provider.name, following.provider.name, failure, self._request_id)
+            inquiry = following
+
+    async def _ask_alone(
+        self, inquiry: Inquiry, watch: Watch, take: Take
+    ) -> Sequence[tuple[Inquiry, Failure]]:
+        try:
+            failure = await self._ask(inquiry, watch, self._deadlines, take)
+        except BaseException:
+            await self._release(inquiry)
+            raise
+        if failure is not None:
+            return ((inquiry, failure),)
+        await self._note_success(inquiry)
+        return ()
+
+    async def _race(
+        self, inquiry: Inquiry, watch: Watch, take: Take, hedge_after: float
+    ) -> Sequence[tuple[Inquiry, Failure]]:
+        """Ask a second candidate when the first is slow (``routing.hedge-after``)."""
+        asked = [inquiry]
+
+        async def second() -> Inquiry | None:
+            another = await self.next()
+            asked.extend([another] if another else [])
+            return another
+
+        race = Race(
+            self._ask,
+            take,
+            deadlines=self._deadlines,
+            limits=self._limits,
+            on_win=self._make_current,
+        )
+        try:
+            winner = await race.run(inquiry, second, hedge_after_seconds=hedge_after, watch=watch)
+        except BaseException:
+            for each in asked:
+                await self._release(each)
+            raise
+        for loser, seconds in race.cancelled:
+            await self._release(loser)
+            log_hedge(
+                loser.provider.name,
+                winner.provider.name if winner else None,
+                seconds,
+                self._request_id,
+            )
+        if winner is None:
+            return race.failures
+        for loser, failure in race.failures:
+            await self._note_failure(loser, failure)
+        await self._note_success(winner)
+        return ()
+
+    async def _ask(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Failure | None:
+        """Ask one candidate until it answers (None) or is not worth asking again (its failure)."""
+        provider, model = inquiry.provider, inquiry.target.model
+        while True:
+            self._outcome.attempts += 1
+            self._outcome.asks(
+                provider.name, model, effort=inquiry.effort, body_bytes=len(inquiry.translation.body)
+            )
+            transcoder = Transcoder(inquiry.writer)
+            attempt = Attempt(
+                self._runtime.upstream(provider),
+                transcoder,
+                take=take,
+                deadlines=clock,
+                watch=guard,
+                time=self._time,
+                secrets=provider.secrets,
+            )
+            inquiry.asked_at = self._time()
+            failure = await attempt.run(inquiry.upstream_request())
+            if transcoder.notes:
+                log_notes(transcoder.notes, self._request_id, provider.name)
+            if failure is None:
+                return None
+            log_failure(failure, self._request_id, provider.name, model)
+            if self._is_shown:
+                return failure
+            seconds = inquiry.mend(failure, retries_allowed=self._config.request_retry)
+            if seconds is None:
+                return failure
+            self._start_over()
+            if seconds and not await _wait(seconds, guard):
+                return failure
+
+    async def _note_success(self, inquiry: Inquiry) -> None:
+        self._outcome.usage = inquiry.writer.usage
+        inquiry.take_usage()
+        await self._routing.succeeded(self._plan, inquiry.index, self._config.routing)
+
+    async def _note_failure(self, inquiry: Inquiry, failure: Failure) -> Tried:
+        return await self._routing.failed(
+            inquiry.provider,
+            inquiry.target.model,
+            failure,
+            is_probe=inquiry.is_probe,
+            longest_cooldown_seconds=self._config.max_retry_interval,
+        )
+
+    async def _release(self, inquiry: Inquiry) -> None:
+        """Let somebody else probe a provider that this exchange will not hear of."""
+        if inquiry.is_probe:
+            await self._routing.release_probe(inquiry.provider)
+
+    def content_begins(self) -> None:
+        """Take note that the first content is about to be shown; the request's content is let go.
+
+        Nothing is asked again from now on, and streams last.
+        """
+        self._is_shown = True
+        self._request = None
+        self.note_first_content()
+        self.current.forget()
+
+    def note_first_content(self) -> None:
+        """Take note of how long the current candidate took to give any content."""
+        inquiry = self.current
+        seconds = self._time() - inquiry.asked_at
+        self._routing.answered_after(inquiry.provider, inquiry.target.model, seconds)
+
+    def _make_current(self, inquiry: Inquiry) -> None:
+        self.inquiry = inquiry
+
+
+async def _wait(seconds: float, guard: Guard) -> bool:
+    """Wait before a repeat; False when the request's own time is up first."""
+    try:
+        with guard.abortable():
+            await asyncio.sleep(seconds)
+    except Aborted as aborted:
+        if aborted.due is not Due.TOTAL_TIMEOUT:
+            raise
+        return False
+    return True

@@ -1,0 +1,176 @@
+"""Asking one provider: what it is sent, and what it is sent after a refusal that can be mended.
+
+The request is translated anew for every attempt, because what may be sent depends on the provider and on what
+it has refused so far; reasoning of another provider never travels (wire-mapping 2.4).
+"""
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from packyproxy.errors import Failure
+from packyproxy.providers.provider import Provider
+from packyproxy.providers.repair import GiveUp, History, Repair, Sent, decide
+from packyproxy.providers.request import UpstreamRequest, responses_request
+from packyproxy.registry.resolve import Candidate
+from packyproxy.runtime.plan import Plan
+from packyproxy.runtime.runtime import Runtime
+from packyproxy.translate.contract import ClientRequest, StreamWriter, Target, Translation
+from packyproxy.translate.session import prompt_cache_key
+from packyproxy.translate.token_count import estimate_tokens
+
+__all__ = ["Inquiry"]
+
+
+class Inquiry:
+    """One candidate being asked about one request, as often as that takes.
+
+    Args:
+        runtime: whose memory of refusals and token scales is used, and added to.
+        plan: the request's.
+        index: which of the plan's candidates.
+        request: the client's; kept until ``forget``.
+        answer_id: the same for every inquiry of a request.
+        request_id: ours.
+
+    Raises:
+        CapabilityMissing: this provider cannot take such a request; another one might.
+        InvalidRequest: the request holds something that cannot be translated.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        plan: Plan,
+        index: int,
+        request: ClientRequest,
+        *,
+        answer_id: str,
+        request_id: str,
+    ) -> None:
+        self._runtime = runtime
+        self._protocol = plan.protocol
+        self._cache_key = prompt_cache_key(plan.session, plan.resolution.candidates[index].model)
+        self._answer_id = answer_id
+        self._request_id = request_id
+        self._history = History()
+        self.index = index
+        self.is_probe = False
+        """Whether this is the one probe that a half-open breaker admits."""
+        self.asked_at = 0.0
+        """When the last attempt began, on the event loop's clock."""
+        self.provider: Provider = plan.providers[index]
+        self.candidate: Candidate = plan.resolution.candidates[index]
+        self.target = self._describe_target()
+        self._facts = runtime.learned.attempt_facts(
+            self.provider.id, self.target.model, scope=self.target.scope, now=runtime.now()
+        )
+        self.writer: StreamWriter
+        """Writes the answer of the next attempt, or of the one that runs."""
+        self.effort: str | None
+        self.warnings: tuple[str, ...]
+        self.input_tokens_estimate: int
+        self.max_tokens_was_sent: bool
+        self._asked: tuple[ClientRequest, Translation] | None
+        self._translate(request)
+
+    @property
+    def translation(self) -> Translation:
+        """What the next attempt sends; gone once the content was forgotten."""
+        return self._content[1]
+
+    @property
+    def _content(self) -> tuple[ClientRequest, Translation]:
+        assert self._asked is not None, "asked again after content was shown"
+        return self._asked
+
+    def forget(self) -> None:
+        """Let the request's content go: nothing is asked again once content was shown, and streams last."""
+        self._asked = None
+
+    def upstream_request(self) -> UpstreamRequest:
+        """Return the request to send now."""
+        return responses_request(
+            self.provider,
+            self.translation.body,
+            prompt_cache_key=self.target.prompt_cache_key,
+            request_id=self._request_id,
+            version=self._runtime.version,
+        )
+
+    def mend(self, failure: Failure, *, retries_allowed: int) -> float | None:
+        """Get ready to ask the same provider again.
+
+        Returns:
+            How many seconds to wait before that; None when it is not to be asked again.
+        """
+        request, translation = self._content
+        decision = decide(
+            failure,
+            self._history,
+            Sent(
+                facts=self._facts,
+                effort=self.effort,
+                efforts=self.target.efforts,
+                has_reasoning=bool(translation.reasoning),
+                system_as=self.target.capabilities.system_as,
+            ),
+            retries_allowed=retries_allowed,
+            now=self._runtime.now(),
+        )
+        if isinstance(decision, GiveUp):
+            return None
+        self._history = decision.history
+        if isinstance(decision, Repair):
+            self._learn(decision, translation.reasoning)
+        self._translate(request)
+        return 0.0 if isinstance(decision, Repair) else decision.seconds
+
+    def take_usage(self) -> None:
+        """Compare our estimate with the tokens that the upstream counted, for better estimates."""
+        usage = self.writer.usage
+        if usage is not None and usage.input_tokens:
+            scales, model = self._runtime.token_scales, self.target.model
+            estimate = self.input_tokens_estimate / scales.factor(model)
+            scales.feed(model, round(estimate), usage.input_tokens)
+
+    def _describe_target(self) -> Target:
+        candidate, provider, learned = self.candidate, self.provider, self._runtime.learned
+        return provider.target(
+            candidate.model,
+            learned.allowed_efforts(provider.id, candidate.model, candidate.efforts),
+            suffix_effort=candidate.suffix_effort,
+            default_effort=candidate.default_effort,
+            prompt_cache_key=self._cache_key,
+            uses_developer=learned.uses_developer(provider.id),
+        )
+
+    def _translate(self, request: ClientRequest) -> None:
+        """Make what one attempt needs: a translation, and a writer that has seen nothing."""
+        target = self.target
+        translation = self._protocol.to_responses(request, target, self._facts)
+        estimate = estimate_tokens(
+            translation.request,
+            scale=self._runtime.token_scales.factor(target.model),
+            tools_estimate=translation.tools_estimate,
+        )
+        facts = replace(translation.stream_facts, input_tokens_estimate=estimate)
+        self._asked = (request, replace(translation, stream_facts=facts))
+        self.effort = translation.effort
+        self.warnings = translation.warnings
+        self.input_tokens_estimate = estimate
+        self.max_tokens_was_sent = translation.request.max_output_tokens is not UNSET
+        self.writer = self._protocol.writer(facts, answer_id=self._answer_id, request_id=self._request_id)
+
+    def _learn(self, repair: Repair, reasoning: tuple[str, ...]) -> None:
+        """Remember what a refusal taught, for this request and those to come."""
+        learned, provider, target = self._runtime.learned, self.provider, self.target
+        if repair.remove_parameter is not None:
+            learned.remove_parameter(provider.id, target.model, repair.remove_parameter)
+        if repair.drops_reasoning:
+            learned.refuse_reasoning(target.scope, reasoning, self._runtime.now())
+        if repair.uses_developer:
+            learned.use_developer(provider.id)
+        if repair.effort is not None and self.effort is not None:
+            learned.refuse_effort(provider.id, target.model, self.effort)
+        self.target = self._describe_target()
+        self._facts = repair.apply(self._facts)

@@ -1,0 +1,271 @@
+"""Who is asked, and how it went: the decisions of ``providers.choose`` and ``providers.health``, carried out.
+
+What workers share (breakers, cooldowns, the provider of each session) is read from the store and changed
+there by compare-and-set, so that no verdict is lost when two come at once. Times are Unix seconds.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+
+from packyproxy.config.schema import RoutingConfig
+from packyproxy.errors import Failure, FailureKind, Tried
+from packyproxy.providers.choose import Choice, Passed, Standing, choose
+from packyproxy.providers.health import (
+    HEALTHY,
+    Admission,
+    ProviderHealth,
+    Signal,
+    admission,
+    available_at,
+    decode_cooldown,
+    decode_health,
+    encode_cooldown,
+    encode_health,
+    health_expires_in_seconds,
+    next_cooldown,
+    next_health,
+)
+from packyproxy.providers.latency import Latencies
+from packyproxy.providers.provider import Provider
+from packyproxy.runtime.journal import log_breaker
+from packyproxy.runtime.plan import Plan
+from packyproxy.store.contract import Store
+from packyproxy.translate.failure_table import FAILURES
+
+__all__ = ["Routing"]
+
+_AFFINITY_SECONDS = 3600.0
+_MOST_CLASHES = 16
+"""Verdicts on one provider that came between reading its state and writing it; then ours is dropped."""
+_MOST_TURNS = 256
+"""Sets of providers that take turns; a reload may make new ones."""
+_ALONE = Choice(order=(0,))
+
+
+class Routing:
+    """The memory of how providers fare, and the order in which they are asked.
+
+    Args:
+        store: where that memory is kept.
+        now: the clock, in Unix seconds.
+    """
+
+    def __init__(self, store: Store, *, now: Callable[[], float]) -> None:
+        self._store = store
+        self._now = now
+        self._latencies = Latencies()
+        self._turns: dict[tuple[str, ...], int] = {}
+
+    async def choose(self, plan: Plan, routing: RoutingConfig) -> Choice:
+        """Decide in which order the plan's candidates are asked; the first one keeps the session."""
+        providers, candidates = plan.providers, plan.resolution.candidates
+        keys = [
+            key
+            for provider, candidate in zip(providers, candidates, strict=True)
+            for key in (_health_key(provider.id), _cooldown_key(provider.id, candidate.model))
+        ]
+        has_choice = len(providers) > 1
+        keeps_session = has_choice and routing.session_affinity
+        if keeps_session:
+            keys.append(_affinity_key(plan.session))
+        values = await self._store.read(keys)
+        if not has_choice and values == [None, None]:
+            return _ALONE
+        now = self._now()
+        kept_by = values.pop() if keeps_session else None
+        preferred = kept_by.decode("ascii", "replace") if kept_by is not None else None
+        standings = [
+            Standing(
+                provider=provider.id,
+                name=provider.name,
+                priority=provider.priority,
+                weight=provider.weight,
+                latency_seconds=self._latencies.of(provider.id, candidate.model, now),
+                health=decode_health(values[2 * index]),
+                cooldown=decode_cooldown(values[2 * index + 1]),
+            )
+            for index, (provider, candidate) in enumerate(zip(providers, candidates, strict=True))
+        ]
+        choice = choose(
+            standings,
+            strategy=routing.strategy,
+            preferred=preferred,
+            turn=0 if preferred is not None else self._next_turn(providers),
+            now=now,
+        )
+        if keeps_session and preferred is None and choice.order:
+            await self._keep_session(plan, providers[choice.order[0]])
+        return choice
+
+    async def claim_probe(self, provider: Provider) -> Tried | None:
+        """Take the one probe that a half-open breaker admits; returns a record when somebody else has it."""
+        key = _health_key(provider.id)
+        health = HEALTHY
+        for _ in range(_MOST_CLASHES):
+            before = (await self._store.read([key]))[0]
+            health, now = decode_health(before), self._now()
+            match admission(health, now):
+                case Admission.ADMITTED:
+                    return None
+                case Admission.SHUT:
+                    break
+                case Admission.PROBE:
+                    if await self._change(provider, key, before, Signal.PROBE_SENT, None, now):
+                        return None
+        kind = health.kind or FailureKind.UNAVAILABLE
+        return _passed_over(provider, kind, available_at(health, self._now()))
+
+    async def release_probe(self, provider: Provider) -> None:
+        """Give back a probe whose client left before there was a verdict."""
+        await self._signal(provider, Signal.PROBE_DROPPED)
+
+    async def succeeded(self, plan: Plan, index: int, routing: RoutingConfig) -> None:
+        """Take note of a whole answer: the candidate is well, and its session stays with it."""
+        provider, model = plan.providers[index], plan.resolution.candidates[index].model
+        health_key, cooldown_key = _health_key(provider.id), _cooldown_key(provider.id, model)
+        health, cooldown = await self._store.read([health_key, cooldown_key])
+        if health is not None:
+            await self._signal(provider, Signal.SUCCESS)
+        if cooldown is not None:
+            await self._store.replace(cooldown_key, None, instead_of=cooldown, expires_in_seconds=0)
+        if routing.session_affinity and len(plan.providers) > 1:
+            await self._keep_session(plan, provider)
+
+    async def failed(
+        self,
+        provider: Provider,
+        model: str,
+        failure: Failure,
+        *,
+        is_probe: bool,
+        longest_cooldown_seconds: float,
+    ) -> Tried:
+        """Take note of a failure that ended the asking of one candidate; returns the record of it.
+
+        Args:
+            provider: who was asked.
+            model: the upstream's model id.
+            failure: the last one, after repairs and repeats.
+            is_probe: whether the one probe of a half-open breaker was claimed for this.
+            longest_cooldown_seconds: the limit of cooldowns that the upstream did not ask for.
+        """
+        kind = failure.kind
+        resting_until = await self._cool_down(provider, model, failure, longest_cooldown_seconds)
+        if kind is FailureKind.CREDENTIALS_REJECTED:
+            await self._signal(provider, Signal.KEY_REFUSED, kind)
+        elif FAILURES[kind].trips_breaker:
+            health = await self._signal(provider, Signal.FAILURE, kind)
+            shut_until = available_at(health, self._now())
+            resting_until = max(filter(None, (resting_until, shut_until)), default=None)
+        elif is_probe:
+            await self.release_probe(provider)  # it answered, which is no verdict on its health
+        return Tried(provider=provider.name, failure=failure, available_at=resting_until)
+
+    async def probe_succeeded(self, provider: Provider) -> None:
+        """Take note of a health check that went well; it lifts every verdict on the provider."""
+        await self._signal(provider, Signal.SUCCESS)
+
+    async def probe_failed(self, provider: Provider, failure: Failure) -> None:
+        """Take note of a health check that found the provider ill."""
+        await self._signal(provider, Signal.FAILURE, failure.kind)
+
+    def answered_after(self, provider: Provider, model: str, seconds: float) -> None:
+        """Take note of how long a candidate took to show its first content."""
+        self._latencies.note(provider.id, model, seconds, self._now())
+
+    async def can_serve(self, providers: Sequence[Provider]) -> bool:
+        """Tell whether any of these providers may be asked at this moment."""
+        now = self._now()
+        states = await self._store.read([_health_key(provider.id) for provider in providers])
+        return any(admission(decode_health(state), now) is not Admission.SHUT for state in states)
+
+    def passed_over(self, plan: Plan, passed: Passed) -> Tried:
+        """Return the record of a candidate that was not asked."""
+        return _passed_over(plan.providers[passed.index], passed.kind, passed.available_at)
+
+    def _next_turn(self, providers: Sequence[Provider]) -> int:
+        """Count the requests that the same providers could serve: every such set takes turns of its own."""
+        among = tuple(provider.id for provider in providers)
+        turn = self._turns.get(among, 0)
+        if len(self._turns) >= _MOST_TURNS:
+            self._turns.clear()
+        self._turns[among] = turn + 1
+        return turn
+
+    async def _keep_session(self, plan: Plan, provider: Provider) -> None:
+        await self._store.write(
+            _affinity_key(plan.session), provider.id.encode(), expires_in_seconds=_AFFINITY_SECONDS
+        )
+
+    async def _cool_down(
+        self, provider: Provider, model: str, failure: Failure, longest_seconds: float
+    ) -> float | None:
+        """Let a candidate rest as its failure demands; returns until when, None for not at all."""
+        key = _cooldown_key(provider.id, model)
+        for _ in range(_MOST_CLASHES):
+            stored = (await self._store.read([key]))[0]
+            before, now = decode_cooldown(stored), self._now()
+            after = next_cooldown(before, failure, longest_seconds=longest_seconds, now=now)
+            if after is None:
+                return None
+            if after == before or await self._store.replace(
+                key,
+                encode_cooldown(after),
+                instead_of=stored,
+                expires_in_seconds=after.expires_in_seconds(now),
+            ):
+                return None if after.is_over(now) else after.until
+        return None
+
+    async def _signal(
+        self, provider: Provider, signal: Signal, kind: FailureKind | None = None
+    ) -> ProviderHealth:
+        """Give a provider's state one signal; returns the state it is in then."""
+        key = _health_key(provider.id)
+        health = HEALTHY
+        for _ in range(_MOST_CLASHES):
+            before = (await self._store.read([key]))[0]
+            if after := await self._change(provider, key, before, signal, kind, self._now()):
+                return after
+            health = decode_health(before)
+        return health
+
+    async def _change(
+        self,
+        provider: Provider,
+        key: str,
+        before: bytes | None,
+        signal: Signal,
+        kind: FailureKind | None,
+        now: float,
+    ) -> ProviderHealth | None:
+        """Move a provider's state on; None when another verdict came in between."""
+        health = decode_health(before)
+        after = next_health(health, signal, now=now, kind=kind)
+        if after == health:
+            return after
+        value = None if after == HEALTHY else encode_health(after)
+        if not await self._store.replace(
+            key, value, instead_of=before, expires_in_seconds=health_expires_in_seconds(after)
+        ):
+            return None
+        if after.breaker is not health.breaker:
+            log_breaker(provider.name, health.breaker.value, after.breaker.value, kind)
+        return after
+
+
+def _passed_over(provider: Provider, kind: FailureKind, at: float | None) -> Tried:
+    failure = Failure(kind=kind, message=FAILURES[kind].text)
+    return Tried(provider=provider.name, failure=failure, was_asked=False, available_at=at)
+
+
+def _health_key(provider_id: str) -> str:
+    return f"health:{provider_id}"
+
+
+def _cooldown_key(provider_id: str, model: str) -> str:
+    return f"cooldown:{provider_id}:{model}"
+
+
+def _affinity_key(session: str) -> str:
+    return f"affinity:{sha256(session.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
