@@ -1,19 +1,35 @@
 """What a command tells its user at start; keys are never shown."""
 
-from packyproxy.config import Config
+from collections.abc import Sequence
+
+from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.registry.registry import Registry
 from packyproxy.version import __version__
 
 __all__ = ["banner", "claude_code_exports", "summary"]
 
+_NO_PROVIDER = (
+    "provider   none is enabled: set packycode.enabled: true, or enabled: true of an entry of "
+    "tppc.providers (until then /readyz answers 503)"
+)
 
-def banner(config: Config, url: str, *, workers: int = 1) -> str:
-    """Return the text that ``serve`` prints once it listens."""
+
+def banner(config: Config, url: str, *, workers: int = 1, notes: Sequence[str] = ()) -> str:
+    """Return the text that ``serve`` prints once it listens.
+
+    Args:
+        config: what is in force.
+        url: where it listens.
+        workers: how many processes serve.
+        notes: what else there is to say of where the settings came from.
+    """
     lines = [f"packyproxy {__version__} listens on {url}", *(f"  {line}" for line in summary(config))]
+    lines += [f"  note       {note}" for note in notes]
     if workers > 1:
         lines.append(
-            f"  workers    {workers} processes; what one learns of a provider, the others do not know"
+            f"  workers    {workers} processes; each has cooldowns, breakers, session affinity and what it "
+            "learns of providers for itself"
         )
     return "\n".join(
         [*lines, "", "Claude Code, in the shell where it runs:", claude_code_exports(config, url), ""]
@@ -22,15 +38,12 @@ def banner(config: Config, url: str, *, workers: int = 1) -> str:
 
 def summary(config: Config) -> list[str]:
     """Return what a configuration amounts to, one aligned line per subject."""
-    served = config.routing_order
-    lines = [f"config     {config.source}"]
-    lines += [f"provider   {provider.name} at {provider.base_url}" for provider in served]
-    if not served:
-        lines.append(
-            "provider   none is enabled: set packycode.enabled: true (until then /readyz answers 503)"
-        )
-    models = Registry.build(served, config.model_map).models()
-    lines.append(f"models     {len(models)} listed" + "".join(_defaults(config)[:1]))
+    enabled = config.routing_order
+    lines = [f"config     {config.source}", *_providers(enabled)]
+    if disabled := [provider.name or "(unnamed)" for provider in config.providers if not provider.enabled]:
+        lines.append(f"disabled   {', '.join(disabled)}")
+    models = Registry.build(enabled, config.model_map).models()
+    lines.append(f"models     {len(models)} registered" + (_defaults(enabled[0]) if enabled else ""))
     count = len(config.api_keys)
     keys = f"{count} configured" if count else "none: everybody who can connect is let in"
     lines.append(f"api-keys   {keys}")
@@ -45,9 +58,21 @@ def claude_code_exports(config: Config, url: str) -> str:
     return f"  export ANTHROPIC_BASE_URL={url}\n  export ANTHROPIC_AUTH_TOKEN={token}"
 
 
-def _defaults(config: Config) -> list[str]:
-    return [
-        f"; claude-* names get {provider.defaults.model}"
-        + (f" at effort {provider.defaults.effort}" if provider.defaults.effort else "")
-        for provider in config.routing_order
-    ]
+def _providers(enabled: Sequence[ProviderConfig]) -> list[str]:
+    """Return a line per provider in the order in which they are asked, and where its settings came from."""
+    if not enabled:
+        return [_NO_PROVIDER]
+    lines = []
+    for number, provider in enumerate(enabled, start=1):
+        rank = f"{number}. " if len(enabled) > 1 else ""
+        origin = f" ({provider.effective_source})" if provider.effective_source else ""
+        lines.append(f"provider   {rank}{provider.name} at {provider.base_url}{origin}")
+        if set(provider.sources.values()) - {"config.yaml"}:
+            fields = ", ".join(f"{field} from {source}" for field, source in provider.sources.items())
+            lines.append(f"           {fields}")
+    return lines
+
+
+def _defaults(first: ProviderConfig) -> str:
+    effort = f" at effort {first.defaults.effort}" if first.defaults.effort else ""
+    return f"; claude-* names get {first.defaults.model}{effort}"

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from packyproxy.cli.banner import banner
 from packyproxy.cli.failures import CommandFailed
 from packyproxy.cli.logs import configure_logging
+from packyproxy.cli.registration import Kind, register
 from packyproxy.cli.server import (
     Stop,
     bind,
@@ -22,11 +23,11 @@ from packyproxy.cli.server import (
     serve_app,
     server_url,
 )
-from packyproxy.config import Config, load_config
+from packyproxy.config import Config
 from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.config.rules import check_host
-from packyproxy.config.yaml_file import find_file
 from packyproxy.errors import ConfigError, Problem
+from packyproxy.runtime.config_file import ConfigFile
 
 __all__ = ["serve"]
 
@@ -36,51 +37,95 @@ _LONGEST_GRACE_SECONDS: Final = 30.0
 _log = logging.getLogger("packyproxy")
 
 
-def serve(path: str | None, *, host: str | None, port: int | None, workers: int, allow_open: bool) -> int:
+def serve(
+    path: str | None,
+    *,
+    host: str | None,
+    port: int | None,
+    workers: int,
+    allow_open: bool,
+    packycode: bool,
+    tppc: bool,
+) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code.
 
+    Args:
+        path: of the configuration, None to look for it; the file is followed while it serves.
+        host: stands over the file's, also when that changes.
+        port: likewise.
+        workers: how many processes share the port.
+        allow_open: without api-keys, listen beyond loopback all the same.
+        packycode: the models of the ``packycode`` block are expected.
+        tppc: the models of ``tppc.providers`` are expected.
+
     Raises:
-        ConfigError: the configuration cannot be used, or would be open to other machines.
+        ConfigError: the configuration cannot be used, lacks a source that was asked for, or would be open to
+            other machines.
         CommandFailed: the address cannot be bound, or a worker died.
     """
-    config = _with_overrides(load_config(find_file(path)), host, port)
-    if not (config.api_keys or allow_open or is_loopback(config.host)):
-        fix = (
-            "add at least one, or pass --allow-open if everybody who can connect may use your provider's key"
-        )
-        message = f"none is configured, and {config.host} can be reached from other machines"
-        raise ConfigError((Problem(field="api-keys", code="open_to_others", message=message, fix=fix),))
+    file = ConfigFile(path, amend=_CommandLine(host, port, allow_open=allow_open).over)
+    config = file.loaded.config
+    wanted: dict[Kind, bool] = {"packycode": packycode, "tppc": tppc}
+    registered = register(config, tuple(kind for kind, is_wanted in wanted.items() if is_wanted))
     configure_logging(config.log_format, debug=config.debug)
     listener = bind(config.host, config.port)
-    print(banner(config, server_url(listener), workers=workers), flush=True)
+    notes = (*registered, *file.loaded.notes)
+    print(banner(config, server_url(listener), workers=workers, notes=notes), flush=True)
     if pending := not_yet_in_effect(config):
         _log.warning(
             "without effect in this release: %s", ", ".join(pending), extra={"event": "not_in_effect"}
         )
     if workers == 1:
-        return _serve_here(config, listener, signal.SIGINT, signal.SIGTERM)
-    return _serve_in_workers(config, listener, workers)
+        return _serve_here(file, listener, signal.SIGINT, signal.SIGTERM)
+    return _serve_in_workers(file, listener, workers)
 
 
-def _with_overrides(config: Config, host: str | None, port: int | None) -> Config:
-    if host is not None and (complaint := check_host(host)):
-        message, fix = complaint
-        raise ConfigError((Problem(field="--host", code="invalid", message=message, fix=fix),))
-    return replace(
-        config,
-        host=config.host if host is None else host,
-        port=config.port if port is None else port,
-    )
+class _CommandLine:
+    """What the command line says over the file, at the start and at each reload."""
+
+    def __init__(self, host: str | None, port: int | None, *, allow_open: bool) -> None:
+        if host is not None and (complaint := check_host(host)):
+            message, fix = complaint
+            raise ConfigError((Problem(field="--host", code="invalid", message=message, fix=fix),))
+        self._host = host
+        self._port = port
+        self._allow_open = allow_open
+        self._listens_on: str | None = None
+
+    def over(self, config: Config) -> Config:
+        """Return the configuration with what the command line says.
+
+        Raises:
+            ConfigError: it would let other machines in without a key.
+        """
+        config = replace(
+            config,
+            host=config.host if self._host is None else self._host,
+            port=config.port if self._port is None else self._port,
+        )
+        # The address stays until a restart, whatever the file says by now.
+        listens_on = self._listens_on or config.host
+        if not (config.api_keys or self._allow_open or is_loopback(listens_on)):
+            fix = (
+                "add at least one, or pass --allow-open if everybody who can connect may use your "
+                "provider's key"
+            )
+            message = f"none is configured, and {listens_on} can be reached from other machines"
+            raise ConfigError((Problem(field="api-keys", code="open_to_others", message=message, fix=fix),))
+        self._listens_on = listens_on
+        return config
 
 
-def _serve_here(config: Config, listener: socket.socket, *signals: signal.Signals) -> int:
+def _serve_here(file: ConfigFile, listener: socket.socket, *signals: signal.Signals) -> int:
     from packyproxy.app import PackyProxy
 
     async def main() -> int:
         stop = Stop()
         stop.on_signals(*signals)
-        grace_seconds = min(config.streaming.total_timeout, _LONGEST_GRACE_SECONDS)
-        async with PackyProxy(config) as proxy:
+        grace_seconds = min(file.loaded.config.streaming.total_timeout, _LONGEST_GRACE_SECONDS)
+        proxy = PackyProxy(file)
+        proxy.runtime.listen(_follow_logging)
+        async with proxy:
             calm_the_collector()
             await serve_app(proxy, listener, stop, grace_seconds=grace_seconds)
         return 0
@@ -88,7 +133,11 @@ def _serve_here(config: Config, listener: socket.socket, *signals: signal.Signal
     return run_in_loop(main)
 
 
-def _serve_in_workers(config: Config, listener: socket.socket, count: int) -> int:
+def _follow_logging(config: Config) -> None:
+    configure_logging(config.log_format, debug=config.debug)
+
+
+def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> int:
     """Fork workers over one listening socket and wait for them.
 
     A worker that dies ends all, for a manager to restart. Ctrl-C reaches the whole process group, so workers
@@ -113,7 +162,7 @@ def _serve_in_workers(config: Config, listener: socket.socket, count: int) -> in
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
     while len(workers) < count and not is_stopping:
-        workers.append(context.Process(target=_worker, args=(config, listener)))
+        workers.append(context.Process(target=_worker, args=(file, listener)))
         workers[-1].start()
     wait([worker.sentinel for worker in workers])
     has_died = not is_stopping
@@ -126,6 +175,6 @@ def _serve_in_workers(config: Config, listener: socket.socket, count: int) -> in
     return 0
 
 
-def _worker(config: Config, listener: socket.socket) -> None:
+def _worker(file: ConfigFile, listener: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _serve_here(config, listener, signal.SIGTERM)
+    _serve_here(file, listener, signal.SIGTERM)
