@@ -9,6 +9,7 @@ import ipaddress
 import os
 import selectors
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from typing import Any, TypeVar, TypeVarTuple
@@ -16,6 +17,8 @@ from typing import Any, TypeVar, TypeVarTuple
 import pytest
 from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
+
+from packyproxy.runtime.runtime import Runtime
 
 _Ts = TypeVarTuple("_Ts")
 _T = TypeVar("_T")
@@ -165,6 +168,26 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def _thread_done(self, _: asyncio.Future[Any]) -> None:
         self.pending_threads -= 1
+
+
+@pytest.fixture(autouse=True)
+def _wall_clock_jumps_too(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the proxy's Unix time keep step with the virtual clock: cooldowns pass as deadlines do."""
+    if request.node.get_closest_marker("virtual_time") is None:
+        return
+    started_at: list[tuple[float, float]] = []
+
+    def now(_: Runtime) -> float:
+        try:
+            clock = asyncio.get_running_loop().time()
+        except RuntimeError:
+            return time.time()
+        if not started_at:
+            started_at.append((time.time(), clock))
+        unix, start = started_at[0]
+        return unix + clock - start
+
+    monkeypatch.setattr(Runtime, "now", now)
 
 
 def pytest_asyncio_loop_factories(

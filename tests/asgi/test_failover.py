@@ -117,7 +117,7 @@ async def test_a_failed_provider_rests(ensemble: Any) -> None:
 @pytest.mark.virtual_time
 async def test_while_all_rest_nobody_is_asked(ensemble: Any) -> None:
     """The answer then comes at once, says who rests and why, and when to retry."""
-    stage = ensemble({"a": Fault.overloaded(), "b": Fault.overloaded()})
+    stage = ensemble({"a": Fault.overloaded(), "b": Fault.status(503)})
     await stage.ask()
     before = stage.calls()
     answer = await stage.ask()
