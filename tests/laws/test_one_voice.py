@@ -1,6 +1,7 @@
 """Law: for any script of failures the client never sees bytes of two attempts."""
 
 import re
+from typing import Any
 
 import httpx
 import pytest
@@ -10,15 +11,29 @@ from hypothesis import strategies as st
 from packyproxy.app import PackyProxy
 from packyproxy.testing import Answer, FakeUpstream, Fault, StreamingASGITransport, Turn
 
-SETTINGS = {
-    "packycode": {
-        "enabled": True,
-        "base-url": "http://upstream.test/v1",
-        "credentials": {"openai-api-key": "sk-0123456789"},
-    },
-    "request-retry": 10,
-}
-VOICES = "ABCD"
+PROVIDERS = "ab"
+
+
+def settings(hedge_after: float | None) -> dict[str, Any]:
+    """Return a configuration of several providers, each of which is asked again and again."""
+    return {
+        "tppc": {
+            "providers": [
+                {
+                    "name": name,
+                    "enabled": True,
+                    "base-url": f"http://{name}.test/v1",
+                    "api-key": "sk-0123456789",
+                }
+                for name in PROVIDERS
+            ]
+        },
+        "routing": {"hedge-after": hedge_after},
+        "request-retry": 10,
+    }
+
+
+VOICES = "ABCDEF"
 """What each attempt says, again and again: one letter."""
 
 SHOWN = re.compile(r'"(?:text|thinking)":"([^"]*)"')
@@ -57,15 +72,17 @@ def scripts(draw: st.DrawFn) -> list[Answer]:
                     st.builds(Fault.cut, st.just(turn), after_events=st.integers(0, 12)),
                     st.builds(Fault.failed, turn=st.just(turn), after_events=st.integers(1, 12)),
                     st.builds(Fault.end, st.just(turn), after_bytes=st.integers(0, 2500)),
+                    st.builds(Fault.stall, st.just(turn), after_events=st.integers(0, 12)),
                 )
             )
         )
     return script
 
 
-async def answer_of(script: list[Answer], *, streams: bool) -> str:
-    """Return everything that one client gets to see."""
-    proxy = PackyProxy(SETTINGS, transport=StreamingASGITransport(FakeUpstream(script)))
+async def answer_of(script: list[Answer], *, streams: bool, hedge_after: float | None) -> str:
+    """Return everything that one client gets to see; all providers speak from one script, call by call."""
+    upstream = StreamingASGITransport(FakeUpstream(script))
+    proxy = PackyProxy(settings(hedge_after), transport=upstream)
     body = {
         "model": "gpt-5",
         "max_tokens": 50_000,
@@ -81,8 +98,10 @@ async def answer_of(script: list[Answer], *, streams: bool) -> str:
 
 
 @pytest.mark.virtual_time
-@given(script=scripts(), streams=st.booleans())
-async def test_the_client_hears_one_voice(script: list[Answer], streams: bool) -> None:
-    """Bytes of a second attempt never follow those of a first."""
-    shown = "".join(SHOWN.findall(await answer_of(script, streams=streams)))
+@given(script=scripts(), streams=st.booleans(), hedge_after=st.sampled_from([None, 0.001, 5.0]))
+async def test_the_client_hears_one_voice(
+    script: list[Answer], streams: bool, hedge_after: float | None
+) -> None:
+    """Bytes of a second attempt never follow those of a first, at whichever provider, also of two at once."""
+    shown = "".join(SHOWN.findall(await answer_of(script, streams=streams, hedge_after=hedge_after)))
     assert len(set(shown)) <= 1
