@@ -8,19 +8,20 @@ from msgspec import Struct
 
 from packyproxy.providers.provider import Provider
 
-__all__ = ["UpstreamRequest", "responses_request"]
+__all__ = ["UpstreamRequest", "models_request", "responses_request"]
 
 _NOT_THE_OPERATORS = frozenset({"authorization", "content-length", "transfer-encoding"})
 """The key has one place in the configuration, and the body's framing belongs to the HTTP client."""
 
 
 class UpstreamRequest(Struct, frozen=True):
-    """One POST; ``repr`` shows the URL only, for the rest holds credentials and content."""
+    """One request; ``repr`` shows the URL only, for the rest holds credentials and content."""
 
     url: str
     headers: tuple[tuple[str, str], ...]
     """Lower-case names, each at most once."""
     body: bytes
+    method: str = "POST"
 
     def __repr__(self) -> str:
         return f"UpstreamRequest(url={self.url!r})"
@@ -41,16 +42,40 @@ def responses_request(
     headers = {
         "content-type": "application/json",
         "accept": "text/event-stream",
+        **_own_headers(request_id, version),
+    }
+    if prompt_cache_key is not None:
+        headers["session_id"] = headers["conversation_id"] = prompt_cache_key
+    return UpstreamRequest(provider.responses_url, _with_the_operators(headers, provider), body)
+
+
+def models_request(provider: Provider, *, request_id: str, version: str) -> UpstreamRequest:
+    """Ask a provider which models it has; costs no tokens.
+
+    Args:
+        provider: whom to ask.
+        request_id: ours.
+        version: ours, for ``user-agent``.
+    """
+    headers = {"accept": "application/json", **_own_headers(request_id, version)}
+    url = f"{provider.base_url}/models"
+    return UpstreamRequest(url, _with_the_operators(headers, provider), b"", method="GET")
+
+
+def _own_headers(request_id: str, version: str) -> dict[str, str]:
+    return {
         "accept-encoding": "identity",
         "user-agent": f"packyproxy/{version}",
         "openai-beta": "responses=experimental",
         "x-client-request-id": request_id,
     }
-    if prompt_cache_key is not None:
-        headers["session_id"] = headers["conversation_id"] = prompt_cache_key
+
+
+def _with_the_operators(headers: dict[str, str], provider: Provider) -> tuple[tuple[str, str], ...]:
+    """Add the operator's headers and the key."""
     for name, value in provider.headers:
         if name.lower() not in _NOT_THE_OPERATORS:
             headers[name.lower()] = value
     if provider.requires_openai_auth and provider.api_key is not None:
         headers["authorization"] = f"Bearer {provider.api_key.reveal()}"
-    return UpstreamRequest(provider.responses_url, tuple(headers.items()), body)
+    return tuple(headers.items())

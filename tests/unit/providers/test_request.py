@@ -7,19 +7,22 @@ import pytest
 from packyproxy.config.schema import ProviderConfig
 from packyproxy.config.secret import HeaderMap, Secret
 from packyproxy.providers.provider import Provider
-from packyproxy.providers.request import UpstreamRequest, responses_request
+from packyproxy.providers.request import UpstreamRequest, models_request, responses_request
 
 
-def _request(prompt_cache_key: str | None = "k-1", **changes: Any) -> UpstreamRequest:
+def _provider(**changes: Any) -> Provider:
     facts: dict[str, Any] = {
         "kind": "packycode",
         "name": "packycode",
         "base_url": "https://h.example/v1/",
         "api_key": Secret("sk-1"),
     }
-    provider = Provider.from_config(ProviderConfig(**(facts | changes)))
+    return Provider.from_config(ProviderConfig(**(facts | changes)))
+
+
+def _request(prompt_cache_key: str | None = "k-1", **changes: Any) -> UpstreamRequest:
     return responses_request(
-        provider, b"{}", prompt_cache_key=prompt_cache_key, request_id="req_1", version="0.1"
+        _provider(**changes), b"{}", prompt_cache_key=prompt_cache_key, request_id="req_1", version="0.1"
     )
 
 
@@ -42,6 +45,20 @@ def test_url_and_body() -> None:
     """The Responses path is appended to the base URL and the body goes as it is."""
     request = _request()
     assert ("https://h.example/v1/responses", b"{}") == (request.url, request.body)
+
+
+def test_models_are_asked_for_without_a_body() -> None:
+    """The model list lies beside the Responses path and is asked for with the key, but without content."""
+    request = models_request(_provider(), request_id="req_1", version="0.1")
+    assert ("GET", "https://h.example/v1/models", b"") == (request.method, request.url, request.body)
+    assert {
+        "authorization": "Bearer sk-1",
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": "packyproxy/0.1",
+        "openai-beta": "responses=experimental",
+        "x-client-request-id": "req_1",
+    } == dict(request.headers)
 
 
 def test_without_cache_key_there_is_no_session() -> None:
