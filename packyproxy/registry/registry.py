@@ -60,7 +60,7 @@ class Registry(Struct, frozen=True, kw_only=True):
         """
         configured = [ProviderModels.build(provider) for provider in providers]
         enabled = frozenset(provider.name.lower() for provider in configured)
-        switched_off = frozenset(name.lower() for name in disabled) - enabled
+        switched_off = frozenset(name.lower() for name in disabled if name) - enabled
         globs = tuple((Glob(glob), target) for glob, target in model_map)
         taken = _Taken(configured, [glob for glob, _ in globs], pins=enabled | switched_off)
         complete = tuple(

@@ -101,10 +101,9 @@ def unknown_model(requested: str, registry: Registry, reason: str = "is not know
 
 def _refusal(requested: str, reason: str, names: Iterable[str]) -> InvalidRequest:
     quote = "".join(character for character in requested[:_LONGEST_QUOTE] if character.isprintable()) or '""'
-    compared = list(islice(names, _MOST_COMPARED))
-    nearest = (
-        difflib.get_close_matches(quote.lower(), compared, n=_NEAREST, cutoff=0.4) or compared[:_NEAREST]
-    )
+    compared = {name.lower(): name for name in islice(names, _MOST_COMPARED)}
+    keys = difflib.get_close_matches(quote.lower(), compared, n=_NEAREST, cutoff=0.4)
+    nearest = [compared[key] for key in keys or islice(compared, _NEAREST)]
     hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
     return InvalidRequest(
         f"{quote} {reason}{hint} (GET /v1/models lists all)",

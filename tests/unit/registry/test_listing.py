@@ -8,7 +8,6 @@ import pytest
 from packyproxy.config import ModelConfig, ProviderConfig
 from packyproxy.errors import InvalidRequest
 from packyproxy.registry.listing import list_models, show_model
-from packyproxy.registry.names import Glob
 from packyproxy.registry.registry import Registry
 from packyproxy.translate.contract import Family
 
@@ -160,14 +159,21 @@ def test_variants_do_not_hide_models() -> None:
 
 
 def test_several_providers_are_one_list() -> None:
-    """The same model from two providers is one entry, as the first one serves it."""
-    first = ProviderConfig(kind="packycode", name="a", models=(ModelConfig(id="m", context_window=1000),))
-    second = ProviderConfig(
-        kind="tppc", name="b", models=(ModelConfig(id="M", aliases=("n",)), ModelConfig(id="o"))
+    """A model or alias of two providers is one entry, as the first one serves it; who sells it is not shown."""
+    first = ProviderConfig(
+        kind="packycode", name="a", models=(ModelConfig(id="m", context_window=1000, efforts=("low",)),)
     )
-    registry = Registry.build((first, second))
-    assert ["m", "o"] == [model.id for model in registry.models()]
-    assert ["n"] == [alias.name for alias in registry.aliases()]
+    second = ProviderConfig(
+        kind="tppc", name="b", models=(ModelConfig(id="M", aliases=("claude-x",), efforts=("max",)),)
+    )
+    third = ProviderConfig(
+        kind="tppc", name="c", models=(ModelConfig(id="o", aliases=("Claude-X", "m"), efforts=("low",)),)
+    )
+    registry = Registry.build((first, second, third))
+    answer = json.loads(list_models(registry, "openai", {}))
+    assert ["m", "m-low", "o", "o-low", "claude-x"] == ids(answer)
+    assert {"id", "object", "created", "owned_by"} == set(answer["data"][0])
+    assert 1000 == json.loads(show_model(registry, "anthropic", "M"))["max_input_tokens"]
 
 
 @pytest.mark.parametrize("family", ["openai", "anthropic"])
@@ -189,8 +195,3 @@ def test_a_model_id_wins_over_the_same_alias_elsewhere() -> None:
     second = ProviderConfig(kind="tppc", name="b", models=(ModelConfig(id="N"),))
     registry = Registry.build((first, second))
     assert ["o"] == [alias.name for alias in registry.aliases()]
-
-
-def test_a_glob_shows_its_text() -> None:
-    """The pattern is what a log or a debugger needs to see."""
-    assert "Glob('claude-*')" == repr(Glob("claude-*"))
