@@ -1,0 +1,232 @@
+"""Which connections are kept when the providers change, and when the others close."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from packyproxy.config import config_from_mapping
+from packyproxy.errors import UpstreamFailed
+from packyproxy.providers.provider import Provider
+from packyproxy.providers.request import UpstreamRequest
+from packyproxy.runtime.pools import Pools
+from packyproxy.runtime.upstream import Upstream, UpstreamResponse
+
+REQUEST = UpstreamRequest("https://a.test/v1/responses", (), b"{}")
+
+
+class Body(httpx.AsyncByteStream):
+    """One piece; the end comes when somebody asks for more."""
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield b"data"
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Stands for the transport that an upstream opens for itself."""
+
+    made: list["Transport"]
+
+    def __init__(self, *, proxy_url: str | None = None) -> None:
+        self.proxy_url = proxy_url
+        self.is_open = False
+        self.closed = 0
+        self.may_close = asyncio.Event()
+        self.may_close.set()
+        self.error: Exception | None = None
+        self.made.append(self)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self.is_open = True
+        if self.error is not None:
+            raise self.error
+        return httpx.Response(200, stream=Body())
+
+    async def aclose(self) -> None:
+        if self.is_open:
+            self.is_open = False
+            await self.may_close.wait()
+            self.closed += 1
+
+
+@pytest.fixture(autouse=True)
+def transports(monkeypatch: pytest.MonkeyPatch) -> list[Transport]:
+    """Return every transport that was made, in order."""
+    monkeypatch.setattr(Transport, "made", [], raising=False)
+    monkeypatch.setattr("packyproxy.runtime.upstream.AiohttpTransport", Transport)
+    return Transport.made
+
+
+def provider(name: str, **settings: Any) -> Provider:
+    """Return a provider at a host of its own."""
+    entry = {"name": name, "enabled": True, "base-url": f"https://{name}.test/v1", "api-key": "sk-1"}
+    config = config_from_mapping({"tppc": {"providers": [entry | settings]}})
+    return Provider.from_config(config.providers[0])
+
+
+def serving(*providers: Provider) -> Pools:
+    """Return pools that serve these providers."""
+    pools = Pools()
+    pools.serve({each.name: each for each in providers})
+    return pools
+
+
+async def opened(pools: Pools, each: Provider) -> UpstreamResponse:
+    """Open an answer of a provider."""
+    return await pools.upstream(each).open(REQUEST)
+
+
+async def settle() -> None:
+    """Let tasks that are ready run."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+A, B = provider("a"), provider("b")
+
+SAME_WAY = {
+    "priority": {"priority": 9},
+    "models": {"models": ["gpt-5"]},
+    "weight": {"weight": 3},
+    "key": {"api-key": "sk-2"},
+    "headers": {"headers": {"x-a": "b"}},
+}
+OTHER_WAY = {
+    "base-url": {"base-url": "https://elsewhere.test/v1"},
+    "proxy-url": {"proxy-url": "http://proxy.test:3128"},
+}
+
+
+@pytest.mark.parametrize("settings", SAME_WAY.values(), ids=SAME_WAY.keys())
+async def test_connections_survive_what_they_do_not_depend_on(settings: dict[str, Any]) -> None:
+    """A provider that changes in anything but its URL and its proxy keeps its pool."""
+    pools = serving(A)
+    before = pools.upstream(A)
+    changed = provider("a", **settings)
+    pools.serve({"a": changed})
+    assert before is pools.upstream(changed)
+
+
+@pytest.mark.parametrize("settings", OTHER_WAY.values(), ids=OTHER_WAY.keys())
+async def test_another_way_is_another_pool(settings: dict[str, Any], transports: list[Transport]) -> None:
+    """A new URL or proxy takes new connections, and the old ones close."""
+    pools = serving(A)
+    await (await opened(pools, A)).aclose()
+    changed = provider("a", **settings)
+    pools.serve({"a": changed})
+    await (await opened(pools, changed)).aclose()
+    await settle()
+    assert [1, 0] == [transport.closed for transport in transports]
+    assert settings.get("proxy-url") == transports[1].proxy_url
+
+
+async def test_the_connections_of_a_dropped_provider_close_after_its_last_answer(
+    transports: list[Transport],
+) -> None:
+    """Answers that are still open hold them."""
+    pools = serving(A, B)
+    first, second = await opened(pools, A), await opened(pools, A)
+    pools.serve({"b": B})
+    await first.aclose()
+    await settle()
+    assert 0 == transports[0].closed
+    await second.aclose()
+    await second.aclose()
+    await settle()
+    assert (1, False) == (transports[0].closed, transports[0].is_open)
+
+
+async def test_the_rest_of_an_answer_counts_as_open(transports: list[Transport]) -> None:
+    """What is read beside the exchange, up to the end of the HTTP message, is not cut off."""
+    pools = serving(A)
+    answer = await opened(pools, A)
+    pools.serve({})
+    await answer.finish()
+    assert 0 == transports[0].closed
+    await settle()
+    assert 1 == transports[0].closed
+
+
+async def test_a_failed_request_is_not_open(transports: list[Transport]) -> None:
+    """A provider that cannot be reached holds nothing."""
+    pools = serving(A)
+    upstream = pools.upstream(A)
+    transports[0].error = httpx.ConnectError("no")
+    with pytest.raises(UpstreamFailed):
+        await upstream.open(REQUEST)
+    pools.serve({})
+    await settle()
+    assert 1 == transports[0].closed
+
+
+async def test_an_exchange_that_began_before_may_still_ask(transports: list[Transport]) -> None:
+    """A dropped provider gets connections that close right after."""
+    pools = serving(B)
+    late = await opened(pools, A)
+    await settle()
+    assert 0 == transports[0].closed
+    await late.aclose()
+    await settle()
+    assert 1 == transports[0].closed
+
+
+async def test_a_request_while_the_connections_close_is_served_and_closed_too(
+    transports: list[Transport],
+) -> None:
+    """It opens connections anew, and they do not stay either."""
+    pools = serving(A)
+    await (await opened(pools, A)).aclose()
+    transports[0].may_close.clear()
+    pools.serve({})
+    await settle()
+    await (await opened(pools, A)).aclose()
+    transports[0].may_close.set()
+    await settle()
+    assert (2, False) == (transports[0].closed, transports[0].is_open)
+
+
+async def test_a_provider_that_comes_back_finds_its_connections(transports: list[Transport]) -> None:
+    """Disabled and restored while an answer runs, it keeps its pool."""
+    pools = serving(A)
+    answer = await opened(pools, A)
+    pools.serve({})
+    pools.serve({"a": A})
+    await answer.aclose()
+    await settle()
+    assert (0, 1) == (transports[0].closed, len(transports))
+
+
+async def test_dropped_pools_are_forgotten(transports: list[Transport]) -> None:
+    """However often the providers change, what is kept does not grow."""
+    pools = Pools()
+    for number in range(100):
+        each = provider("a", **{"base-url": f"https://host-{number}.test/v1"})
+        pools.serve({"a": each})
+        await (await opened(pools, each)).aclose()
+        await settle()
+    assert len(pools) <= 2
+    assert 99 == sum(transport.closed for transport in transports)
+
+
+async def test_closing_waits_for_what_closes_already(transports: list[Transport]) -> None:
+    """At the end nothing is left running."""
+    pools = serving(A)
+    await (await opened(pools, A)).aclose()
+    transports[0].may_close.clear()
+    pools.serve({})
+    await settle()
+    asyncio.get_running_loop().call_soon(transports[0].may_close.set)
+    await pools.aclose()
+    assert 1 == transports[0].closed
+
+
+async def test_a_callers_own_transport_is_never_closed() -> None:
+    """Retiring an upstream closes only what it opened itself."""
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
+    upstream = Upstream(transport=transport)
+    upstream.retire()
+    response = await upstream.open(REQUEST)
+    await response.aclose()
+    assert upstream.is_idle
