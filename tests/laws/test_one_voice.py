@@ -1,5 +1,6 @@
 """Law: for any script of failures the client never sees bytes of two attempts."""
 
+import asyncio
 import re
 from typing import Any
 
@@ -79,9 +80,15 @@ def scripts(draw: st.DrawFn) -> list[Answer]:
     return script
 
 
-async def answer_of(script: list[Answer], *, streams: bool, hedge_after: float | None) -> str:
+async def answer_of(
+    script: list[Answer], *, streams: bool, hedge_after: float | None, delays: list[float]
+) -> str:
     """Return everything that one client gets to see; all providers speak from one script, call by call."""
-    upstream = StreamingASGITransport(FakeUpstream(script))
+
+    async def pace(number: int) -> None:
+        await asyncio.sleep(delays[number % len(delays)])
+
+    upstream = StreamingASGITransport(FakeUpstream(script, pace=pace))
     proxy = PackyProxy(settings(hedge_after), transport=upstream)
     body = {
         "model": "gpt-5",
@@ -98,10 +105,15 @@ async def answer_of(script: list[Answer], *, streams: bool, hedge_after: float |
 
 
 @pytest.mark.virtual_time
-@given(script=scripts(), streams=st.booleans(), hedge_after=st.sampled_from([None, 0.001, 5.0]))
+@given(
+    script=scripts(),
+    streams=st.booleans(),
+    hedge_after=st.sampled_from([None, 0.001, 5.0]),
+    delays=st.lists(st.sampled_from([0.0, 0.001, 0.002, 1.0]), min_size=1, max_size=7),
+)
 async def test_the_client_hears_one_voice(
-    script: list[Answer], streams: bool, hedge_after: float | None
+    script: list[Answer], streams: bool, hedge_after: float | None, delays: list[float]
 ) -> None:
     """Bytes of a second attempt never follow those of a first, at whichever provider, also of two at once."""
-    shown = "".join(SHOWN.findall(await answer_of(script, streams=streams, hedge_after=hedge_after)))
-    assert len(set(shown)) <= 1
+    heard = await answer_of(script, streams=streams, hedge_after=hedge_after, delays=delays)
+    assert len(set("".join(SHOWN.findall(heard)))) <= 1
