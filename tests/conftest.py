@@ -84,6 +84,16 @@ def _only_loopback() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the variables and the Codex CLI of whoever runs the tests out of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("PACKYCODE_", "PACKYPROXY_"))]:
+            patch.delenv(name)
+        patch.setenv("CODEX_HOME", str(tmp_path_factory.getbasetemp() / "no-codex"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _no_blocking_in_the_loop() -> Iterator[None]:
     """Make a blocking call under packyproxy's frames inside a running loop an error; test code is left alone.
 

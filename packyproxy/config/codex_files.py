@@ -4,9 +4,9 @@ Codex's keys as of its release 0.169: ``model_providers.NAME`` with ``base_url``
 ``experimental_bearer_token``, ``requires_openai_auth``, ``http_headers``, ``env_http_headers``,
 ``query_params``; ``wire_api`` may be absent; a ``profile`` is what older releases took from this file.
 
-These files belong to another program: whatever cannot be used is a note for a person, never an error, and no
-note holds a value. A key that was made for OpenAI is not used: neither the ambient ``OPENAI_API_KEY`` nor what
-a ChatGPT login left in ``auth.json``.
+These files belong to another program: whatever cannot be used is a note for a person, never an error, and
+no note holds a value. A key that was made for OpenAI is not used: neither the ambient ``OPENAI_API_KEY`` nor
+what a ChatGPT login left in ``auth.json``.
 """
 
 import re

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from packyproxy.config.schema import Source
 from packyproxy.errors import Problem
 
-__all__ = ["Document", "Plain", "join_path"]
+__all__ = ["Document", "Origin", "Plain", "is_blank", "join_path"]
 
 
 class Plain(Struct, frozen=True):
@@ -21,6 +22,14 @@ class Plain(Struct, frozen=True):
     value: bool | int | float
 
 
+class Origin(Struct, frozen=True):
+    """Where a value came from that the document itself did not give."""
+
+    source: Source
+    label: str
+    """For a person: the variable or the file."""
+
+
 class Document(Struct, frozen=True, kw_only=True):
     """The values of a file or mapping, where they stand, and what the notation itself got wrong."""
 
@@ -29,8 +38,15 @@ class Document(Struct, frozen=True, kw_only=True):
     lines: Mapping[str, int] = {}
     """1-based line of each path, e.g. of ``tppc.providers[0].name``."""
     problems: tuple[Problem, ...] = ()
+    origins: Mapping[str, Origin] = {}
+    """By path: the values that were filled in from elsewhere."""
 
 
 def join_path(parent: str, key: str) -> str:
     """Return the path of ``key`` in the mapping at ``parent``, which is ``""`` for the whole file."""
     return f"{parent}.{key}" if parent else key
+
+
+def is_blank(value: object) -> bool:
+    """Tell whether a value is null or blank text."""
+    return value is None or (isinstance(value, str) and not value.strip())

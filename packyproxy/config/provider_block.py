@@ -21,6 +21,7 @@ from packyproxy.translate.effort import EFFORTS
 
 __all__ = ["read_packycode", "read_tppc"]
 
+_FREE_MAPPINGS: Final = frozenset({"headers"})
 _GLOB_CHARACTERS: Final = frozenset("*?")
 _DEFAULT_BUFFER_TOOLS: Final = ProviderConfig(kind="packycode", name="").buffer_tools
 _URL_EXAMPLE: Final = 'base-url: "https://codex-api.packycode.com/v1"'
@@ -96,6 +97,7 @@ def _read_provider(
         reasoning_scope=reasoning_scope,
         buffer_tools=tools if compat.has("buffer-tools") else _DEFAULT_BUFFER_TOOLS,
         chat_reasoning=compat.flag("chat-reasoning", default=True),
+        sources=section.sources(whole=_FREE_MAPPINGS),
     )
     compat.close()
     if provider.enabled and section.lacks("base-url"):

@@ -1,25 +1,69 @@
-"""Configurations from files, texts and mappings: validated as a whole, or refused with every problem."""
+"""Configurations from files, texts and mappings: validated as a whole, or refused with every problem.
+
+The environment and the files of Codex CLI count for files alone, and only where they are asked for: what
+a program states as text or as a mapping is the whole configuration.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from packyproxy.config.document import Document
 from packyproxy.config.schema import Config
+from packyproxy.config.sources import Ambient, complete, complete_alone, process_ambient
 from packyproxy.config.validate import validate
-from packyproxy.config.yaml_file import read_file, read_text
-from packyproxy.errors import ConfigError
+from packyproxy.config.yaml_file import config_places, find_config, read_file, read_text
+from packyproxy.errors import ConfigError, Problem
 
-__all__ = ["config_from_mapping", "load_config", "parse_config"]
+__all__ = ["Loaded", "config_from_mapping", "discover_config", "load_config", "parse_config"]
 
 
-def load_config(path: str | Path) -> Config:
+class Loaded(Struct, frozen=True, kw_only=True):
+    """A configuration that was looked for, and what it was made from."""
+
+    config: Config
+    path: Path | None
+    """The configuration file; None when the environment or the files of Codex CLI were enough."""
+    watched: tuple[Path, ...]
+    """Every file that was looked at, whether it exists or not: a change of one may change the outcome."""
+    notes: tuple[str, ...] = ()
+    """What of the files of Codex CLI would have been needed but could not be used, and why."""
+
+
+def load_config(path: str | Path, *, ambient: Ambient | None = None) -> Config:
     """Read and validate a file.
+
+    With ``ambient=process_ambient()``, as the command line and ``PackyProxy(path)`` read it, the environment
+    and the files of Codex CLI fill in what the file leaves open; without, the file stands alone.
 
     Raises:
         ConfigError: the file cannot be read, or anything in it is wrong; carries every problem.
     """
-    return _valid(read_file(Path(path)), source=str(path))
+    document = read_file(Path(path))
+    if ambient is not None:
+        document, _ = complete(document, ambient)
+    return _valid(document, source=str(path))
+
+
+def discover_config(explicit: str | None = None) -> Loaded:
+    """Find, read and validate the configuration of this process, completed by its surroundings.
+
+    ``explicit`` is the file to use. Without one the usual places are searched; when there is no file at
+    all, a provider that the environment or the files of Codex CLI describe in full is taken as it is.
+
+    Raises:
+        ConfigError: as ``load_config`` does, or there is nothing to go by; the text says what to do next.
+    """
+    ambient = process_ambient()
+    where = (explicit, ambient.environ, Path.cwd(), _home())
+    path = find_config(*where)
+    watched = (*config_places(*where), *ambient.codex.files)
+    if path is None:
+        return _discovered(ambient, watched)
+    document, notes = complete(read_file(path), ambient)
+    return Loaded(config=_valid(document, source=str(path)), path=path, watched=watched, notes=notes)
 
 
 def parse_config(text: str | bytes, *, source: str = "text") -> Config:
@@ -45,3 +89,31 @@ def _valid(document: Document, *, source: str) -> Config:
     if config is None:
         raise ConfigError(problems)
     return config
+
+
+def _discovered(ambient: Ambient, watched: tuple[Path, ...]) -> Loaded:
+    """Return what can be had without a configuration file."""
+    document, notes = complete_alone(ambient)
+    if document is None:
+        said = "".join(f"; {note}" for note in notes)
+        raise ConfigError(
+            (
+                Problem(
+                    field="",
+                    code="no_file",
+                    message="no configuration file was found in ./config.yaml or "
+                    f"~/.config/packyproxy/config.yaml{said}",
+                    fix="write one with packyproxy init, or name one with --config or $PACKYPROXY_CONFIG",
+                ),
+            )
+        )
+    labels = dict.fromkeys(origin.source for origin in document.origins.values())
+    config = _valid(document, source=" and ".join(labels))
+    return Loaded(config=config, path=None, watched=watched, notes=notes)
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:  # no $HOME, and no such user: a container may run under any number
+        return None

@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
-from packyproxy.config.document import Document, Plain, join_path
+from packyproxy.config.document import Document, Origin, Plain, is_blank, join_path
 from packyproxy.config.rules import Complaint
+from packyproxy.config.schema import Source
 from packyproxy.errors import Problem
 
 __all__ = ["Findings", "Section"]
@@ -30,16 +31,28 @@ class Findings:
 
     def __init__(self, document: Document) -> None:
         self._lines = document.lines
+        self._origins = document.origins
         self.problems = list(document.problems)
         self.known_paths: set[str] = set()
 
     def add(self, path: str, code: str, message: str, fix: str) -> None:
-        """Add one problem; its line is that of the path or of the nearest mapping around it."""
+        """Add one problem; its line is that of the path or of the nearest mapping around it.
+
+        A value that was filled in from elsewhere has no line; the message says where it came from.
+        """
+        if origin := self._origins.get(path):
+            message = f"{message} (from {origin.label})"
+            self.problems.append(Problem(field=path, code=code, message=message, fix=fix))
+            return
         place = path
         while place and place not in self._lines:
             place = _PARENT.sub("", place)
         line = self._lines.get(place) if place else None
         self.problems.append(Problem(field=path, code=code, message=message, fix=fix, line=line))
+
+    def origin(self, path: str) -> Origin | None:
+        """Return where the value at a path was filled in from; None when the document gives it."""
+        return self._origins.get(path)
 
 
 class Section:
@@ -220,6 +233,21 @@ class Section:
         word = self.choice(key, unset, (unset, "on", "off"))
         return None if word == unset else word == "on"
 
+    def sources(self, *, whole: frozenset[str] = frozenset()) -> dict[str, Source]:
+        """Return where each value in here came from, by its path within; what says nothing is left out.
+
+        A mapping in here counts value by value, but one of a name in ``whole`` counts as one.
+        """
+        found: dict[str, Source] = {}
+        for key, value in self._values.items():
+            inner = value if isinstance(value, Mapping) and key not in whole else None
+            paths = {str(key): value} if inner is None else {f"{key}.{name}": v for name, v in inner.items()}
+            for path, given in paths.items():
+                if not is_blank(given) and given not in ([], (), {}):
+                    origin = self._findings.origin(self.at(path))
+                    found[path] = origin.source if origin else "config.yaml"
+        return found
+
     def names(self) -> tuple[object, ...]:
         """Return the keys as they are in the document."""
         return tuple(self._values)
@@ -230,8 +258,7 @@ class Section:
 
     def lacks(self, key: str) -> bool:
         """Tell whether a text is absent or blank."""
-        value = self._values.get(key)
-        return value is None or (isinstance(value, str) and not value.strip())
+        return is_blank(self._values.get(key))
 
     def close(self, **meant: str) -> None:
         """Report every key that was not taken; ``meant`` maps usual mistakes to what was meant."""

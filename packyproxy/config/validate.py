@@ -84,9 +84,16 @@ def _read_providers(top: Section, findings: Findings) -> tuple[ProviderConfig, .
     for path, provider in providers:
         if provider.enabled and provider.name:
             first = first_of.setdefault(provider.name.casefold(), path)
-            if first != path:
-                fix = "give each enabled provider a name of its own, or disable one"
-                findings.add(path, "duplicate_name", f"the same name as {first} (case does not count)", fix)
+            if first == path:
+                continue
+            fix = "give each enabled provider a name of its own, or disable one"
+            message = f"the same name as {first} (case does not count)"
+            if first == block.path:
+                message = "the packycode block, which is enabled too, has this name (case does not count)"
+                fix = "disable the block or this entry, or give this entry another name"
+                if switch := findings.origin(block.at("enabled")):
+                    message += f"; it is enabled by {switch.label}"
+            findings.add(path, "duplicate_name", message, fix)
     return tuple(provider for _, provider in providers)
 
 

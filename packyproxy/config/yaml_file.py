@@ -5,7 +5,6 @@ and its spelling. Reading is bounded: the size of the file, its depth, and the n
 are expanded.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,9 +14,9 @@ import yaml
 from yaml.constructor import SafeConstructor
 
 from packyproxy.config.document import Document, Plain, join_path
-from packyproxy.errors import ConfigError, Problem
+from packyproxy.errors import Problem
 
-__all__ = ["find_config", "find_file", "read_file", "read_text"]
+__all__ = ["config_places", "find_config", "read_file", "read_text"]
 
 _MOST_BYTES: Final = 128 * 1024
 """A hundred providers fit; PyYAML needs a second or two for this much."""
@@ -52,43 +51,34 @@ class _TooComplexError(Exception):
     """The file expands beyond what any configuration needs."""
 
 
-def find_config(explicit: str | None, environ: Mapping[str, str], cwd: Path, home: Path) -> Path | None:
-    """Return the configuration file to use, or None when there is none.
+def config_places(
+    explicit: str | None, environ: Mapping[str, str], cwd: Path, home: Path | None
+) -> tuple[Path, ...]:
+    """Return where the configuration file may be; the first that exists is the one.
 
-    The first of: ``explicit``, ``$PACKYPROXY_CONFIG``, ``config.yaml`` in ``cwd``, and
-    ``packyproxy/config.yaml`` under ``$XDG_CONFIG_HOME`` (``~/.config``). A file that was named is returned
-    whether it exists or not: reading it says what is wrong; the others count only if they exist.
+    ``explicit`` or ``$PACKYPROXY_CONFIG`` alone, or else ``config.yaml`` in ``cwd`` and
+    ``packyproxy/config.yaml`` under ``$XDG_CONFIG_HOME`` (``~/.config``).
     """
     named = explicit or environ.get("PACKYPROXY_CONFIG")
     if named:
-        return home / named[2:] if named.startswith("~/") else cwd / named
+        return (home / named[2:] if named.startswith("~/") and home else cwd / named,)
     xdg = environ.get("XDG_CONFIG_HOME", "")
-    base = Path(xdg) if xdg.startswith("/") else home / ".config"
-    for candidate in (cwd / "config.yaml", base / "packyproxy" / "config.yaml"):
-        if candidate.exists():
-            return candidate
-    return None
+    base = Path(xdg) if xdg.startswith("/") else home and home / ".config"
+    usual = (cwd / "config.yaml",)
+    return (*usual, base / "packyproxy" / "config.yaml") if base else usual
 
 
-def find_file(explicit: str | None = None) -> Path:
-    """Return what ``find_config`` finds for this process.
+def find_config(
+    explicit: str | None, environ: Mapping[str, str], cwd: Path, home: Path | None
+) -> Path | None:
+    """Return the configuration file to use, or None when there is none.
 
-    Raises:
-        ConfigError: there is no file in any of the places; the text says what to do next.
+    A file that was named is returned whether it exists or not: reading it says what is wrong.
     """
-    path = find_config(explicit, os.environ, Path.cwd(), Path.home())
-    if path is None:
-        raise ConfigError(
-            (
-                _file_problem(
-                    "no_file",
-                    "no configuration file was found in ./config.yaml or ~/.config/packyproxy/config.yaml",
-                    "copy config.example.yaml to config.yaml and put your key into it, or name a file with "
-                    "--config or $PACKYPROXY_CONFIG",
-                ),
-            )
-        )
-    return path
+    places = config_places(explicit, environ, cwd, home)
+    if explicit or environ.get("PACKYPROXY_CONFIG"):
+        return places[0]
+    return next((place for place in places if place.exists()), None)
 
 
 def read_file(path: Path) -> Document:
