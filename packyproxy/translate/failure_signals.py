@@ -133,6 +133,7 @@ _TEXTS: tuple[tuple[re.Pattern[str], Kind], ...] = tuple(
             (
                 r"\bmodel:?\s*[`'\"]?[\w./:\-]*[`'\"]?\s+"
                 r"((does|do) not exist|(is |was )?not found|is not supported when)"
+                r"|\bunknown model\b"
             ),
             Kind.MODEL_NOT_FOUND,
         ),
@@ -238,7 +239,7 @@ def _kind_of_status(error: UpstreamError, status: int | None) -> Kind:
         return Kind.REDIRECT
     if error.is_html and _STATUSES.get(status) is Kind.INVALID_REQUEST:
         return Kind.SERVER_ERROR  # some gateway on the way, not the API
-    if status == 404 and re.search(r"\bmodel\b", error.message, re.IGNORECASE):
+    if status == 404 and not error.is_html and re.search(r"\bmodel\b", error.message, re.IGNORECASE):
         return Kind.MODEL_NOT_FOUND
     kind = _STATUSES.get(status)
     if kind is None:

@@ -298,7 +298,7 @@ def _shown(tried: Sequence[Tried], now: float) -> _Shown:
     if FAILURES[failure.kind].rank >= Usefulness.REQUEST:
         wait = own_wait  # nobody would take that request later either
     if len(tried) > 1:
-        says_when = wait == own_wait and any(words in text for words in _SAYS_WHEN)
+        says_when = wait == own_wait and any(words in text.lower() for words in _SAYS_WHEN)
         text += tried_text([one for one in tried if one is not told])
         if wait and not says_when:
             text += again_text(wait)
