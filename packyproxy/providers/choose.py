@@ -5,8 +5,9 @@ others, the one that serves the session goes first while it is well; then the hi
 strategy decides between equals. Whoever comes later in the order is asked when those before have failed.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from types import MappingProxyType
 from typing import Final
 
@@ -139,14 +140,9 @@ def _by_weight(equals: list[int], standings: Sequence[Standing], turn: int) -> l
     weight. After n turns no share is off by more than the order of log n, and nothing but the number of the
     turn need be kept.
     """
-    total = sum(standings[index].weight for index in equals)
-    point = (turn * _GOLDEN % (1 << _RANGE_BITS)) * total >> _RANGE_BITS
-    first = equals[0]
-    for index in equals:
-        first = index
-        point -= standings[index].weight
-        if point < 0:
-            break
+    ends = list(accumulate(standings[index].weight for index in equals))
+    point = (turn * _GOLDEN % (1 << _RANGE_BITS)) * ends[-1] >> _RANGE_BITS
+    first = equals[bisect_right(ends, point)]
     rest = [index for index in equals if index != first]
     return [first, *sorted(rest, key=lambda index: -standings[index].weight)]
 
