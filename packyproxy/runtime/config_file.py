@@ -1,14 +1,11 @@
 """The configuration on disk: read once when it is named, and again whenever it is asked."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from packyproxy.config import Config
-
-if TYPE_CHECKING:
-    from packyproxy.config.reading import Loaded
+from packyproxy.config.reading import Loaded, discover_config
 
 __all__ = ["ConfigFile"]
 
@@ -43,9 +40,7 @@ class ConfigFile:
         self.loaded = self._load()
         return self.loaded.config
 
-    def _load(self) -> "Loaded":
-        from packyproxy.config.reading import discover_config
-
+    def _load(self) -> Loaded:
         found = discover_config(self._explicit)
         config = found.config if self._amend is None else self._amend(found.config)
         path = None if found.path is None else found.path.absolute()

@@ -68,7 +68,9 @@ def judge(before: Sighting, seen: Signatures, *, clock: float, now: float) -> tu
         return Sighting(read=before.read, seen=seen, since=clock), Look.SAME
     since = before.since if seen == before.seen else clock
     sighting = Sighting(read=before.read, seen=seen, since=since)
-    is_still = clock - since >= STILL_SECONDS or _were_written_before(now - STILL_SECONDS, before.read, seen)
+    # A timer may fire a tick early.
+    has_rested = clock - since >= STILL_SECONDS - 0.001
+    is_still = has_rested or _were_written_before(now - STILL_SECONDS, before.read, seen)
     return sighting, Look.CHANGED if is_still else Look.PENDING
 
 
