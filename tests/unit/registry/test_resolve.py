@@ -65,6 +65,7 @@ def refusal_of(
         ("default", ("gpt-5", None, "high")),
         ("sonnet-low", ("gpt-5", "low", "high")),
         ("claude-sonnet-5(max)", ("gpt-5", "max", "high")),
+        ("claude-low", ("gpt-5", None, "high")),
         ("o9-preview", ("o9-preview", None, "high")),
         ("Vendor/Model-xhigh", ("Vendor/Model", "xhigh", "high")),
     ],

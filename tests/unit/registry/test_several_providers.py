@@ -242,6 +242,17 @@ def test_the_map_leads_to_whoever_serves_its_target(
 
 
 @pytest.mark.parametrize(
+    ("name", "effort"),
+    [("best-low", "low"), ("pro-low", None), ("best", None)],
+    ids=["base", "whole", "none"],
+)
+def test_a_suffix_counts_when_the_glob_matches_without_it(name: str, effort: str | None) -> None:
+    """A glob that needs the suffix has taken it as a part of the name."""
+    [first] = ask(name, model_map={"best*": "tiny", "pro-*": "tiny"}).candidates
+    assert effort == first.suffix_effort
+
+
+@pytest.mark.parametrize(
     ("name", "expected"),
     [
         ("mart/claude-opus-5", ("mart", "clash", None, None)),
