@@ -22,6 +22,8 @@ from packyproxy.providers.learned import Learned
 from packyproxy.providers.provider import Provider
 from packyproxy.runtime.config_file import ConfigFile
 from packyproxy.runtime.config_log import log_changes
+from packyproxy.runtime.discovery import run_discovery
+from packyproxy.runtime.health_checks import run_health_checks
 from packyproxy.runtime.pools import Pools
 from packyproxy.runtime.reload import Reloader, ReloadState
 from packyproxy.runtime.routing import Routing
@@ -137,9 +139,14 @@ class Runtime:
         if self._reloader is not None and all(task.done() for task in self._background):
             await self._reloader.catch_up()
 
-    def listen(self, listener: Callable[[Config], None]) -> None:
-        """Call ``listener`` with each configuration that comes into force from now on, on any thread."""
+    def listen(self, listener: Callable[[Config], None]) -> Callable[[], None]:
+        """Call ``listener`` with each configuration that comes into force, on any thread.
+
+        Returns:
+            What ends that.
+        """
         self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     def upstream(self, provider: Provider) -> Upstream:
         """Return the connections to a provider on the running loop, made at the first request."""
@@ -178,7 +185,8 @@ class Runtime:
             yield
 
     def _start_background(self, loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Task[None], ...]:
-        return () if self._reloader is None else (loop.create_task(self._reloader.follow()),)
+        following = () if self._reloader is None else (self._reloader.follow(),)
+        return tuple(map(loop.create_task, (*following, run_health_checks(self), run_discovery(self))))
 
     async def _stop_background(self, loop: asyncio.AbstractEventLoop) -> None:
         """End what this loop runs; another loop's goes on there, or on requests once that loop has ended."""
