@@ -26,7 +26,7 @@ _SMALL_EFFORT: Final = "low"
 _LONGEST_QUOTE: Final = 128
 _NEAREST: Final = 3
 _MOST_COMPARED: Final = 500
-"""Comparing a name with another takes some 10 us, and other requests wait meanwhile."""
+"""Comparing a name with another takes some 5 us, and other requests wait meanwhile."""
 
 
 class Candidate(Struct, frozen=True, kw_only=True):

@@ -135,7 +135,7 @@ def test_a_discovered_id_takes_no_name(model_id: str) -> None:
 def test_discovery_removes_nothing() -> None:
     """An upstream that lists little, or nothing, leaves the catalogue as it is."""
     assert [] == added((), OPEN)
-    assert [] == added(("GPT-5", "gpt-5"), OPEN)
+    assert [] == added(("GPT-5",), OPEN)
 
 
 def test_a_discovered_id_joins_the_providers_of_a_listed_one() -> None:

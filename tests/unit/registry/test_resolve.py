@@ -122,6 +122,16 @@ def test_an_unknown_name_gets_the_nearest_ones() -> None:
     )
 
 
+def test_an_unknown_name_is_compared_with_a_bounded_number() -> None:
+    """Only the first five hundred names are looked at, so that a refusal costs a few milliseconds at most."""
+    models = tuple(ModelConfig(id=f"{number:04}") for number in range(500))
+    for last, nearest in ((models[:499], "zebra"), (models, "0000, 0001, 0002")):
+        provider = ProviderConfig(
+            kind="tppc", name="p", enabled=True, models=(*last, ModelConfig(id="zebra"))
+        )
+        assert f"; nearest: {nearest} (" in refusal_of("zebr", provider).message
+
+
 def test_an_unknown_name_is_quoted_short_and_printable() -> None:
     """At most 128 characters of the client's string come back, and none that could do harm."""
     message = refusal_of("a\x1b\n" + "x" * 5000, CLOSED).message
