@@ -159,7 +159,7 @@ class Config(Struct, frozen=True, kw_only=True):
     request_log: bool = False
     debug: bool = False
     source: str = "defaults"
-    """Where this came from: a path, ``"text"`` or ``"dict"``."""
+    """Where this came from: a path, ``"text"``, ``"dict"``; without a file, e.g. ``"env and codex-cli"``."""
 
     @property
     def enabled_providers(self) -> tuple[ProviderConfig, ...]:

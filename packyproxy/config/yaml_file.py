@@ -78,7 +78,7 @@ def find_config(
     places = config_places(explicit, environ, cwd, home)
     if explicit or environ.get("PACKYPROXY_CONFIG"):
         return places[0]
-    return next((place for place in places if place.exists()), None)
+    return next((place for place in places if _may_exist(place)), None)
 
 
 def read_file(path: Path) -> Document:
@@ -125,6 +125,13 @@ def read_text(text: str | bytes) -> Document:
             f"or more than {_MOST_VALUES} values once aliases are expanded",
             "write the settings out without anchors and aliases (& and *)",
         )
+
+
+def _may_exist(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be entered: reading the file will say so
+        return True
 
 
 def _file_problem(code: str, message: str, fix: str, line: int | None = None) -> Problem:

@@ -3,17 +3,20 @@
 import copy
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from packyproxy.config import (
     Config,
     ModelConfig,
     ProviderConfig,
     Secret,
+    Source,
     StreamingConfig,
     config_from_mapping,
     parse_config,
@@ -98,10 +101,9 @@ def test_a_packycode_block_becomes_the_first_provider() -> None:
         buffer_tools=frozenset({"Read", "Edit"}),
         chat_reasoning=False,
     )
-    assert expected == config.providers[0]
+    assert expected == replace(config.providers[0], sources={})
     assert ["packycode", "b", "c"] == [provider.name for provider in config.providers]
     assert ["packycode", "b"] == [provider.name for provider in config.enabled_providers]
-    assert ["packycode"] == [provider.name for provider in config.served_providers]
     defaults = config.providers[0].defaults
     assert ("gpt-5-codex", "medium", "gpt-5-mini") == (defaults.model, defaults.effort, defaults.small_model)
 
@@ -303,27 +305,100 @@ def test_secrets_compare_copy_and_reveal() -> None:
     assert not Secret("")
 
 
+LATER = {
+    "remote-management": {"secret-key": "m", "allow-remote": True},
+    "metrics": True,
+    "tps-log": False,
+}
+LATER_OF_PROVIDERS = {"profile": {"compact": True}, "compat": {"chat-reasoning": False}}
+
+
 def test_settings_of_later_releases_are_named() -> None:
     """What is set and does nothing yet is listed; what is at its default is not."""
-    mapping = enabled_packycode(
-        priority=1, weight=1, profile={"compact": True}, compat={"chat-reasoning": True}
-    ) | {
-        "routing": {"strategy": "least-latency", "session-affinity": True},
-        "metrics": True,
-        "tps-log": True,
-        "max-retry-interval": 5,
-        "tppc": {"providers": [{}]},
-    }
+    mapping = enabled_packycode(**LATER_OF_PROVIDERS) | LATER
+    mapping["tppc"] = {"providers": [{"name": "b", "profile": {"compact": False}}, {"name": "c"}]}
     expected = (
-        "routing.strategy",
-        "max-retry-interval",
+        "remote-management.secret-key",
+        "remote-management.allow-remote",
         "metrics",
-        "packycode.priority",
+        "tps-log",
         "packycode.profile.compact",
-        "tppc.providers",
+        "packycode.compat.chat-reasoning",
+        "tppc.providers[b].profile.compact",
     )
     assert expected == not_yet_in_effect(config_from_mapping(mapping))
     assert () == not_yet_in_effect(Config())
+
+
+def test_the_example_marks_what_has_no_effect_yet() -> None:
+    """The keys marked "Later" are those that a command would name."""
+    named = not_yet_in_effect(config_from_mapping(LATER | {"packycode": LATER_OF_PROVIDERS}))
+    marked = re.findall(r"^ *([a-z-]+): .*# Later", EXAMPLE.read_text(), re.MULTILINE)
+    assert sorted(path.rpartition(".")[2] for path in named) == sorted(marked)
+
+
+def test_settings_say_where_they_came_from() -> None:
+    """Each value that the configuration gives is named by its path in the block; defaults and blanks are not."""
+    block = {
+        "enabled": True,
+        "base-url": "https://a.example/v1",
+        "credentials": {"openai-api-key": "k"},
+        "proxy-url": "",
+        "models": [],
+        "headers": {"x-a": "1"},
+        "defaults": {"model": "gpt-5", "small-model": " "},
+    }
+    (provider,) = config_from_mapping({"packycode": block}).providers
+    paths = ["enabled", "base-url", "credentials.openai-api-key", "headers", "defaults.model"]
+    assert dict.fromkeys(paths, "config.yaml") == provider.sources
+
+
+@pytest.mark.parametrize(
+    ("sources", "expected"),
+    [
+        (
+            {"credentials.openai-api-key": "codex-cli", "base-url": "env", "enabled": "config.yaml"},
+            "codex-cli",
+        ),
+        ({"api-key": "config.yaml", "base-url": "env"}, "config.yaml"),
+        ({"base-url": "env", "enabled": "config.yaml"}, "env"),
+        ({"enabled": "env"}, "env"),
+        ({"weight": "config.yaml"}, None),
+        ({}, None),
+    ],
+    ids=["key", "tppc key", "url", "enabled", "other", "nothing"],
+)
+def test_the_key_decides_the_effective_source(sources: dict[str, Source], expected: Source | None) -> None:
+    """Where the key came from matters most, then where the URL did."""
+    assert expected == ProviderConfig(kind="packycode", name="p", sources=sources).effective_source
+
+
+@pytest.mark.parametrize(
+    ("providers", "expected"),
+    [
+        ([("a", 0, True), ("b", 0, True)], "ab"),
+        ([("a", 0, True), ("b", 5, True), ("c", -1, True)], "bac"),
+        ([("a", 9, False), ("b", 0, True)], "b"),
+        ([("a", 9, "codex-cli"), ("b", -9, True)], "ba"),
+        ([("a", 0, "env"), ("b", 1, True)], "ba"),
+    ],
+    ids=["order of the file", "priority", "disabled", "key of Codex CLI", "key of the environment"],
+)
+def test_providers_are_asked_in_routing_order(providers: list[tuple[str, int, Any]], expected: str) -> None:
+    """Own keys come before one of Codex CLI, then the priority counts, then the order of the file."""
+    config = Config(
+        providers=tuple(
+            ProviderConfig(
+                kind="packycode",
+                name=name,
+                priority=priority,
+                enabled=bool(state),
+                sources={} if isinstance(state, bool) else {"credentials.openai-api-key": state},
+            )
+            for name, priority, state in providers
+        )
+    )
+    assert expected == "".join(provider.name for provider in config.routing_order)
 
 
 def read_example() -> tuple[Document, Findings, Config]:
@@ -350,7 +425,7 @@ def test_the_example_shows_the_defaults() -> None:
     """But for the sample tppc entry, the example says nothing that is not so anyway."""
     _, findings, config = read_example()
     assert [] == findings.problems
-    packycode = ProviderConfig(kind="packycode", name="packycode")
+    packycode = ProviderConfig(kind="packycode", name="packycode", sources=config.providers[0].sources)
     assert Config(providers=(packycode, *config.providers[1:]), source="example") == config
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from packyproxy.config import load_config, parse_config
-from packyproxy.config.yaml_file import find_config, find_file, read_file
+from packyproxy.config.yaml_file import config_places, find_config, read_file
 from packyproxy.errors import ConfigError
 
 
@@ -54,22 +54,35 @@ def test_the_xdg_folder_comes_last(places: tuple[Path, Path], tmp_path: Path) ->
     assert find_config(None, {"XDG_CONFIG_HOME": str(tmp_path / "none")}, cwd, home) is None
 
 
-def test_a_process_finds_what_it_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The places are those of this process: its working folder, its environment."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("PACKYPROXY_CONFIG", raising=False)
-    (tmp_path / "config.yaml").touch()
-    assert (tmp_path / "config.yaml", tmp_path / "x.yaml") == (find_file(), find_file("x.yaml"))
+@pytest.mark.parametrize(
+    ("explicit", "environ", "home", "expected"),
+    [
+        ("x.yaml", {}, "/h", ["/cwd/x.yaml"]),
+        (None, {}, "/h", ["/cwd/config.yaml", "/h/.config/packyproxy/config.yaml"]),
+        (None, {"XDG_CONFIG_HOME": "/x"}, None, ["/cwd/config.yaml", "/x/packyproxy/config.yaml"]),
+        (None, {}, None, ["/cwd/config.yaml"]),
+        ("~/x.yaml", {}, None, ["/cwd/~/x.yaml"]),
+    ],
+    ids=["named", "usual", "xdg", "no home", "no home to expand"],
+)
+def test_the_places_are_known_before_anything_is_there(
+    explicit: str | None, environ: dict[str, str], home: str | None, expected: list[str]
+) -> None:
+    """Whoever waits for the file to appear can watch every place where it may."""
+    places = config_places(explicit, environ, Path("/cwd"), Path(home) if home else None)
+    assert expected == [str(place) for place in places]
 
 
-def test_no_file_at_all_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the places and the next step."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("PACKYPROXY_CONFIG", raising=False)
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    with pytest.raises(ConfigError, match=r"no configuration file.*config\.example\.yaml"):
-        find_file()
+def test_a_place_that_may_not_be_looked_at_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be a file, so reading it shall say what is wrong."""
+
+    def refuse(self: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    path = find_config(None, {}, Path("/cwd"), None)
+    assert Path("/cwd/config.yaml") == path
+    assert ["unreadable"] == [problem.code for problem in read_file(path).problems]
 
 
 def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
