@@ -149,8 +149,8 @@ def _toml(data: bytes) -> _Table:
         raise _UnusableError("config.toml: not UTF-8 text") from None
     except (ValueError, RecursionError) as error:
         # The parser's own words may quote the file.
-        place = re.search(r"\(at line (\d+), column (\d+)\)$", str(error))
-        where = f" at line {place[1]}, column {place[2]}" if place else ""
+        place = re.search(r"\(at (line \d+, column \d+|end of document)\)$", str(error))
+        where = f" at {place[1]}" if place else ""
         raise _UnusableError(f"config.toml: not valid TOML{where}") from None
 
 
