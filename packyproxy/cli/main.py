@@ -20,7 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ``argv`` defaults to the process's arguments."""
     arguments = read_arguments(argv)
     try:
-        return _run(arguments)
+        code = _run(arguments)
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
@@ -90,7 +92,7 @@ def _show(arguments: Namespace) -> int:
         case "check":
             from packyproxy.cli.check import check
 
-            return check(arguments.config)
+            return check(arguments.config, as_json=arguments.as_json)
         case "doctor":
             from packyproxy.cli.doctor import doctor
 

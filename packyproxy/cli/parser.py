@@ -302,7 +302,11 @@ def _translate_options(parser: argparse.ArgumentParser) -> None:
         default="messages",
         help="the client's protocol (default messages)",
     )
-    parser.add_argument("--model", metavar="MODEL", help="take this model instead of the request's")
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        help="take this model instead of the request's; with --response: the name that the answer repeats",
+    )
     parser.add_argument(
         "--response",
         dest="is_response",

@@ -1,0 +1,110 @@
+"""What a valid configuration says although its author hardly means it.
+
+Warnings have the form of problems, ``path: what is wrong: how to mend it``, and forbid nothing.
+"""
+
+from collections.abc import Iterator
+
+from packyproxy.config import Config, ProviderConfig
+from packyproxy.errors import InvalidRequest, Problem
+from packyproxy.registry.provider_models import ProviderModels
+from packyproxy.registry.registry import Registry
+from packyproxy.registry.resolve import resolve
+from packyproxy.translate.effort import split_effort_suffix
+
+__all__ = ["warnings"]
+
+
+def warnings(config: Config, registry: Registry) -> tuple[Problem, ...]:
+    """Return every warning; ``registry`` is that of the configuration."""
+    return (
+        *_nobody_serves(config),
+        *_is_open(config),
+        *_unlisted_defaults(config),
+        *_idle_weights(config),
+        *_unserved_targets(config, registry),
+    )
+
+
+def _nobody_serves(config: Config) -> Iterator[Problem]:
+    if not config.enabled_providers:
+        places = [f"{place}.enabled" for place, _ in _places(config)] or ["packycode.enabled"]
+        yield Problem(
+            field="",
+            code="none_enabled",
+            message="no provider is enabled, so no request can be served and /readyz answers 503",
+            fix=f"set {' or '.join(places)} to true",
+        )
+
+
+def _is_open(config: Config) -> Iterator[Problem]:
+    from packyproxy.cli.server import is_loopback
+
+    if not (config.api_keys or is_loopback(config.host)):
+        yield Problem(
+            field="api-keys",
+            code="open_to_others",
+            message=f"none is configured, and {config.host} can be reached from other machines",
+            fix="add at least one; without, serve refuses to start unless it is given --allow-open",
+        )
+
+
+def _unlisted_defaults(config: Config) -> Iterator[Problem]:
+    for place, provider in _places(config):
+        if not provider.enabled:
+            continue
+        models = ProviderModels.build(provider)
+        named = (("model", provider.defaults.model), ("small-model", provider.defaults.small_model))
+        for key, target in named:
+            if target is not None and not _lists(models, target):
+                where = "no model known here" if models.takes_any else "not in the models list"
+                yield Problem(
+                    field=f"{place}.defaults.{key}",
+                    code="unlisted_model",
+                    message=f"{target} is {where}; it is sent upstream as it is",
+                    fix="correct it, or list it under models if this provider has it",
+                )
+
+
+def _idle_weights(config: Config) -> Iterator[Problem]:
+    if config.routing.strategy == "weighted-round-robin":
+        return
+    for place, provider in _places(config):
+        if provider.weight != 1:
+            yield Problem(
+                field=f"{place}.weight",
+                code="no_effect",
+                message=f"has no effect with routing.strategy {config.routing.strategy}",
+                fix="set that to weighted-round-robin, or remove this line",
+            )
+
+
+def _unserved_targets(config: Config, registry: Registry) -> Iterator[Problem]:
+    for glob, target in config.model_map if registry.providers else ():
+        try:
+            resolve(target, registry)
+        except InvalidRequest:
+            yield Problem(
+                field=f"model-map.{glob}",
+                code="unserved_model",
+                message=f"no enabled provider serves {target}, so what the pattern matches gets a 404",
+                fix="name one of those that packyproxy models lists",
+            )
+
+
+def _places(config: Config) -> Iterator[tuple[str, ProviderConfig]]:
+    """Yield each provider with its path in the file."""
+    index = 0
+    for provider in config.providers:
+        if provider.kind == "packycode":
+            yield "packycode", provider
+        else:
+            yield f"tppc.providers[{index}]", provider
+            index += 1
+
+
+def _lists(models: ProviderModels, target: str) -> bool:
+    name = target.lower().removeprefix(f"{models.name.lower()}/")
+    return any(
+        known in models.models or known in models.aliases for known in (name, split_effort_suffix(name)[0])
+    )

@@ -1,0 +1,180 @@
+"""``packyproxy translate``: what a request becomes; with ``--response``, what an upstream's answer becomes.
+
+stdin is translated to stdout by the parts that serve requests; nothing is sent anywhere. What is said about
+the translation goes to stderr, so stdout may be piped on. Content appears here because it was asked for.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from packyproxy.cli.failures import CommandFailed, WrongUsage
+from packyproxy.config import Config, config_from_mapping
+from packyproxy.config.reading import discover_config
+from packyproxy.config.yaml_file import find_config
+from packyproxy.errors import CapabilityMissing, Failure, InvalidRequest, Tried
+from packyproxy.runtime.snapshot import Snapshot
+from packyproxy.transcode import Transcoder
+from packyproxy.translate.contract import (
+    AttemptFacts,
+    ClientProtocol,
+    ClientRequest,
+    StreamFacts,
+    StreamWriter,
+    Translation,
+)
+from packyproxy.translate.failures import exhausted_response
+from packyproxy.translate.protocols import PROTOCOLS
+from packyproxy.translate.reasoning import scope_of
+from packyproxy.translate.session import prompt_cache_key, session_key
+
+__all__ = ["translate"]
+
+_ASSUMED: Final = {
+    "packycode": {
+        "enabled": True,
+        "base-url": "https://provider.example/v1",
+        "requires-openai-auth": False,
+    }
+}
+_ASSUMED_MODEL: Final = "gpt-5"
+_ANSWER_ID: Final = "msg_translated"
+_REQUEST_ID: Final = "req_translated"
+_LARGEST_READ: Final = 64 * 1024
+
+
+def translate(
+    path: str | None, *, protocol: str = "messages", model: str | None = None, is_response: bool = False
+) -> int:
+    """Translate stdin to stdout.
+
+    Args:
+        path: of the configuration, which only a request needs; without any a plain provider is assumed.
+        protocol: the client's.
+        model: takes the place of the request's; for an answer, the name it repeats.
+        is_response: stdin is an upstream's SSE stream; it is written on as it arrives.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+        WrongUsage: there is no such protocol.
+        CommandFailed: the request is refused, or the stream is broken.
+    """
+    if protocol not in PROTOCOLS:
+        raise WrongUsage(f"--from {protocol} is not spoken here; there is: {', '.join(PROTOCOLS)}")
+    spoken = PROTOCOLS[protocol]()
+    if sys.stdin.isatty():
+        what = "an upstream's SSE stream" if is_response else "a request"
+        _say(f"reads {what} from the terminal until Ctrl-D; usually: packyproxy translate < FILE")
+    if is_response:
+        _transcode(spoken, model or _ASSUMED_MODEL, sys.stdin.buffer, sys.stdout.buffer)
+    else:
+        _translate(spoken, _snapshot(path), sys.stdin.buffer.read(), model)
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _snapshot(path: str | None) -> Snapshot:
+    """Return what the configuration amounts to, or what a plain one would."""
+    config: Config | None = None
+    if find_config(path, os.environ, Path.cwd(), Path.home()) is not None:
+        config = discover_config(path).config
+    if config is None or not config.enabled_providers:
+        reason = "there is no configuration file" if config is None else "no provider is enabled"
+        _say(f"{reason}: translated as for a provider with default settings")
+        config = config_from_mapping(_ASSUMED)
+    return Snapshot.build(config)
+
+
+def _translate(protocol: ClientProtocol, snapshot: Snapshot, body: bytes, model: str | None) -> None:
+    try:
+        request = protocol.read(body)
+        name, translation = _translated(protocol, snapshot, request, model or request.model)
+    except InvalidRequest as refusal:
+        raise CommandFailed(f"the request is refused: {refusal.status}: {refusal.message}") from refusal
+    effort = f" at effort {translation.effort}" if translation.effort else ""
+    _say(f"for {name}: {translation.request.model}{effort}")
+    if translation.warnings:
+        _say(f"left out or changed: {', '.join(translation.warnings)}")
+    shown = msgspec.json.format(translation.body) if sys.stdout.isatty() else translation.body
+    sys.stdout.buffer.write(shown + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _translated(
+    protocol: ClientProtocol, snapshot: Snapshot, request: ClientRequest, model: str
+) -> tuple[str, Translation]:
+    """Translate for the first candidate that can take such a request; returns its name too."""
+    candidates = snapshot.resolve(model).candidates
+    session = session_key(
+        {}, request.session_hint, key_id="", model=candidates[0].model, opening=request.opening
+    )
+    refusal: CapabilityMissing | None = None
+    for candidate in candidates:
+        target = snapshot.providers[candidate.provider].target(
+            candidate.model,
+            candidate.efforts,
+            suffix_effort=candidate.suffix_effort,
+            default_effort=candidate.default_effort,
+            prompt_cache_key=prompt_cache_key(session, candidate.model),
+        )
+        try:
+            return candidate.provider, protocol.to_responses(request, target, AttemptFacts())
+        except CapabilityMissing as error:
+            _say(f"{candidate.provider} cannot take it: {error.message}")
+            refusal = refusal or error
+    assert refusal is not None, "a resolution without candidates"
+    raise refusal
+
+
+def _transcode(protocol: ClientProtocol, model: str, source: BinaryIO, sink: BinaryIO) -> None:
+    facts = StreamFacts(
+        model=model,
+        scope=scope_of(str(_ASSUMED["packycode"]["base-url"]), model),
+        original_names={},
+        thinking_is_visible=True,
+        buffered_tools=frozenset({"Read"}),
+    )
+    writer = protocol.writer(facts, answer_id=_ANSWER_ID, request_id=_REQUEST_ID)
+    transcoder = Transcoder(writer, writes_start=True)
+    for frames in _frames(transcoder, source):
+        sink.write(frames)
+        sink.flush()
+    for note in transcoder.notes:
+        _say(f"note: {note.kind}{f' {note.detail}' if note.detail else ''}")
+    failure = transcoder.failure
+    if failure is not None:
+        if writer.has_content:
+            sink.write(_error_frame(protocol, writer, failure))
+            sink.flush()
+        raise CommandFailed(f"the stream is broken: {failure.kind.value}: {failure.message}")
+
+
+def _frames(transcoder: Transcoder, source: BinaryIO) -> Iterable[bytes]:
+    """Yield the client's bytes for each read of the upstream's, however little came."""
+    read = getattr(source, "read1", source.read)
+    while not transcoder.is_over and (chunk := read(_LARGEST_READ)):
+        yield transcoder.feed(chunk)
+    yield transcoder.finish()
+
+
+def _error_frame(protocol: ClientProtocol, writer: StreamWriter, failure: Failure) -> bytes:
+    """Write what a client is told that has seen content already."""
+    error = exhausted_response(
+        (Tried(provider="upstream", failure=failure),),
+        protocol.family,
+        request_id=_REQUEST_ID,
+        now=time.time(),
+        input_tokens_estimate=0,
+        context_window=0,
+        max_tokens=None,
+        in_stream=True,
+    )
+    return writer.fail(error.status, error.body)
