@@ -1,7 +1,10 @@
 """The store in memory keeps the contract of ``store.contract``."""
 
 import asyncio
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 
@@ -139,10 +142,22 @@ async def test_is_bounded(clock: _Clock) -> None:
     assert [None, None, b"2"] == await store.read(("a", "b", "c"))
 
 
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    """Let threads take over from each other thousands of times as often as they would."""
+    seconds = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(seconds)
+
+
+@pytest.mark.usefixtures("restless_threads")
 def test_threads_lose_no_change(store: Store) -> None:
     """Event loops in several threads count together, and every one of them is counted."""
+    together = Barrier(4)
 
     async def count_to(number: int) -> None:
+        together.wait()
         for _ in range(number):
             while True:
                 present = (await store.read(("k",)))[0]
@@ -150,5 +165,5 @@ def test_threads_lose_no_change(store: Store) -> None:
                     break
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda number: asyncio.run(count_to(number)), [250] * 4))
-    assert [b"1000"] == asyncio.run(store.read(("k",)))
+        list(pool.map(lambda number: asyncio.run(count_to(number)), [4000] * 4))
+    assert [b"16000"] == asyncio.run(store.read(("k",)))
