@@ -112,22 +112,25 @@ class ServerProcess:
 
 
 @asynccontextmanager
-async def started_proxy(upstream_url: str, *, counts_objects: bool = False) -> AsyncIterator[ServerProcess]:
+async def started_proxy(
+    upstream_url: str, *, config: str | None = None, counts_objects: bool = False
+) -> AsyncIterator[ServerProcess]:
     """Run ``packyproxy serve`` in front of an upstream for the length of the block.
 
     Args:
         upstream_url: the provider's base URL.
+        config: the text of config.yaml; by default one provider at that URL.
         counts_objects: serve through ``counted_serve.py``, which tells what it holds on request.
     """
     with tempfile.TemporaryDirectory(prefix="packyproxy-bench-") as folder:
-        config = Path(folder) / "config.yaml"
-        config.write_text(_CONFIG.format(upstream_url=upstream_url))
+        file = Path(folder) / "config.yaml"
+        file.write_text(config or _CONFIG.format(upstream_url=upstream_url))
         port = _free_port()
         counts_file = Path(folder) / "counts"
         program = [str(Path(sys.executable).with_name("packyproxy"))]
         if counts_objects:
             program = [sys.executable, str(_HERE / "counted_serve.py"), str(counts_file)]
-        command = [*program, "serve", "--config", str(config), "--port", str(port)]
+        command = [*program, "serve", "--config", str(file), "--port", str(port)]
         async with _started(command, port) as server:
             server.counts_file = counts_file
             yield server

@@ -23,6 +23,7 @@ __all__ = ["QUESTIONS", "Run"]
 QUESTIONS = (
     "relay_cost",
     "added_latency",
+    "failover",
     "abort",
     "open_streams",
     "cold_start",

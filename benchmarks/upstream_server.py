@@ -13,7 +13,7 @@ from typing import cast
 
 from msgspec import Struct
 
-__all__ = ["Paced", "Silent", "UpstreamServer", "Whole", "http_chunks", "started_upstream"]
+__all__ = ["Paced", "Refused", "Silent", "UpstreamServer", "Whole", "http_chunks", "started_upstream"]
 
 _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -45,6 +45,12 @@ class Silent(Struct, frozen=True):
     """Take the request and answer nothing at all."""
 
 
+class Refused(Struct, frozen=True):
+    """Answer at once with a whole HTTP message, such as an error."""
+
+    answer: bytes
+
+
 def http_chunks(frames: tuple[bytes, ...]) -> bytes:
     """Return frames as HTTP chunks, one each, as providers write them."""
     return b"".join(b"%x\r\n%b\r\n" % (len(frame), frame) for frame in frames)
@@ -71,7 +77,7 @@ class UpstreamServer:
         """The provider's base URL."""
         return f"http://127.0.0.1:{self.port}/v1"
 
-    def set_plan(self, plan: Whole | Paced | Silent) -> None:
+    def set_plan(self, plan: Whole | Paced | Silent | Refused) -> None:
         """Answer all requests from now on like this."""
         self.plan = plan
         self.whole = _HEAD + http_chunks(plan.frames) + _END if isinstance(plan, Whole) else b""
@@ -134,6 +140,8 @@ class _Connection(asyncio.Protocol):
         plan = server.plan
         if isinstance(plan, Whole):
             self._transport.write(server.whole)
+        elif isinstance(plan, Refused):
+            self._transport.write(plan.answer)
         elif isinstance(plan, Paced):
             self._paced = plan
             self._transport.write(server.head)
