@@ -16,7 +16,7 @@ class Status:
     """The status routes as an ASGI component.
 
     ``GET|HEAD /`` answers 200 (Claude Code probes it at start), ``/healthz`` 200 while the process runs,
-    ``/readyz`` 200 when at least one provider is enabled and else 503.
+    ``/readyz`` 200 when at least one provider can serve and else 503.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -40,7 +40,10 @@ class Status:
         await call.answer(200, b'{"status":"ok"}')
 
     async def _ready(self, call: Call) -> None:
-        if self._runtime.snapshot.providers:
+        providers = tuple(self._runtime.snapshot.providers.values())
+        if not providers:
+            await call.answer(503, b'{"status":"no provider is enabled"}')
+        elif await self._runtime.routing.can_serve(providers):
             await call.answer(200, b'{"status":"ready"}')
         else:
-            await call.answer(503, b'{"status":"no provider is enabled"}')
+            await call.answer(503, b'{"status":"no provider can serve at the moment"}')

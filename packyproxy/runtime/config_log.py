@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from packyproxy.config.changes import Change
 from packyproxy.errors import Problem
 
-__all__ = ["log_changes", "log_missing", "log_problems"]
+__all__ = ["log_changes", "log_listener_failed", "log_missing", "log_problems"]
 
 _log = logging.getLogger("packyproxy")
 
@@ -70,4 +70,13 @@ def log_missing(source: str) -> None:
         "%s is gone: the configuration in force stays",
         source,
         extra={"event": "config_missing", "source": source},
+    )
+
+
+def log_listener_failed(error: Exception) -> None:
+    """Log that somebody who wanted to hear of the configuration could not take it; only the error's type."""
+    _log.error(
+        "internal error: a listener failed with %s",
+        type(error).__name__,
+        extra={"event": "internal_error", "error": type(error).__name__},
     )

@@ -9,8 +9,9 @@ leaving.
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Self
 from weakref import WeakKeyDictionary
 
@@ -20,8 +21,9 @@ from packyproxy.config import Config
 from packyproxy.config.changes import Change, changes
 from packyproxy.providers.learned import Learned
 from packyproxy.providers.provider import Provider
+from packyproxy.runtime.background import Background
 from packyproxy.runtime.config_file import ConfigFile
-from packyproxy.runtime.config_log import log_changes
+from packyproxy.runtime.config_log import log_changes, log_listener_failed
 from packyproxy.runtime.discovery import run_discovery
 from packyproxy.runtime.health_checks import run_health_checks
 from packyproxy.runtime.pools import Pools
@@ -35,6 +37,8 @@ from packyproxy.translate.token_count import ScaleFactors
 from packyproxy.version import __version__
 
 __all__ = ["Runtime"]
+
+_FOLLOW = "following the configuration"
 
 
 class Runtime:
@@ -68,7 +72,7 @@ class Runtime:
         self._client = client
         self._transport = transport
         self._entered: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
-        self._background: tuple[asyncio.Task[None], ...] = ()
+        self._background = Background(self._duties())
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pools] = WeakKeyDictionary()
         self._discovered: Mapping[str, tuple[str, ...]] = {}
         self.routing = Routing(store or MemoryStore(clock=self.now), now=self.now)
@@ -116,7 +120,10 @@ class Runtime:
             found = changes(before, config)
             log_changes(found, source=config.source, revision=self._revision)
         for listener in tuple(self._listeners):
-            listener(config)
+            try:
+                listener(config)
+            except Exception as error:  # noqa: BLE001 - the configuration is in force all the same
+                log_listener_failed(error)
         return found
 
     def set_discovered(self, discovered: Mapping[str, tuple[str, ...]]) -> None:
@@ -136,7 +143,7 @@ class Runtime:
 
     async def catch_up(self) -> None:
         """Let a request see the latest configuration; free where a background task follows the files."""
-        if self._reloader is not None and all(task.done() for task in self._background):
+        if self._reloader is not None and not self._background.is_running(_FOLLOW):
             await self._reloader.catch_up()
 
     def listen(self, listener: Callable[[Config], None]) -> Callable[[], None]:
@@ -160,8 +167,7 @@ class Runtime:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._entered[loop] = self._entered.get(loop, 0) + 1
-        if all(task.done() for task in self._background):
-            self._background = self._start_background(loop)
+        self._background.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -169,7 +175,7 @@ class Runtime:
         self._entered[loop] -= 1
         if not self._entered[loop]:
             del self._entered[loop]
-            await self._stop_background(loop)
+            await self._background.stop()
             await self.aclose()
 
     async def aclose(self) -> None:
@@ -184,15 +190,11 @@ class Runtime:
         async with self:
             yield
 
-    def _start_background(self, loop: asyncio.AbstractEventLoop) -> tuple[asyncio.Task[None], ...]:
-        following = () if self._reloader is None else (self._reloader.follow(),)
-        return tuple(map(loop.create_task, (*following, run_health_checks(self), run_discovery(self))))
-
-    async def _stop_background(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End what this loop runs; another loop's goes on there, or on requests once that loop has ended."""
-        tasks = [task for task in self._background if task.get_loop() is loop]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
-            self._background = ()
+    def _duties(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
+        duties: dict[str, Callable[[], Coroutine[None, None, None]]] = {
+            "health checks": partial(run_health_checks, self),
+            "discovery": partial(run_discovery, self),
+        }
+        if self._reloader is not None:
+            duties[_FOLLOW] = self._reloader.follow
+        return duties

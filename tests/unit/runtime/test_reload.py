@@ -74,6 +74,11 @@ def events(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.event for record in caplog.records]  # type: ignore[attr-defined]
 
 
+def following() -> int:
+    """Return how many tasks follow files."""
+    return sum("following" in task.get_name() for task in asyncio.all_tasks())
+
+
 def in_place(path: Path, text: str) -> None:
     path.write_text(text)
 
@@ -281,6 +286,25 @@ def test_applying_a_configuration() -> None:
     assert () == runtime.apply(config_from_mapping({"debug": True}))
     assert [new] == heard
     assert (Config(), new, 2) == (old.config, runtime.snapshot.config, runtime.reload_state.revision)
+
+
+def test_a_listener_that_fails_is_not_the_configurations_fault(caplog: pytest.LogCaptureFixture) -> None:
+    """The others hear of it, it is in force, and the error's text, which may quote anything, is not logged."""
+    runtime = Runtime(Config())
+    heard: list[Config] = []
+
+    def fail(_: Config) -> None:
+        raise RuntimeError("canary")
+
+    runtime.listen(fail)
+    stop = runtime.listen(heard.append)
+    new = config_from_mapping({"debug": True})
+    runtime.apply(new)
+    stop()
+    runtime.apply(Config())
+    assert [new] == heard
+    assert "internal error: a listener failed with RuntimeError" in caplog.messages
+    assert "canary" not in caplog.text
 
 
 @pytest.mark.virtual_time

@@ -1,0 +1,60 @@
+"""Tasks that run beside the requests, on the event loop that started them, until that loop stops them."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+__all__ = ["Background"]
+
+_Duty = Callable[[], Coroutine[Any, Any, None]]
+
+_log = logging.getLogger("packyproxy")
+
+
+class Background:
+    """Run duties that go on until they are cancelled.
+
+    Args:
+        duties: what to run, by name.
+    """
+
+    def __init__(self, duties: Mapping[str, _Duty]) -> None:
+        self._duties = duties
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def is_running(self, name: str) -> bool:
+        """Tell whether a duty is being done, on whichever loop."""
+        task = self._tasks.get(name)
+        return task is not None and not task.done() and not task.get_loop().is_closed()
+
+    def start(self) -> None:
+        """Start, on the running loop, what is not running anywhere."""
+        loop = asyncio.get_running_loop()
+        for name, duty in self._duties.items():
+            if not self.is_running(name):
+                task = loop.create_task(duty(), name=f"packyproxy {name}")
+                task.add_done_callback(_log_its_end)
+                self._tasks[name] = task
+
+    async def stop(self) -> None:
+        """Cancel what the running loop runs, and wait for its end."""
+        loop = asyncio.get_running_loop()
+        ours = {name: task for name, task in self._tasks.items() if task.get_loop() is loop}
+        for name, task in ours.items():
+            task.cancel()
+            del self._tasks[name]
+        if ours:
+            await asyncio.wait(ours.values())
+
+
+def _log_its_end(task: asyncio.Task[None]) -> None:
+    """Log a duty that failed by its name and the error's type: the error's text may quote content."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _log.error(
+            "internal error: %s ended with %s",
+            task.get_name(),
+            type(error).__name__,
+            extra={"event": "internal_error", "task": task.get_name(), "error": type(error).__name__},
+        )
