@@ -67,6 +67,9 @@ _NAMED: Mapping[str, Kind] = MappingProxyType(
         "insufficient_quota": Kind.BILLING,
         "billing_hard_limit_reached": Kind.BILLING,
         "payment_required": Kind.BILLING,
+        # The two codes of relays built on One API, under 403.
+        "insufficient_user_quota": Kind.BILLING,
+        "pre_consume_token_quota_failed": Kind.BILLING,
         "model_not_found": Kind.MODEL_NOT_FOUND,
         "usage_limit_reached": Kind.QUOTA,
         "rate_limit_exceeded": Kind.RATE_LIMIT,

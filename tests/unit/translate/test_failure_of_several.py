@@ -125,6 +125,14 @@ def test_a_single_provider_is_not_told_as_one_of_several(family: Family, rests_s
         ),
         pytest.param(
             [
+                _asked("server_error", "a", status=502, message="oops"),
+                _asked("server_error", "b", status=200),
+            ],
+            "oops (provider: a); also tried: b (the upstream failed)",
+            id="a-success-is-no-reason",
+        ),
+        pytest.param(
+            [
                 _passed("overloaded", "b", rests_seconds=7),
                 _passed("credentials_rejected", "c"),
                 _asked("idle_timeout", "a", message="the upstream fell silent", rests_seconds=30),
@@ -230,6 +238,9 @@ def test_nothing_follows_the_overflow_sentence() -> None:
         ),
         pytest.param(
             [_asked("tls", rests_seconds=30), _passed("server_error", rests_seconds=4)], b"4", b"true", id="tls-and-resting"
+        ),
+        pytest.param(
+            [_asked("forbidden"), _asked("server_error")], b"1", b"true", id="another-may-serve-at-once"
         ),
         pytest.param([_asked("forbidden"), _asked("tls")], None, None, id="nothing-passes"),
         pytest.param([_asked("tls", rests_seconds=30), _asked("wrong_url")], None, b"false", id="operators-faults"),

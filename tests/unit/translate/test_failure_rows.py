@@ -132,6 +132,8 @@ _ROWS = [
         "quota-type": _http(403, _json(type="insufficient_quota")),
         "hard-limit": _http(400, _json(code="billing_hard_limit_reached")),
         "payment": _stream(_json(code="payment_required")),
+        "one-api-account": _http(403, _json(code="insufficient_user_quota", type="one_api_error")),
+        "one-api-key": _http(403, _json(code="pre_consume_token_quota_failed", type="new_api_error")),
     }),
     _Row("model_not_found", "next", None, False, (404, "not_found_error"), (404, _INVALID, "model_not_found"), {
         "code": _http(503, _json(code="model_not_found", message="No channel")),
