@@ -20,6 +20,8 @@ from packyproxy.translate.reasoning import scope_of
 __all__ = ["Provider", "normalised_url"]
 
 _ID_DIGITS = 12
+_BORROWED_PENALTY = 10_000
+"""More than any two priorities that may be configured are apart."""
 _SECRET_HEADER_WORDS = ("auth", "key", "token", "secret", "cookie", "password")
 
 
@@ -41,7 +43,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     proxy_url: Secret | None = None
     buffered_tools: frozenset[str] = frozenset({"Read"})
     priority: int = 0
-    """The higher, the earlier it is asked."""
+    """The higher, the earlier it is asked; one with a key of Codex CLI's comes after the configured."""
     weight: int = 1
     """Its share among providers of one priority under ``weighted-round-robin``."""
     secrets: tuple[str, ...] = ()
@@ -66,7 +68,7 @@ class Provider(Struct, frozen=True, kw_only=True):
             headers=tuple(config.headers.items()),
             proxy_url=config.proxy_url,
             buffered_tools=config.buffer_tools,
-            priority=config.priority,
+            priority=config.priority - (_BORROWED_PENALTY if config.effective_source == "codex-cli" else 0),
             weight=config.weight,
             secrets=tuple(filter(None, (key, *_secret_values(config.headers)))),
         )

@@ -200,11 +200,11 @@ class Asking:
     async def _ask(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Failure | None:
         """Ask one candidate until it answers (None) or is not worth asking again (its failure)."""
         provider, model = inquiry.provider, inquiry.target.model
+        if inquiry.is_probe:
+            take = self._reporting(inquiry, take)
         while True:
             self._outcome.attempts += 1
-            self._outcome.asks(
-                provider.name, model, effort=inquiry.effort, body_bytes=len(inquiry.translation.body)
-            )
+            self._note_asked(inquiry)
             transcoder = Transcoder(inquiry.writer)
             attempt = Attempt(
                 self._runtime.upstream(provider),
@@ -230,6 +230,17 @@ class Asking:
             self._start_over()
             if seconds and not await _wait(seconds, guard):
                 return failure
+
+    def _reporting(self, inquiry: Inquiry, take: Take) -> Take:
+        """Return ``take``, but say first that a probe went well: others need not wait for its whole answer."""
+
+        async def take_of_probe(data: bytes, *, is_last: bool) -> None:
+            if inquiry.is_probe:
+                inquiry.is_probe = False
+                await self._routing.probe_succeeded(inquiry.provider)
+            await take(data, is_last=is_last)
+
+        return take_of_probe
 
     async def _note_success(self, inquiry: Inquiry) -> None:
         self._outcome.usage = inquiry.writer.usage
@@ -268,6 +279,15 @@ class Asking:
 
     def _make_current(self, inquiry: Inquiry) -> None:
         self.inquiry = inquiry
+        self._note_asked(inquiry)
+
+    def _note_asked(self, inquiry: Inquiry) -> None:
+        self._outcome.asks(
+            inquiry.provider.name,
+            inquiry.target.model,
+            effort=inquiry.effort,
+            body_bytes=len(inquiry.translation.body),
+        )
 
 
 async def _wait(seconds: float, guard: Guard) -> bool:

@@ -126,7 +126,9 @@ class Routing:
         health, cooldown = await self._store.read([health_key, cooldown_key])
         if health is not None:
             await self._signal(provider, Signal.SUCCESS)
-        if cooldown is not None:
+        rest = decode_cooldown(cooldown)
+        if rest is not None and rest.is_over(self._now()):
+            # One that is not over has begun after this request was sent: it may be a quota of hours.
             await self._store.replace(cooldown_key, None, instead_of=cooldown, expires_in_seconds=0)
         if routing.session_affinity and len(plan.providers) > 1:
             await self._keep_session(plan, provider)

@@ -1,5 +1,6 @@
 """Several providers: who is asked, what happens when one fails, and what the client gets to see of it."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -278,6 +279,21 @@ async def test_the_breaker_opens_and_admits_one_probe(ensemble: Any) -> None:
         assert (502 if number <= 5 else 529) == answer.status_code
     assert {"a": 5} == stage.calls()
     assert int(answer.headers["retry-after"]) <= 30
+
+
+@pytest.mark.virtual_time
+async def test_a_probe_is_over_with_its_first_content(ensemble: Any) -> None:
+    """While the probe's answer still streams, other requests pass again."""
+    stage = ensemble({"a": Fault.status(500)}, config={"max-retry-interval": 0, "request-retry": 0})
+    for _ in range(5):
+        await stage.ask()
+    assert 529 == (await stage.ask()).status_code
+    await asyncio.sleep(30)
+    stage.upstreams["a"].script = [Fault.stall(Turn("slow"), after_events=6), Turn("quick")]
+    async with stage.stream() as probe:
+        assert "quick" == text_of((await stage.ask()).content)
+        stage.upstreams["a"].release()
+        assert 200 == probe.status_code
 
 
 async def test_stream_bodies_that_say_nothing(ensemble: Any) -> None:

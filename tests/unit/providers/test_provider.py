@@ -102,3 +102,12 @@ def test_target_for_a_provider_that_refused_instructions() -> None:
     """Then system text goes into a developer message, and nothing else changes."""
     target = _provider(capabilities=Capabilities(sampling=True)).target("gpt-5", (), uses_developer=True)
     assert Capabilities(sampling=True, system_as="developer") == target.capabilities
+
+
+def test_a_key_of_codex_cli_comes_last() -> None:
+    """Whatever the priorities, a provider with a borrowed key is asked after those that are configured."""
+    borrowed = ProviderConfig(
+        kind="packycode", name="packycode", priority=1000, sources={"credentials.openai-api-key": "codex-cli"}
+    )
+    configured = ProviderConfig(kind="tppc", name="b", priority=-1000)
+    assert Provider.from_config(borrowed).priority < Provider.from_config(configured).priority

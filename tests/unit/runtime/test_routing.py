@@ -99,6 +99,14 @@ async def test_a_success_clears_the_record(routing: Routing, clock: Clock) -> No
     assert clock.now + 1 == tried.available_at
 
 
+async def test_a_success_leaves_a_running_rest_alone(routing: Routing, clock: Clock) -> None:
+    """It was sent before the rest began, so it says nothing about a quota that was used up since."""
+    plan = plan_of("a")
+    await fail(routing, plan, 0, FailureKind.QUOTA)
+    await routing.succeeded(plan, 0, FILL_FIRST)
+    assert [] == await order(routing, plan)
+
+
 async def test_the_breaker_holds_for_all_models(routing: Routing, clock: Clock) -> None:
     """Five failures shut the provider, and the record says until when."""
     plan = plan_of("a")
