@@ -232,7 +232,7 @@ class Asking:
                 return failure
 
     def _reporting(self, inquiry: Inquiry, take: Take) -> Take:
-        """Return ``take``, but say first that a probe went well: others need not wait for its whole answer."""
+        """Return ``take``, which first says that the probe went well: nobody need wait for the whole answer."""
 
         async def take_of_probe(data: bytes, *, is_last: bool) -> None:
             if inquiry.is_probe:
