@@ -1,15 +1,17 @@
 """The commands, run in-process: what they print and how they end."""
 
-import logging
+import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from packyproxy import __version__
+from packyproxy.cli.failures import CommandFailed, WrongUsage
 from packyproxy.cli.main import main
 
 PROVIDER = """
@@ -20,31 +22,20 @@ packycode:
 """
 
 
-@pytest.fixture(autouse=True)
-def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run in an empty folder with an empty home, and give logging back as it was."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("PACKYPROXY_CONFIG", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    root, ours = logging.getLogger(), logging.getLogger("packyproxy")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> "type[Path]":
-    """Return a function that writes the configuration that the commands will find."""
-
-    def write_text(text: str) -> Path:
-        path = tmp_path / "config.yaml"
-        path.write_text(text)
-        return path
-
-    return write_text  # type: ignore[return-value]
+COMMANDS = {
+    "check",
+    "demo",
+    "doctor",
+    "explain",
+    "import-codex",
+    "init",
+    "migrate",
+    "models",
+    "run",
+    "serve",
+    "translate",
+}
+WriteConfig = Callable[[str], Path]
 
 
 def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -54,87 +45,208 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert (0, f"packyproxy {__version__}\n") == (end.value.code, capsys.readouterr().out)
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["serve"], ["demo"], ["check"]], ids=["top", "serve", "demo", "check"]
-)
-def test_help_teaches_with_examples(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Every help text shows complete command lines."""
+def test_alone_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a command the overview goes to stderr, and the exit code is 2."""
     with pytest.raises(SystemExit) as end:
-        main([*command, "--help"])
+        main([])
+    printed = capsys.readouterr()
+    assert (2, "") == (end.value.code, printed.out)
+    assert "first steps:\n  packyproxy demo" in printed.err
+
+
+def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command stands in the help with what it does."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
+    assert COMMANDS <= {words[0] for words in lines}
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_help_teaches_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every command's help shows complete command lines and says what its exit code means."""
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    printed = capsys.readouterr().out
     assert 0 == end.value.code
-    assert f"\n  packyproxy {command[0] if command else 'demo'}" in capsys.readouterr().out
+    assert f"\n  packyproxy {command}" in printed
+    assert "\nexit codes: 0 success, 2 wrong usage or configuration, 1 any other failure\n" in printed
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS - {"demo"}))
+def test_commands_that_read_a_file_take_its_path(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--config`` is an option of every command but the demo, which has a configuration of its own."""
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    assert "--config PATH" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "said"),
     [
-        [],
-        ["nonsense"],
-        ["serve", "--port", "x"],
-        ["serve", "--port", "65536"],
-        ["serve", "--workers", "0"],
-        ["check", "a"],
+        (["nonsense"], "there is no command 'nonsense'"),
+        (["chekc"], "there is no command 'chekc': did you mean check?"),
+        (["serve", "--prot", "1"], "unknown argument --prot: did you mean --port?"),
+        (["serve", "--por=1"], "unknown argument --por: did you mean --port?"),
+        (["serve", "--port", "x"], "argument --port: must be a number from 0 to 65535"),
+        (["serve", "--port", "65536"], "argument --port: must be a number from 0 to 65535"),
+        (["serve", "--workers", "0"], "argument --workers: must be a number from 1 to 64"),
+        (["check", "a"], "unknown argument a; --help shows what there is"),
+        (["explain"], "the following arguments are required: MODEL"),
+        (["init", "--template", "x"], "argument --template: invalid choice: 'x'"),
+        (["run"], "name the program after --, for instance: packyproxy run -- claude"),
+        (["run", "claude"], "name the program after --, for instance: packyproxy run -- claude"),
+        (["run", "--"], "name the program after --, for instance: packyproxy run -- claude"),
+        (["run", "--nope", "--", "claude"], "unknown argument --nope"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_usage_exits_with_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command line that cannot be read says on stderr what is wrong, and what was probably meant."""
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    printed = capsys.readouterr().err
+    assert 2 == end.value.code
+    assert printed.startswith("usage: packyproxy")
+    assert f"error: {said}" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "expected"),
+    [
+        (
+            ["serve", "--config", "x", "--port", "0", "--tppc"],
+            "serve",
+            (
+                ("x",),
+                {
+                    "host": None,
+                    "port": 0,
+                    "workers": 1,
+                    "allow_open": False,
+                    "packycode": False,
+                    "tppc": True,
+                },
+            ),
+        ),
+        (["demo", "--once"], "demo", ((), {"host": "127.0.0.1", "port": None, "once": True})),
+        (["init"], "init", ((None,), {"template": "packycode"})),
+        (["check", "--json"], "check", ((None,), {"as_json": True})),
+        (["doctor", "--config", "x"], "doctor", (("x",), {"as_json": False})),
+        (["models", "--provider", "b"], "models", ((None,), {"provider": "b", "as_json": False})),
+        (["explain", "gpt-5"], "explain", ((None, "gpt-5"), {"as_json": False})),
+        (
+            ["translate", "--from", "messages", "--response"],
+            "translate",
+            ((None,), {"protocol": "messages", "model": None, "is_response": True}),
+        ),
+        (["import-codex", "--write"], "import_codex", ((None,), {"write": True, "target": "packycode"})),
+        (["migrate"], "migrate", ((None,), {"write": False})),
+        (
+            ["run", "--config", "x", "--", "claude", "-p", "--", "hi"],
+            "run",
+            (("x", ["claude", "-p", "--", "hi"]), {}),
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_command_gets_its_arguments(
+    arguments: list[str],
+    module: str,
+    expected: tuple[tuple[object, ...], dict[str, object]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was written arrives at the command's function, and its exit code is the program's."""
+    got: list[object] = []
+
+    def command(*positional: object, **named: object) -> int:
+        got.append((positional, named))
+        return 7
+
+    stand_in = ModuleType(module)
+    setattr(stand_in, module, command)
+    monkeypatch.setitem(sys.modules, f"packyproxy.cli.{module}", stand_in)
+    assert (7, [expected]) == (main(arguments), got)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(CommandFailed("it broke"), 1), (WrongUsage("no such thing"), 2)],
+    ids=["failed", "usage"],
+)
+def test_errors_of_commands_are_one_line(
+    error: Exception, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a command could not do is told in a line on stderr, without a traceback."""
+
+    def check(*_: object, **__: object) -> int:
+        raise error
+
+    monkeypatch.setattr("packyproxy.cli.check.check", check)
+    assert code == main(["check"])
+    assert f"packyproxy: {error}\n" == capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_is_no_error(write_config: WriteConfig) -> None:
+    """When the other end of a pipe is closed the command ends quietly."""
+    write_config(PROVIDER)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [
+        sys.executable,
+        "-c",
+        "import sys\nfrom packyproxy.cli.main import main\nsys.exit(main())",
+        "models",
+    ]
+    ran = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (1, "") == (ran.returncode, ran.stderr)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["check"],
+        ["check", "--json"],
+        ["models"],
+        ["models", "--json"],
+        ["explain", "gpt-5"],
+        ["explain", "--json", "gpt-5"],
     ],
     ids=" ".join,
 )
-def test_wrong_usage_exits_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A command line that cannot be read says so on stderr."""
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    assert 2 == end.value.code
-    assert "usage: packyproxy" in capsys.readouterr().err
+def test_keys_are_never_printed(
+    command: list[str], write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No command that shows the configuration shows a key, a header's value or a proxy's password."""
+    write_config(
+        PROVIDER
+        + """
+  headers: {x-team: canary-header}
+  proxy-url: "http://user:canary-password@proxy.example"
+api-keys: [canary-client-key-1234567890]
+host: 0.0.0.0
+"""
+    )
+    assert 0 == main(command)
+    printed = capsys.readouterr()
+    assert "canary" not in printed.out + printed.err
 
 
-@pytest.mark.parametrize("command", ["serve", "check"])
+@pytest.mark.parametrize("command", ["serve", "check", "models"])
 def test_without_a_file_the_next_step_is_named(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """No configuration at all is exit code 2 and tells what to do."""
     assert 2 == main([command])
-    assert "copy config.example.yaml to config.yaml" in capsys.readouterr().err
-
-
-def test_check_prints_every_problem(write: "type[Path]", capsys: pytest.CaptureFixture[str]) -> None:
-    """One line per problem, in the order of the file, then the count; exit code 2."""
-    path = write("prot: 1\nport: x\n")
-    assert 2 == main(["check", "--config", str(path)])
-    expected = [
-        "prot: unknown key: did you mean port?",
-        "port: is text, not a whole number: write decimal digits, without quotes",
-        f"{path}: 2 problems",
-    ]
-    assert expected == capsys.readouterr().out.splitlines()
-
-
-def test_check_shows_what_a_valid_file_amounts_to(
-    write: "type[Path]", capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Provider, models and settings without effect are shown, the key is not."""
-    path = write(PROVIDER + "metrics: true\napi-keys: [sk-canary-client]\n")
-    assert 0 == main(["check"])
-    expected = [
-        "the configuration is valid",
-        f"  config     {path}",
-        "  provider   packycode at https://a.example/v1",
-        "  models     24 listed; claude-* names get gpt-5 at effort high",
-        "  api-keys   1 configured",
-        "  note       valid, but without effect in this release: metrics",
-    ]
-    assert expected == capsys.readouterr().out.splitlines()
-
-
-def test_check_accepts_a_file_without_an_enabled_provider(
-    write: "type[Path]", capsys: pytest.CaptureFixture[str]
-) -> None:
-    """That is valid, and said."""
-    write("packycode: {enabled: false}\n")
-    assert 0 == main(["check"])
-    assert "provider   none is enabled: set packycode.enabled: true" in capsys.readouterr().out
+    assert "write one with packyproxy init" in capsys.readouterr().err
 
 
 def test_serve_prints_problems_and_exits_with_2(
-    write: "type[Path]", capsys: pytest.CaptureFixture[str]
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A wrong configuration is never served."""
-    write("debug: 1\n")
+    write_config("debug: 1\n")
     assert 2 == main(["serve"])
     assert (
         "debug: is a number, not true or false: write true or false, without quotes\n"
@@ -144,10 +256,10 @@ def test_serve_prints_problems_and_exits_with_2(
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "example.org"])
 def test_serve_refuses_to_be_open_to_others(
-    host: str, write: "type[Path]", capsys: pytest.CaptureFixture[str]
+    host: str, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Beyond loopback, serving without client keys needs an explicit word."""
-    write(PROVIDER)
+    write_config(PROVIDER)
     assert 2 == main(["serve", "--host", host])
     error = capsys.readouterr().err
     assert error.startswith(
@@ -158,17 +270,17 @@ def test_serve_refuses_to_be_open_to_others(
 
 @pytest.mark.parametrize("host", ["http://127.0.0.1", "", "a b"], ids=repr)
 def test_serve_judges_the_host_it_is_given(
-    host: str, write: "type[Path]", capsys: pytest.CaptureFixture[str]
+    host: str, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """``--host`` follows the rule of the file's ``host``."""
-    write(PROVIDER)
+    write_config(PROVIDER)
     assert 2 == main(["serve", "--host", host])
     assert capsys.readouterr().err.startswith("--host: not a host name or IP address")
 
 
-def test_a_port_in_use_is_told(write: "type[Path]", capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_told(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:
     """The address, the reason and the way out; exit code 1."""
-    write(PROVIDER)
+    write_config(PROVIDER)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         assert 1 == main(["serve", "--port", str(port)])
@@ -184,7 +296,7 @@ def test_help_loads_neither_server_nor_yaml() -> None:
     code = (
         "import sys\nfrom packyproxy.cli.main import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
-        "print(sorted({'hypercorn', 'yaml', 'aiohttp', 'httpx', 'starlette', 'asyncio'} & set(sys.modules)))"
+        "print(sorted({'hypercorn', 'yaml', 'aiohttp', 'httpx', 'starlette', 'asyncio', 'rich'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "[]" == ran.stdout.splitlines()[-1]
