@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
@@ -66,13 +67,19 @@ def check(path: str | None, *, as_json: bool = False) -> int:
     try:
         loaded = discover_config(path)
     except ConfigError as error:
-        return _refuse(find_config(path, os.environ, Path.cwd(), Path.home()), error, as_json=as_json)
+        return _refuse(_find(path), error, as_json=as_json)
     report = _report(loaded.config, loaded.notes)
     if as_json:
         print_json(report)
     else:
         _show(report, loaded.config)
     return 0
+
+
+def _find(path: str | None) -> Path | None:
+    with suppress(RuntimeError):  # no $HOME, and no such user
+        return find_config(path, os.environ, Path.cwd(), Path.home())
+    return None
 
 
 def _refuse(file: Path | None, error: ConfigError, *, as_json: bool) -> int:

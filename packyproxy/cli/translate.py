@@ -4,20 +4,17 @@ stdin is translated to stdout by the parts that serve requests; nothing is sent 
 the translation goes to stderr, so stdout may be piped on. Content appears here because it was asked for.
 """
 
-import os
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
 
 from packyproxy.cli.failures import CommandFailed, WrongUsage
-from packyproxy.config import Config, config_from_mapping
+from packyproxy.config import config_from_mapping
 from packyproxy.config.reading import discover_config
-from packyproxy.config.yaml_file import find_config
-from packyproxy.errors import CapabilityMissing, Failure, InvalidRequest, Tried
+from packyproxy.errors import CapabilityMissing, ConfigError, Failure, InvalidRequest, Tried
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import (
@@ -83,12 +80,15 @@ def _say(text: str) -> None:
 
 def _snapshot(path: str | None) -> Snapshot:
     """Return what the configuration amounts to, or what a plain one would."""
-    config: Config | None = None
-    if find_config(path, os.environ, Path.cwd(), Path.home()) is not None:
+    try:
         config = discover_config(path).config
-    if config is None or not config.enabled_providers:
-        reason = "there is no configuration file" if config is None else "no provider is enabled"
-        _say(f"{reason}: translated as for a provider with default settings")
+        lack = None if config.enabled_providers else "no provider is enabled"
+    except ConfigError as error:
+        if any(problem.code != "no_file" for problem in error.problems):
+            raise
+        lack = "there is no configuration file"
+    if lack is not None:
+        _say(f"{lack}: translated as for a provider with default settings")
         config = config_from_mapping(_ASSUMED)
     return Snapshot.build(config)
 
