@@ -132,8 +132,8 @@ def _read(path: Path, notes: list[str]) -> bytes | None:
             data = file.read(_MOST_BYTES + 1)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        reason = (getattr(error, "strerror", None) or "not a path").lower()
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
         notes.append(f"{path} cannot be read ({reason})")
         return None
     if len(data) > _MOST_BYTES:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from packyproxy.config.schema import Source
 from packyproxy.errors import Problem
 
-__all__ = ["Document", "Origin", "Plain", "is_blank", "join_path"]
+__all__ = ["Document", "Origin", "Plain", "is_blank", "join_path", "plain_value"]
 
 
 class Plain(Struct, frozen=True):
@@ -50,3 +50,8 @@ def join_path(parent: str, key: str) -> str:
 def is_blank(value: object) -> bool:
     """Tell whether a value is null or blank text."""
     return value is None or (isinstance(value, str) and not value.strip())
+
+
+def plain_value(value: object) -> object:
+    """Return what YAML reads a bare scalar as, and any other value as it is."""
+    return value.value if isinstance(value, Plain) else value

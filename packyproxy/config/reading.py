@@ -6,9 +6,10 @@ a program states as text or as a mapping is the whole configuration.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from packyproxy.config.document import Document
 from packyproxy.config.schema import Config
@@ -18,6 +19,8 @@ from packyproxy.config.yaml_file import config_places, find_config, read_file, r
 from packyproxy.errors import ConfigError, Problem
 
 __all__ = ["Loaded", "config_from_mapping", "discover_config", "load_config", "parse_config"]
+
+_FROM_CODEX: Final = frozenset({"packycode.base-url", "packycode.credentials.openai-api-key"})
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
@@ -63,7 +66,11 @@ def discover_config(explicit: str | None = None) -> Loaded:
     if path is None:
         return _discovered(ambient, watched)
     document, notes = complete(read_file(path), ambient)
-    return Loaded(config=_valid(document, source=str(path)), path=path, watched=watched, notes=notes)
+    try:
+        config = _valid(document, source=str(path))
+    except ConfigError as error:
+        raise ConfigError(tuple(_with_notes(problem, notes) for problem in error.problems)) from None
+    return Loaded(config=config, path=path, watched=watched, notes=notes)
 
 
 def parse_config(text: str | bytes, *, source: str = "text") -> Config:
@@ -110,6 +117,13 @@ def _discovered(ambient: Ambient, watched: tuple[Path, ...]) -> Loaded:
     labels = dict.fromkeys(origin.source for origin in document.origins.values())
     config = _valid(document, source=" and ".join(labels))
     return Loaded(config=config, path=None, watched=watched, notes=notes)
+
+
+def _with_notes(problem: Problem, notes: tuple[str, ...]) -> Problem:
+    """Say at what is missing why the files of Codex CLI did not give it."""
+    if not notes or problem.code != "missing" or problem.field not in _FROM_CODEX:
+        return problem
+    return replace(problem, fix=f"{problem.fix} (Codex CLI could not help: {'; '.join(notes)})")
 
 
 def _home() -> Path | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
-from packyproxy.config.document import Document, Origin, Plain, is_blank, join_path
+from packyproxy.config.document import Document, Origin, Plain, is_blank, join_path, plain_value
 from packyproxy.config.rules import Complaint
 from packyproxy.config.schema import Source
 from packyproxy.errors import Problem
@@ -170,7 +170,7 @@ class Section:
         if not self._has(key):
             return default
         value = self._values[key]
-        plain = value.value if isinstance(value, Plain) else value
+        plain = plain_value(value)
         if isinstance(plain, bool):
             return plain
         self._wrong_type(self.at(key), value, "true or false", "write true or false, without quotes")
@@ -181,7 +181,7 @@ class Section:
         if not self._has(key):
             return default
         value = self._values[key]
-        plain = value.value if isinstance(value, Plain) else value
+        plain = plain_value(value)
         if isinstance(plain, bool) or not isinstance(plain, int):
             self._wrong_type(self.at(key), value, "a whole number", "write decimal digits, without quotes")
         elif isinstance(value, Plain) and not _DECIMAL.fullmatch(value.text):
@@ -199,7 +199,7 @@ class Section:
         if not self._has(key):
             return default
         value = self._values[key]
-        plain = value.value if isinstance(value, Plain) else value
+        plain = plain_value(value)
         if isinstance(plain, bool) or not isinstance(plain, int | float):
             self._wrong_type(
                 self.at(key), value, "a number of seconds", "write a number, without quotes or unit"
@@ -327,7 +327,7 @@ class Section:
 
 def _kind(value: object) -> str:
     """Name the type of a value without showing it."""
-    plain = value.value if isinstance(value, Plain) else value
+    plain = plain_value(value)
     match plain:
         case None:
             return "nothing"

@@ -9,13 +9,15 @@ is no configuration file at all.
 import os
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from packyproxy.config.codex_files import CodexProvider, CodexReading, read_codex_files
-from packyproxy.config.document import Document, Origin, Plain, is_blank, join_path
+from packyproxy.config.document import Document, Origin, is_blank, join_path, plain_value
 from packyproxy.config.rules import check_base_url, normalise_url
+from packyproxy.config.schema import Config
 from packyproxy.errors import Problem
 
 __all__ = ["VARIABLES", "Ambient", "complete", "complete_alone", "process_ambient"]
@@ -29,6 +31,8 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 """The variable for each key of the ``packycode`` block that has one."""
 
+_DEFAULT_PORT: Final = Config().port
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _BLOCK: Final = "packycode"
 _KEY: Final = "credentials.openai-api-key"
 _SWITCH_WORDS: Final = {"true": True, "yes": True, "on": True, "1": True} | dict.fromkeys(
@@ -156,9 +160,13 @@ class _Block:
         reading = self._ambient.codex
         notes = reading.notes
         provider = reading.provider
-        if provider is not None and self._has("base-url") and not self._is_at(provider.base_url):
+        if provider is None:
+            pass
+        elif self._is_own_address(provider.base_url):
+            notes = ("the provider in the files of Codex CLI is this proxy itself",)
+        elif self._has("base-url") and not self._is_at(provider.base_url):
             notes = ("the provider in the files of Codex CLI has another base-url: its key is not used",)
-        elif provider is not None:
+        else:
             self._fill_from(provider, Origin("codex-cli", str(reading.config_path or "config.toml")))
         return () if was_complete else notes
 
@@ -169,27 +177,29 @@ class _Block:
 
     def document(self) -> Document:
         """Return the whole document with this block in it."""
-        document = self._document
-        root = document.root if isinstance(document.root, Mapping) else {}
-        if self._origins:
-            root = {**root, _BLOCK: self._values}
-        return replace(
-            document,
-            root=root if self._origins else document.root,
-            problems=(*document.problems, *self._problems),
-            origins=self._origins,
-        )
+        document = replace(self._document, problems=(*self._document.problems, *self._problems))
+        if not self._origins:
+            return document
+        return replace(document, root={**self._root, _BLOCK: self._values}, origins=self._origins)
+
+    @property
+    def _root(self) -> Mapping[object, object]:
+        return self._document.root if isinstance(self._document.root, Mapping) else {}
 
     @property
     def _switch(self) -> bool | None:
-        value = self._values.get("enabled")
-        plain = value.value if isinstance(value, Plain) else value
+        plain = plain_value(self._values.get("enabled"))
         return plain if isinstance(plain, bool) else None
 
     @property
     def _needs_no_key(self) -> bool:
-        value = self._values.get("requires-openai-auth")
-        return (value.value if isinstance(value, Plain) else value) is False
+        return plain_value(self._values.get("requires-openai-auth")) is False
+
+    def _is_own_address(self, base_url: str) -> bool:
+        """Tell whether Codex CLI was pointed here: asking oneself would never end."""
+        url = urlsplit(base_url)
+        port = plain_value(self._root.get("port", _DEFAULT_PORT))
+        return url.hostname in _LOOPBACK and url.port == port
 
     def _is_at(self, base_url: str) -> bool:
         written = self._values.get("base-url")

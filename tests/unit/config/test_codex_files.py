@@ -128,8 +128,8 @@ def test_a_provider_may_need_no_key(lines: str, expected: bool) -> None:
     ("config", "expected"),
     [
         (
-            'profile = "work"\nmodel = "a"\nmodel_provider = "openai"\n[profiles.work]\nmodel = "b"\n'
-            'model_provider = "relay"\n[model_providers.relay]\nbase_url = "https://relay.example/v1"',
+            'profile = "work"\nmodel = "a"\nprofiles.work = { model = "b", model_provider = "relay" }\n'
+            + RELAY.replace('"relay"', '"openai"'),
             ("relay", "https://relay.example/v1", "b"),
         ),
         (
@@ -146,6 +146,9 @@ def test_the_selected_provider_is_found(config: str, expected: tuple[str, str, s
 
 
 ENTRY = "config.toml: model_providers.relay"
+NEVER_SENT = (
+    " names OPENAI_API_KEY, which is never sent to a third party: set PACKYCODE_API_KEY to the provider's key"
+)
 
 
 @pytest.mark.parametrize(
@@ -206,14 +209,12 @@ def test_text_must_be_utf8() -> None:
         (
             'env_key = "OPENAI_API_KEY"',
             AUTH,
-            f"{ENTRY}.env_key names OPENAI_API_KEY, which is never sent to a third party: "
-            "set PACKYCODE_API_KEY to the provider's key",
+            f"{ENTRY}.env_key{NEVER_SENT}",
         ),
         (
             'requires_openai_auth = true\nenv_http_headers = { "x-key" = "OPENAI_API_KEY" }',
             AUTH,
-            f"{ENTRY}.env_http_headers names OPENAI_API_KEY, which is never sent to a third party: "
-            "set PACKYCODE_API_KEY to the provider's key",
+            f"{ENTRY}.env_http_headers{NEVER_SENT}",
         ),
         ("", AUTH, f"auth.json is not used: {ENTRY} does not say requires_openai_auth = true"),
         ('auth = { command = "get" }', AUTH, f"{ENTRY}.auth runs a command for the key, which is not done here"),
@@ -303,6 +304,15 @@ def test_the_files_are_read_from_where_codex_keeps_them(home: Path) -> None:
     assert reading.provider is not None
     assert Secret(KEY) == reading.provider.key
     assert (home / "config.toml", home / "auth.json") == reading.files
+
+
+def test_one_file_may_be_absent(home: Path) -> None:
+    """A provider whose key stands elsewhere needs no ``auth.json``."""
+    (home / "auth.json").unlink()
+    (home / "config.toml").write_text(RELAY + 'env_key = "K"')
+    reading = read_codex_files({"CODEX_HOME": str(home), "K": KEY})
+    assert reading.provider is not None
+    assert (Secret(KEY), ()) == (reading.provider.key, reading.notes)
 
 
 def test_the_folder_is_below_home_by_default(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
