@@ -344,9 +344,10 @@ def test_codex_alone_is_picked_up(machine: Machine) -> None:
     assert {"codex-cli"} == set(provider.sources.values())
 
 
-def test_variables_alone_are_picked_up(machine: Machine) -> None:
+@pytest.mark.parametrize("more", [{}, {"PACKYCODE_ENABLED": "true"}], ids=["implied", "enabled"])
+def test_variables_alone_are_picked_up(machine: Machine, more: dict[str, str]) -> None:
     """URL and key in the environment are enough without any file."""
-    machine.set(PACKYCODE_BASE_URL=URL, PACKYCODE_API_KEY="env-key")
+    machine.set(PACKYCODE_BASE_URL=URL, PACKYCODE_API_KEY="env-key", **more)
     loaded = discover_config()
     assert (True, URL, "env-key", "gpt-5", "high") == settings_of(packycode_of(loaded.config))
     assert ("env", "env") == (loaded.config.source, packycode_of(loaded.config).sources["enabled"])
