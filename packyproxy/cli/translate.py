@@ -12,7 +12,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from packyproxy.cli.failures import CommandFailed, WrongUsage
-from packyproxy.config import config_from_mapping
+from packyproxy.config import Config, config_from_mapping
 from packyproxy.config.reading import discover_config
 from packyproxy.errors import CapabilityMissing, ConfigError, Failure, InvalidRequest, Tried
 from packyproxy.runtime.snapshot import Snapshot
@@ -80,17 +80,21 @@ def _say(text: str) -> None:
 
 def _snapshot(path: str | None) -> Snapshot:
     """Return what the configuration amounts to, or what a plain one would."""
+    config = _configured(path)
+    if config is None or not config.enabled_providers:
+        reason = "there is no configuration file" if config is None else "no provider is enabled"
+        _say(f"{reason}: translated as for a provider with default settings")
+        config = config_from_mapping(_ASSUMED)
+    return Snapshot.build(config)
+
+
+def _configured(path: str | None) -> Config | None:
     try:
-        config = discover_config(path).config
-        lack = None if config.enabled_providers else "no provider is enabled"
+        return discover_config(path).config
     except ConfigError as error:
         if any(problem.code != "no_file" for problem in error.problems):
             raise
-        lack = "there is no configuration file"
-    if lack is not None:
-        _say(f"{lack}: translated as for a provider with default settings")
-        config = config_from_mapping(_ASSUMED)
-    return Snapshot.build(config)
+        return None
 
 
 def _translate(protocol: ClientProtocol, snapshot: Snapshot, body: bytes, model: str | None) -> None:
@@ -128,7 +132,7 @@ def _translated(
         try:
             return candidate.provider, protocol.to_responses(request, target, AttemptFacts())
         except CapabilityMissing as error:
-            _say(f"{candidate.provider} cannot take it: {error.message}")
+            _say(f"{candidate.provider} lacks what the request needs and is passed over")
             refusal = refusal or error
     assert refusal is not None, "a resolution without candidates"
     raise refusal
