@@ -12,7 +12,6 @@ __all__ = ["Kind", "register"]
 Kind = Literal["packycode", "tppc"]
 
 _PLACES: dict[Kind, str] = {"packycode": "packycode", "tppc": "tppc.providers"}
-_TEMPLATES: dict[Kind, str] = {"packycode": "packycode", "tppc": "tppc"}
 
 
 def register(config: Config, kinds: tuple[Kind, ...]) -> list[str]:
@@ -37,17 +36,17 @@ def _missing(kind: Kind) -> Problem:
         field=_PLACES[kind],
         code="missing",
         message=f"--{kind} asks for its models, but nothing is configured there",
-        fix=f"add it (packyproxy init --template {_TEMPLATES[kind]} writes a file to start from), "
-        f"or leave --{kind} out",
+        fix=f"add it (packyproxy init --template {kind} writes a file to start from), or leave --{kind} out",
     )
 
 
 def _line(kind: Kind, providers: list[ProviderConfig], config: Config) -> str:
     enabled = [provider for provider in config.routing_order if provider.kind == kind]
     disabled = [provider.name or "(unnamed)" for provider in providers if not provider.enabled]
-    rest = f"disabled: {', '.join(disabled)}" if disabled else ""
+    rest = f"disabled: {', '.join(disabled)}"
     if not enabled:
-        return f"{kind}: no model is registered: {rest}; enabled: true brings them in, without a restart"
+        return f"{kind}: no model is registered, {rest}; enabled: true brings them in without a restart"
     count = len(Registry.build(enabled, config.model_map).models())
     names = ", ".join(provider.name for provider in enabled)
-    return f"{kind}: {count} models are registered, of {names}" + (f"; {rest}" if rest else "")
+    registered = "1 model is" if count == 1 else f"{count} models are"
+    return f"{kind}: {registered} registered, of {names}" + (f"; {rest}" if disabled else "")

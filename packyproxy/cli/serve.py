@@ -8,28 +8,17 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Final
 
-from msgspec.structs import replace
-
 from packyproxy.cli.banner import banner
 from packyproxy.cli.failures import CommandFailed
 from packyproxy.cli.logs import configure_logging
+from packyproxy.cli.overrides import Overrides
 from packyproxy.cli.registration import Kind, register
-from packyproxy.cli.server import (
-    Stop,
-    bind,
-    calm_the_collector,
-    is_loopback,
-    run_in_loop,
-    serve_app,
-    server_url,
-)
+from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, serve_app, server_url
 from packyproxy.config import Config
 from packyproxy.config.pending import not_yet_in_effect
-from packyproxy.config.rules import check_host
-from packyproxy.errors import ConfigError, Problem
 from packyproxy.runtime.config_file import ConfigFile
 
-__all__ = ["serve"]
+__all__ = ["follow_logging", "serve"]
 
 _LONGEST_GRACE_SECONDS: Final = 30.0
 """Service managers and containers kill what has not ended by then."""
@@ -63,7 +52,7 @@ def serve(
             other machines.
         CommandFailed: the address cannot be bound, or a worker died.
     """
-    file = ConfigFile(path, amend=_CommandLine(host, port, allow_open=allow_open).over)
+    file = ConfigFile(path, amend=Overrides(host, port, allow_open=allow_open).apply)
     config = file.loaded.config
     wanted: dict[Kind, bool] = {"packycode": packycode, "tppc": tppc}
     registered = register(config, tuple(kind for kind, is_wanted in wanted.items() if is_wanted))
@@ -80,42 +69,6 @@ def serve(
     return _serve_in_workers(file, listener, workers)
 
 
-class _CommandLine:
-    """What the command line says over the file, at the start and at each reload."""
-
-    def __init__(self, host: str | None, port: int | None, *, allow_open: bool) -> None:
-        if host is not None and (complaint := check_host(host)):
-            message, fix = complaint
-            raise ConfigError((Problem(field="--host", code="invalid", message=message, fix=fix),))
-        self._host = host
-        self._port = port
-        self._allow_open = allow_open
-        self._listens_on: str | None = None
-
-    def over(self, config: Config) -> Config:
-        """Return the configuration with what the command line says.
-
-        Raises:
-            ConfigError: it would let other machines in without a key.
-        """
-        config = replace(
-            config,
-            host=config.host if self._host is None else self._host,
-            port=config.port if self._port is None else self._port,
-        )
-        # The address stays until a restart, whatever the file says by now.
-        listens_on = self._listens_on or config.host
-        if not (config.api_keys or self._allow_open or is_loopback(listens_on)):
-            fix = (
-                "add at least one, or pass --allow-open if everybody who can connect may use your "
-                "provider's key"
-            )
-            message = f"none is configured, and {listens_on} can be reached from other machines"
-            raise ConfigError((Problem(field="api-keys", code="open_to_others", message=message, fix=fix),))
-        self._listens_on = listens_on
-        return config
-
-
 def _serve_here(file: ConfigFile, listener: socket.socket, *signals: signal.Signals) -> int:
     from packyproxy.app import PackyProxy
 
@@ -124,7 +77,7 @@ def _serve_here(file: ConfigFile, listener: socket.socket, *signals: signal.Sign
         stop.on_signals(*signals)
         grace_seconds = min(file.loaded.config.streaming.total_timeout, _LONGEST_GRACE_SECONDS)
         proxy = PackyProxy(file)
-        proxy.runtime.listen(_follow_logging)
+        proxy.runtime.listen(follow_logging)
         async with proxy:
             calm_the_collector()
             await serve_app(proxy, listener, stop, grace_seconds=grace_seconds)
@@ -133,7 +86,8 @@ def _serve_here(file: ConfigFile, listener: socket.socket, *signals: signal.Sign
     return run_in_loop(main)
 
 
-def _follow_logging(config: Config) -> None:
+def follow_logging(config: Config) -> None:
+    """Log as a configuration says that has come into force."""
     configure_logging(config.log_format, debug=config.debug)
 
 
