@@ -5,13 +5,17 @@ spelling: ``no``, ``0777`` and ``1:30`` may well have been meant as text.
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 from msgspec import Struct
 
 from packyproxy.config.schema import Source
+from packyproxy.config.secret import MASK
 from packyproxy.errors import Problem
 
 __all__ = ["Document", "Origin", "Plain", "is_blank", "join_path", "plain_value"]
+
+_LONGEST_SHOWN_KEY: Final = 40
 
 
 class Plain(Struct, frozen=True):
@@ -43,7 +47,12 @@ class Document(Struct, frozen=True, kw_only=True):
 
 
 def join_path(parent: str, key: str) -> str:
-    """Return the path of ``key`` in the mapping at ``parent``, which is ``""`` for the whole file."""
+    """Return the path of ``key`` in the mapping at ``parent``, which is ``""`` for the whole file.
+
+    A key that may be a secret in the wrong place is masked, so that a path can always be shown.
+    """
+    if len(key) > _LONGEST_SHOWN_KEY or key.lower().startswith("sk-") or not key.isprintable():
+        key = MASK
     return f"{parent}.{key}" if parent else key
 
 

@@ -2,6 +2,7 @@
 
 from typing import Final, Literal
 
+from packyproxy.config.document import join_path
 from packyproxy.config.rules import (
     Complaint,
     check_base_url,
@@ -114,7 +115,7 @@ def _read_defaults(section: Section) -> Defaults:
         effort=section.choice("model-reasoning-effort", "high", EFFORTS),
         small_model=section.optional_text("small-model", check=check_model),
     )
-    section.close()
+    section.close(**dict.fromkeys(("effort", "reasoning_effort"), "model-reasoning-effort"))
     return defaults
 
 
@@ -141,9 +142,8 @@ def _read_headers(section: Section) -> HeaderMap:
     seen: set[str] = set()
     for name, value in section.mapping("headers", check_header_name, check_header_value):
         if name.lower() in seen:
-            section.problem(
-                f"headers.{name}", "duplicate_key", "given twice (case does not count)", "keep one of them"
-            )
+            path = join_path(section.at("headers"), name)
+            section.problem_at(path, "duplicate_key", "given twice (case does not count)", "keep one of them")
         seen.add(name.lower())
         headers[name] = value
     return HeaderMap(headers)

@@ -22,7 +22,6 @@ _Check = Callable[[str], Complaint | None]
 _PARENT: Final = re.compile(r"(?:^|\.)[^.\[\]]*$|\[[^\[\]]*\]?$|\]$")
 _DECIMAL: Final = re.compile(r"-?(?:0|[1-9][0-9]*)")
 _DECIMAL_FRACTION: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?")
-_LONGEST_SHOWN_KEY: Final = 40
 _QUOTES_FIX: Final = "put it in quotes"
 
 
@@ -113,7 +112,7 @@ class Section:
                 continue
             value = entries.text(name, check=value_check)
             if complaint := key_check(name):
-                entries.problem(_shown(name), "invalid", *complaint)
+                entries.problem(name, "invalid", *complaint)
             elif value is not None:
                 pairs.append((name, value))
         return tuple(pairs)
@@ -273,7 +272,7 @@ class Section:
         near = [text for mistake, text in meant.items() if mistake == key.lower().replace("-", "_")]
         near = near or difflib.get_close_matches(key.lower().replace("_", "-"), known, n=1)
         fix = f"did you mean {near[0]}?" if near else f"remove it; known here: {', '.join(known)}"
-        self.problem(_shown(key), "unknown_key", "unknown key", fix)
+        self.problem(key, "unknown_key", "unknown key", fix)
 
     def _has(self, key: str) -> bool:
         """Take a scalar; a key without a value is a problem."""
@@ -343,10 +342,3 @@ def _kind(value: object) -> str:
             return "a list"
         case _:
             return f"a Python {type(plain).__name__}"
-
-
-def _shown(key: str) -> str:
-    """Return a key as a path may show it: a mistyped file can have a secret where a key belongs."""
-    if len(key) > _LONGEST_SHOWN_KEY or key.lower().startswith("sk-") or not key.isprintable():
-        return "***"
-    return key

@@ -7,7 +7,7 @@ meaning can be guessed.
 
 from typing import Final, get_args
 
-from packyproxy.config.document import Document
+from packyproxy.config.document import Document, join_path
 from packyproxy.config.provider_block import read_packycode, read_tppc
 from packyproxy.config.rules import check_host, check_key, check_model, check_origin
 from packyproxy.config.schema import (
@@ -144,5 +144,10 @@ def _read_model_map(top: Section) -> tuple[tuple[str, str], ...]:
     pairs = top.mapping("model-map", check_model, check_model)
     for glob, model in pairs:
         if not model.strip():
-            top.problem(f"model-map.{glob}", "missing", "is blank", "name a model, or remove the line")
+            top.problem_at(
+                join_path(top.at("model-map"), glob),
+                "missing",
+                "is blank",
+                "name a model, or remove the line",
+            )
     return pairs
