@@ -1,19 +1,17 @@
 """``packyproxy check``: every problem of the configuration, or what it amounts to and what is odd in it."""
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
 from packyproxy.cli.advice import warnings
+from packyproxy.cli.origins import describe_sources, found_file
 from packyproxy.cli.tables import Cell, print_json, print_line, print_table
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.config.reading import discover_config
 from packyproxy.config.schema import RoutingStrategy, Source
-from packyproxy.config.yaml_file import find_config
 from packyproxy.errors import ConfigError, Problem
 from packyproxy.registry.registry import Registry
 
@@ -67,19 +65,13 @@ def check(path: str | None, *, as_json: bool = False) -> int:
     try:
         loaded = discover_config(path)
     except ConfigError as error:
-        return _refuse(_find(path), error, as_json=as_json)
+        return _refuse(found_file(path), error, as_json=as_json)
     report = _report(loaded.config, loaded.notes)
     if as_json:
         print_json(report)
     else:
         _show(report, loaded.config)
     return 0
-
-
-def _find(path: str | None) -> Path | None:
-    with suppress(RuntimeError):  # no $HOME, and no such user
-        return find_config(path, os.environ, Path.cwd(), Path.home())
-    return None
 
 
 def _refuse(file: Path | None, error: ConfigError, *, as_json: bool) -> int:
@@ -169,15 +161,5 @@ def _provider_row(provider: _ProviderReport) -> tuple[str | Cell, ...]:
         Cell("enabled", "good") if provider.enabled else Cell("disabled", "quiet"),
         str(provider.models) if provider.enabled else "-",
         provider.base_url or "-",
-        _origins(provider.sources),
+        describe_sources(provider.sources) or "-",
     )
-
-
-def _origins(sources: dict[str, Source]) -> str:
-    """Say where settings came from: one word for all of them, or each source with its settings."""
-    by_source: dict[Source, list[str]] = {}
-    for path, source in sources.items():
-        by_source.setdefault(source, []).append(path)
-    if len(by_source) < 2:
-        return next(iter(by_source), "-")
-    return "; ".join(f"{source}: {', '.join(paths)}" for source, paths in by_source.items())

@@ -6,22 +6,20 @@ anywhere. No key is shown, and nothing of an answer.
 
 import asyncio
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 from typing import Final
 
 from msgspec import Struct
 
 from packyproxy.cli.advice import warnings
 from packyproxy.cli.client_findings import Finding, client_findings
+from packyproxy.cli.origins import describe_sources, found_file
 from packyproxy.cli.port_check import port_finding
 from packyproxy.cli.provider_findings import provider_findings
-from packyproxy.cli.tables import Cell, Tone, print_json, print_line, print_table
+from packyproxy.cli.tables import Cell, Tone, print_json, print_line, print_table, waiting
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.reading import Loaded, discover_config
-from packyproxy.config.yaml_file import find_config
 from packyproxy.errors import ConfigError, Problem
 from packyproxy.runtime.diagnosis import ProbeReport, probe_provider
 from packyproxy.runtime.runtime import Runtime
@@ -104,7 +102,7 @@ def doctor(path: str | None, *, as_json: bool) -> int:
 
 
 def _refuse(path: str | None, error: ConfigError, *, as_json: bool) -> int:
-    file = find_config(path, os.environ, Path.cwd(), Path.home())
+    file = found_file(path)
     if as_json:
         print_json(_Report(ok=False, problems=error.problems))
         return 2
@@ -130,17 +128,10 @@ def _examine(config: Config) -> tuple[Sequence[ProbeReport], Runtime]:
 
 
 def _working(config: Config, *, is_shown: bool) -> AbstractContextManager[object]:
-    """Say what is being waited for: on a terminal as long as it takes, elsewhere in one line."""
     names = ", ".join(provider.name for provider in config.routing_order)
     if not (names and is_shown):
         return nullcontext()
-    text = f"asking {names} for two words (a few tokens)"
-    if not sys.stdout.isatty():
-        print_line(f"{text} ...")
-        return nullcontext()
-    from rich.console import Console
-
-    return Console(highlight=False).status(text)
+    return waiting(f"asking {names} for two words (a few tokens)")
 
 
 def _configuration(loaded: Loaded, runtime: Runtime) -> Iterator[Finding]:
@@ -160,11 +151,8 @@ def _configuration(loaded: Loaded, runtime: Runtime) -> Iterator[Finding]:
 
 def _origins(provider: ProviderConfig) -> str:
     state = "enabled" if provider.enabled else "disabled"
-    by_source: dict[str, list[str]] = {}
-    for field, source in provider.sources.items():
-        by_source.setdefault(source, []).append(field)
-    origins = [f"{source}: {', '.join(fields)}" for source, fields in by_source.items()]
-    return "; ".join([state, *origins])
+    sources = describe_sources(provider.sources)
+    return f"{state}; {sources}" if sources else state
 
 
 def _figures(report: ProbeReport) -> _ProviderReport:

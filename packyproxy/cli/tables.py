@@ -6,13 +6,14 @@ for markup.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Literal
 
 import msgspec
 from msgspec import Struct
 
-__all__ = ["Cell", "Tone", "print_json", "print_line", "print_table"]
+__all__ = ["Cell", "Tone", "print_json", "print_line", "print_table", "waiting"]
 
 Tone = Literal["plain", "strong", "good", "warning", "bad", "quiet"]
 """How a text is meant; only a terminal shows it."""
@@ -59,6 +60,20 @@ def print_line(text: str = "", tone: Tone = "plain") -> None:
         Console(highlight=False).print(Text(text, style=_STYLES[tone]), soft_wrap=True)
     else:
         print(text)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[None]:
+    """Say what is being waited for: on a terminal as long as it takes, elsewhere in one line."""
+    if not sys.stdout.isatty():
+        print(f"{text} ...", flush=True)
+        yield
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(highlight=False).status(Text(text)):
+        yield
 
 
 def print_json(value: object) -> None:
