@@ -66,7 +66,6 @@ class _Explanation(Struct, frozen=True, kw_only=True, rename="kebab"):
     candidates: tuple[_Asked, ...]
     request: Raw
     """What the first candidate would be sent for the sample."""
-    warnings: tuple[str, ...]
 
 
 def explain(path: str | None, model: str, *, as_json: bool = False) -> int:
@@ -131,7 +130,6 @@ def _explain(snapshot: Snapshot, resolution: Resolution) -> _Explanation:
         session_affinity=routing.session_affinity,
         candidates=tuple(asked),
         request=Raw(translations[0].body),
-        warnings=translations[0].warnings,
     )
 
 
@@ -150,8 +148,6 @@ def _show(explanation: _Explanation) -> None:
     print_table(_in_words(explanation), indent=2)
     print_line(f"\nwhat {candidates[0].provider} would get:", "strong")
     print_json(explanation.request)
-    if explanation.warnings:
-        print_line(f"\nleft out or changed: {', '.join(explanation.warnings)}", "warning")
 
 
 def _cells(number: int, asked: _Asked) -> tuple[str, ...]:

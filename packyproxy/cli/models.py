@@ -124,6 +124,9 @@ def _patterns(model_map: Sequence[tuple[str, str]], registry: Registry) -> tuple
 
 
 def _show(found: _Models, *, discovers: bool) -> None:
+    if not found.models:
+        print_line("there are no models, since no provider is configured: packyproxy init begins one")
+        return
     rows = [_cells(row) for row in found.models]
     print_table(rows, headings=("model", "providers", "efforts", "context", "state", "aliases"))
     others = [(pattern.pattern, pattern.origin, pattern.stands_for) for pattern in found.patterns]

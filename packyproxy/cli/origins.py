@@ -13,9 +13,10 @@ __all__ = ["describe_sources", "found_file"]
 
 def found_file(explicit: str | None) -> Path | None:
     """Return the file that a command without a usable configuration has looked at; None if there is none."""
-    with suppress(RuntimeError):  # no $HOME, and no such user
-        return find_config(explicit, os.environ, Path.cwd(), Path.home())
-    return None
+    home: Path | None = None
+    with suppress(RuntimeError):  # no $HOME, and no such user: a container may run under any number
+        home = Path.home()
+    return find_config(explicit, os.environ, Path.cwd(), home)
 
 
 def describe_sources(sources: Mapping[str, Source]) -> str:

@@ -112,9 +112,14 @@ def test_without_a_file_the_environment_may_do(
     )
 
 
-def test_warnings_leave_it_valid(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "config", ["packycode: {enabled: false}\n", "port: 8000\n"], ids=["disabled", "none"]
+)
+def test_warnings_leave_it_valid(
+    config: str, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A file without an enabled provider is usable, and what is odd about it comes last."""
-    write_config("packycode: {enabled: false}\n")
+    write_config(config)
     assert 0 == check(None)
     lines = capsys.readouterr().out.splitlines()
     assert "the configuration is valid" == lines[0]

@@ -117,14 +117,14 @@ def test_wrong_usage_exits_with_2(
     ("arguments", "module", "expected"),
     [
         (
-            ["serve", "--config", "x", "--port", "0", "--tppc"],
+            ["serve", "--config", "x", "--port", "0", "--workers", "2", "--tppc"],
             "serve",
             (
                 ("x",),
                 {
                     "host": None,
                     "port": 0,
-                    "workers": 1,
+                    "workers": 2,
                     "allow_open": False,
                     "packycode": False,
                     "tppc": True,
@@ -187,6 +187,19 @@ def test_errors_of_commands_are_one_line(
     monkeypatch.setattr("packyproxy.cli.check.check", check)
     assert code == main(["check"])
     assert f"packyproxy: {error}\n" == capsys.readouterr().err
+
+
+def test_ctrl_c_ends_a_command_quietly(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An interrupted command has failed, without a traceback."""
+
+    def check(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("packyproxy.cli.check.check", check)
+    assert 1 == main(["check"])
+    assert "" == capsys.readouterr().err
 
 
 def test_a_reader_that_has_enough_is_no_error(write_config: WriteConfig) -> None:

@@ -91,6 +91,21 @@ def test_without_providers_the_list_is_empty(
     """A configuration without any provider has no models, and that is no error."""
     write_config("port: 8000\n")
     assert {"models": [], "patterns": [], "takes-any": []} == as_data(capsys)
+    assert 0 == models(None)
+    assert capsys.readouterr().out.startswith("there are no models, since no provider is configured")
+
+
+def test_disabled_providers_have_no_other_names(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nobody is enabled no name stands for anything, and the models are listed all the same."""
+    write_config("tppc: {providers: [{name: spare, models: [own]}]}\n")
+    assert 0 == models(None)
+    expected = [
+        "model  providers  efforts          context  state     aliases",
+        "own    spare      low medium high  272000   disabled",
+    ]
+    assert expected == capsys.readouterr().out.splitlines()
 
 
 def test_what_a_running_proxy_adds_is_said(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from packyproxy.cli.tables import Cell, print_json, print_line, print_table
+from packyproxy.cli.tables import Cell, print_json, print_line, print_table, waiting
 from packyproxy.config import Secret
 
 LONG = "long " * 40
@@ -115,6 +115,23 @@ def test_json_masks_secrets(capsys: pytest.CaptureFixture[str]) -> None:
     print_json({"key": Secret("sk-canary-1234567890")})
     printed = capsys.readouterr().out
     assert ({"key": "***7890"}, 3) == (json.loads(printed), len(printed.splitlines()))
+
+
+def test_waiting_is_one_line_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is waited for is said once, before the waiting begins."""
+    with waiting("asking [b]"):
+        during = capsys.readouterr().out
+    assert ("asking [b] ...\n", "") == (during, capsys.readouterr().out)
+
+
+def test_waiting_leaves_nothing_on_a_terminal(open_terminal: Callable[[], Terminal]) -> None:
+    """A terminal shows it as long as it takes; then the line is erased."""
+    terminal = open_terminal()
+    with waiting("asking [b]"):
+        pass
+    written = terminal.getvalue()
+    assert "asking [b]" in written
+    assert written.endswith(("\x1b[2K", "\x1b[1A\x1b[2K"))
 
 
 def test_a_pipe_does_without_rich() -> None:

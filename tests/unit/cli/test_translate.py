@@ -45,6 +45,13 @@ data: {"type":"response.completed","response":{"usage":{"input_tokens":9,"output
 """
 
 
+class Terminal(io.TextIOWrapper):
+    """Passes for a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
 @pytest.fixture
 def give_input(monkeypatch: pytest.MonkeyPatch) -> GiveInput:
     """Return a function that puts bytes on stdin."""
@@ -150,17 +157,34 @@ def test_a_terminal_gets_it_indented(
     write_config: WriteConfig, give_input: GiveInput, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who reads along gets one member per line, with the same content."""
-
-    class Terminal(io.TextIOWrapper):
-        def isatty(self) -> bool:
-            return True
-
     write_config(CONFIG)
     give_input(json.dumps(REQUEST).encode())
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", Terminal(written))
     assert 0 == translate(None)
     assert written.getvalue().startswith(b'{\n  "model": "gpt-5.1-codex",\n')
+
+
+@pytest.mark.parametrize(
+    ("is_response", "said"),
+    [
+        (False, b"reads a request from the terminal"),
+        (True, b"reads an upstream's SSE stream from the terminal"),
+    ],
+    ids=["request", "response"],
+)
+def test_who_forgot_the_input_is_told(
+    is_response: bool,
+    said: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """A command that waits for a terminal says what for, and how it is usually called."""
+    monkeypatch.setattr(sys, "stdin", Terminal(io.BytesIO()))
+    with pytest.raises(CommandFailed):
+        translate(None, is_response=is_response)
+    printed = capsysbinary.readouterr().err
+    assert printed.startswith(said + b" until Ctrl-D; usually: packyproxy translate < FILE\n")
 
 
 @pytest.mark.parametrize(
