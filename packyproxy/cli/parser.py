@@ -15,6 +15,7 @@ from packyproxy.version import __version__
 
 __all__ = ["read_arguments"]
 
+_OPTIONS_OF_NO_COMMAND: Final = ("-h", "--help", "--version")
 _EXIT_CODES: Final = "exit codes: 0 success, 2 wrong usage or configuration, 1 any other failure"
 
 _OVERVIEW: Final = f"""\
@@ -164,9 +165,11 @@ def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if not words:
         parser.print_help(sys.stderr)
         raise SystemExit(2)
-    name = next((word for word in words if not word.startswith("-")), None)
-    if name is not None and name not in commands:
+    name = words[0]
+    if not name.startswith("-") and name not in commands:
         parser.error(f"there is no command {name!r}{_guess(name, commands)}")
+    if name.startswith("-") and name not in _OPTIONS_OF_NO_COMMAND:
+        parser.error(f"{name} belongs after a command: packyproxy COMMAND {name}")
     child: list[str] = []
     if name == "run" and "--" in words:
         place = words.index("--")

@@ -85,6 +85,7 @@ def test_commands_that_read_a_file_take_its_path(command: str, capsys: pytest.Ca
     ("arguments", "said"),
     [
         (["nonsense"], "there is no command 'nonsense'"),
+        (["--config", "x", "check"], "--config belongs after a command: packyproxy COMMAND --config"),
         (["chekc"], "there is no command 'chekc': did you mean check?"),
         (["serve", "--prot", "1"], "unknown argument --prot: did you mean --port?"),
         (["serve", "--por=1"], "unknown argument --por: did you mean --port?"),
