@@ -283,7 +283,7 @@ def _auth_key(auth_json: bytes | None, notes: list[str]) -> str | None:
     if not isinstance(auth, dict):
         notes.append("auth.json: not a JSON object")
         return None
-    if auth.get("tokens") or auth.get("auth_mode") in {"chatgpt", "chatgptAuthTokens"}:
+    if auth.get("tokens") or auth.get("auth_mode", "apikey") not in ("apikey", None):
         notes.append("auth.json holds a ChatGPT login, which is for OpenAI alone")
         return None
     key = auth.get(_AMBIENT_KEY)

@@ -17,11 +17,9 @@ from packyproxy.config.secret import HeaderMap, Secret
 
 KEY = "canary-key-0123456789"
 AUTH = json.dumps({"OPENAI_API_KEY": KEY}).encode()
-RELAY = """
-model_provider = "relay"
-[model_providers.relay]
-base_url = "https://relay.example/v1"
-"""
+SELECTED = 'model_provider = "relay"\n'
+TABLE = '[model_providers.relay]\nbase_url = "https://relay.example/v1"\n'
+RELAY = f"\n{SELECTED}{TABLE}"
 
 
 def read(config: str, auth: bytes | None = None, **environ: str) -> CodexReading:
@@ -283,6 +281,60 @@ def test_nothing_shows_a_secret(config: str) -> None:
     """Neither notes nor a ``repr`` repeat what the files say."""
     shown = repr(read(config, AUTH)) + repr(read(RELAY + "requires_openai_auth = true", AUTH))
     assert "canary" not in shown
+
+
+STRANGE_TOML = (
+    "1",
+    "1.5",
+    "nan",
+    "true",
+    "1979-05-27",
+    '""',
+    '"x"',
+    "[]",
+    "[1]",
+    "[{}]",
+    "{}",
+    "{a = 1}",
+    "{a = {}}",
+)
+STRANGE_JSON = (b"5", b"[]", b"{}", b'""', b"true", b"1e999")
+
+
+@pytest.mark.parametrize(
+    "key", ["model", "model_provider", "profile", "profiles", "model_providers", "openai_base_url", "model_reasoning_effort"]
+)  # fmt: skip
+@pytest.mark.parametrize("value", STRANGE_TOML)
+def test_any_setting_may_be_of_any_type(key: str, value: str) -> None:
+    """Whatever a key holds, the outcome is a provider or a note."""
+    selected = "" if key == "model_provider" else SELECTED
+    table = "" if key == "model_providers" else TABLE
+    reading = read(f"{selected}{key} = {value}\n{table}", AUTH)
+    assert reading.provider or reading.notes
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "wire_api", "query_params", "http_headers", "env_http_headers", "env_key",
+        "experimental_bearer_token", "requires_openai_auth", "aws", "auth",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", STRANGE_TOML)
+def test_any_setting_of_an_entry_may_be_of_any_type(key: str, value: str) -> None:
+    """Whatever a key of the provider holds, the outcome is a provider or a note."""
+    reading = read(f"{RELAY}{key} = {value}", AUTH)
+    assert reading.provider or reading.notes
+
+
+@pytest.mark.parametrize("key", ["OPENAI_API_KEY", "tokens", "auth_mode"])
+@pytest.mark.parametrize("value", STRANGE_JSON)
+def test_any_login_may_be_of_any_type(key: str, value: bytes) -> None:
+    """Whatever ``auth.json`` holds, no key is made up from it."""
+    auth = b'{"%s": %s}' % (key.encode(), value)
+    provider = provider_of(RELAY + "requires_openai_auth = true", auth)
+    assert provider.key is None
+    assert provider.notes
 
 
 def test_without_codex_there_is_nothing_to_say() -> None:
