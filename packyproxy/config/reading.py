@@ -114,7 +114,10 @@ def _discovered(ambient: Ambient, watched: tuple[Path, ...]) -> Loaded:
                 ),
             )
         )
-    labels = dict.fromkeys(origin.source for origin in document.origins.values())
+    labels = dict.fromkeys(
+        origin.source if origin.source == "env" else f"{origin.source} ({origin.label})"
+        for origin in document.origins.values()
+    )
     config = _valid(document, source=" and ".join(labels))
     return Loaded(config=config, path=None, watched=watched, notes=notes)
 

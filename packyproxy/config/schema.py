@@ -159,7 +159,7 @@ class Config(Struct, frozen=True, kw_only=True):
     request_log: bool = False
     debug: bool = False
     source: str = "defaults"
-    """Where this came from: a path, ``"text"``, ``"dict"``; without a file, e.g. ``"env and codex-cli"``."""
+    """Where this came from: a path, ``"text"``, ``"dict"``; without a file ``"env"``, ``"codex-cli (PATH)"`` or both."""
 
     @property
     def enabled_providers(self) -> tuple[ProviderConfig, ...]:
@@ -170,12 +170,11 @@ class Config(Struct, frozen=True, kw_only=True):
     def routing_order(self) -> tuple[ProviderConfig, ...]:
         """The enabled providers, first choice first.
 
-        Those with a key of their own come before one whose key was found in the files of Codex CLI; then the
-        higher ``priority`` counts, then the order of ``providers``.
+        Those of the configuration and the environment come before one that the files of Codex CLI gave (its
+        ``effective_source``); then the higher ``priority`` counts, then the order of ``providers``.
         """
         return tuple(sorted(self.enabled_providers, key=_rank))
 
 
 def _rank(provider: ProviderConfig) -> tuple[bool, int]:
-    is_borrowed = any(provider.sources.get(path) == "codex-cli" for path in _KEY_PATHS)
-    return is_borrowed, -provider.priority
+    return provider.effective_source == "codex-cli", -provider.priority

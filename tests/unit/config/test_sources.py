@@ -340,7 +340,8 @@ def test_codex_alone_is_picked_up(machine: Machine) -> None:
     loaded = discover_config()
     provider = packycode_of(loaded.config)
     assert (True, URL, "codex-key", "gpt-5", "high") == settings_of(provider)
-    assert ("codex-cli", None, ()) == (loaded.config.source, loaded.path, loaded.notes)
+    assert f"codex-cli ({machine.codex / 'config.toml'})" == loaded.config.source
+    assert (None, ()) == (loaded.path, loaded.notes)
     assert {"codex-cli"} == set(provider.sources.values())
 
 
@@ -359,7 +360,7 @@ def test_variables_and_codex_go_together(machine: Machine) -> None:
     machine.set(PACKYCODE_API_KEY="env-key")
     loaded = discover_config()
     assert (True, URL, "env-key", "gpt-5", "high") == settings_of(packycode_of(loaded.config))
-    assert "env and codex-cli" == loaded.config.source
+    assert f"env and codex-cli ({machine.codex / 'config.toml'})" == loaded.config.source
     assert ("config.toml: model_providers.relay.env_key names $UNSET, which is not set",) == loaded.notes
 
 
