@@ -159,7 +159,7 @@ class Config(Struct, frozen=True, kw_only=True):
     request_log: bool = False
     debug: bool = False
     source: str = "defaults"
-    """Where this came from: a path, ``"text"``, ``"dict"``; without any, ``"env"`` or ``"codex-cli (PATH)"``."""
+    """Where this came from: a path, ``"text"``, ``"dict"``, or else ``"env"``, ``"codex-cli (PATH)"``."""
 
     @property
     def enabled_providers(self) -> tuple[ProviderConfig, ...]:
