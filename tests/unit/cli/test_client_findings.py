@@ -1,0 +1,147 @@
+"""What the environment says about clients that are started in it."""
+
+import pytest
+
+from packyproxy.cli.client_findings import client_findings, local_url
+from packyproxy.config import Config, Secret
+
+URL = "http://127.0.0.1:8317"
+OPEN = Config()
+KEYED = Config(api_keys=(Secret("key-canary-1"), Secret("key-canary-2")))
+
+
+def found(environ: dict[str, str], config: Config = OPEN) -> list[tuple[str, str]]:
+    return [(finding.mark, finding.subject) for finding in client_findings(environ, config)]
+
+
+def shell(**variables: str) -> dict[str, str]:
+    return {"ANTHROPIC_BASE_URL": URL, "ANTHROPIC_AUTH_TOKEN": "key-canary-1", **variables}
+
+
+def test_a_shell_that_is_set_up() -> None:
+    """URL and token are right."""
+    assert [("ok", "ANTHROPIC_BASE_URL"), ("ok", "ANTHROPIC_AUTH_TOKEN")] == found(shell(), KEYED)
+
+
+def test_a_shell_that_is_not_set_up() -> None:
+    """That is no failure, for clients may run elsewhere; the line to set is shown."""
+    (finding,) = client_findings({}, OPEN)
+    assert ("note", "ANTHROPIC_BASE_URL") == (finding.mark, finding.subject)
+    assert finding.text.endswith(f"export ANTHROPIC_BASE_URL={URL}")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "config", "leads_here"),
+    [
+        (URL, OPEN, True),
+        ("http://localhost:8317", OPEN, True),
+        ("http://localhost:8317/", OPEN, True),
+        ("http://[::1]:8317", OPEN, True),
+        ("http://127.0.0.1:8317", Config(host="0.0.0.0"), True),
+        ("http://proxy.example:8317", Config(host="proxy.example"), True),
+        ("http://127.0.0.1:9000", OPEN, False),
+        ("http://127.0.0.1", OPEN, False),
+        ("http://127.0.0.1", Config(port=80), True),
+        ("https://api.anthropic.com", OPEN, False),
+        ("http://127.0.0.1:8317", Config(host="10.0.0.1"), False),
+        ("http://127.0.0.1:port", OPEN, False),
+        ("nonsense", OPEN, False),
+    ],
+)
+def test_where_the_url_leads(base_url: str, config: Config, leads_here: bool) -> None:
+    """Host and port count; every name of this machine is the same host."""
+    (mark, _), *_ = found(shell(ANTHROPIC_BASE_URL=base_url), config)
+    assert ("ok" if leads_here else "note") == mark
+
+
+def test_a_url_that_leads_elsewhere_is_shown_without_its_password() -> None:
+    """Host and port are enough."""
+    (finding,) = client_findings({"ANTHROPIC_BASE_URL": "https://me:canary@relay.example/x"}, OPEN)
+    assert (
+        "leads to relay.example port 443; this configuration listens on 127.0.0.1 port 8317" == finding.text
+    )
+
+
+def test_a_path_is_one_too_many() -> None:
+    """Clients add /v1/messages themselves."""
+    assert ("failed", "ANTHROPIC_BASE_URL") in found(shell(ANTHROPIC_BASE_URL=f"{URL}/v1"))
+
+
+@pytest.mark.parametrize(
+    ("environ", "config", "expected"),
+    [
+        pytest.param({"ANTHROPIC_AUTH_TOKEN": "x"}, OPEN, [("ok", "ANTHROPIC_AUTH_TOKEN")], id="any"),
+        pytest.param({"ANTHROPIC_API_KEY": "x"}, OPEN, [("ok", "ANTHROPIC_API_KEY")], id="any as a key"),
+        pytest.param({}, OPEN, [("note", "ANTHROPIC_AUTH_TOKEN")], id="none, none needed"),
+        pytest.param({"ANTHROPIC_AUTH_TOKEN": " "}, OPEN, [("note", "ANTHROPIC_AUTH_TOKEN")], id="blank"),
+        pytest.param({}, KEYED, [("failed", "ANTHROPIC_AUTH_TOKEN")], id="none"),
+        pytest.param(
+            {"ANTHROPIC_API_KEY": "key-canary-2"}, KEYED, [("ok", "ANTHROPIC_API_KEY")], id="the second"
+        ),
+        pytest.param(
+            {"ANTHROPIC_AUTH_TOKEN": "other"}, KEYED, [("failed", "ANTHROPIC_AUTH_TOKEN")], id="another"
+        ),
+        pytest.param(
+            {"ANTHROPIC_AUTH_TOKEN": "key-canary-1", "ANTHROPIC_API_KEY": "other"},
+            KEYED,
+            [
+                ("ok", "ANTHROPIC_AUTH_TOKEN"),
+                ("failed", "ANTHROPIC_API_KEY"),
+                ("note", "ANTHROPIC_API_KEY"),
+            ],
+            id="both",
+        ),
+    ],
+)
+def test_the_key_that_clients_show(
+    environ: dict[str, str], config: Config, expected: list[tuple[str, str]]
+) -> None:
+    """It must be one of ``api-keys``, where there are any."""
+    _, *keys = found({"ANTHROPIC_BASE_URL": URL, **environ}, config)
+    assert expected == keys
+
+
+def test_no_key_is_shown() -> None:
+    """Neither the client's nor one of ours."""
+    environ = shell(ANTHROPIC_AUTH_TOKEN="token-canary", ANTHROPIC_API_KEY="key-canary-1")
+    assert "canary" not in str(client_findings(environ, KEYED))
+
+
+@pytest.mark.parametrize(
+    "name", ["CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"]
+)
+def test_other_clouds_win(name: str) -> None:
+    """Claude Code does not look at the URL then."""
+    assert ("failed", name) in found(shell(**{name: "1"}))
+    assert name not in dict(map(reversed, found(shell(**{name: "0"}))))  # type: ignore[arg-type] # pairs
+
+
+@pytest.mark.parametrize(
+    ("variables", "is_noted"),
+    [
+        pytest.param({"HTTP_PROXY": "http://p"}, True, id="proxy"),
+        pytest.param({"HTTP_PROXY": "http://p", "NO_PROXY": "a, 127.0.0.1"}, False, id="excepted"),
+        pytest.param({"http_proxy": "http://p", "no_proxy": "*"}, False, id="all excepted"),
+        pytest.param({"HTTP_PROXY": ""}, False, id="blank"),
+        pytest.param({"HTTPS_PROXY": "http://p"}, False, id="for https only"),
+    ],
+)
+def test_a_proxy_on_the_way_is_noted(variables: dict[str, str], is_noted: bool) -> None:
+    """It cannot reach what is on this machine."""
+    marks = [mark for mark, subject in found(shell(**variables)) if subject.lower() == "http_proxy"]
+    assert (["note"] if is_noted else []) == marks
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8317"),
+        ("0.0.0.0", "http://127.0.0.1:8317"),
+        ("::", "http://[::1]:8317"),
+        ("::1", "http://[::1]:8317"),
+        ("proxy.example", "http://proxy.example:8317"),
+    ],
+)
+def test_the_url_for_clients_on_this_machine(host: str, url: str) -> None:
+    """An address that stands for all is not one to connect to."""
+    assert url == local_url(Config(host=host))
