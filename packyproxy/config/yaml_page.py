@@ -17,8 +17,19 @@ Entry: TypeAlias = yaml.Node | tuple[yaml.Node, yaml.Node]
 Splice: TypeAlias = tuple[int, int, str]
 """Start, end, and the text that goes between them."""
 
+_ALIAS: Final = "alias"
 _NULL: Final = "tag:yaml.org,2002:null"
 _COMMENT_LINE: Final = re.compile(r"([ \t]*)(#?)")
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes where they stand: an alias is a scalar of its own, not the node it stands for."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if not self.check_event(yaml.AliasEvent):
+            return super().compose_node(parent, index)
+        event = self.get_event()  # type: ignore[no-untyped-call] # the stubs say nothing of it
+        return yaml.ScalarNode(_ALIAS, event.anchor, event.start_mark, event.end_mark)
 
 
 class Page:
@@ -27,7 +38,7 @@ class Page:
     def __init__(self, text: str) -> None:
         self.text = text
         self.newline = "\r\n" if "\r\n" in text else "\n"
-        self.root: yaml.Node | None = yaml.compose(text, yaml.SafeLoader)
+        self.root: yaml.Node | None = yaml.compose(text, _Loader)
 
     def line_start(self, position: int) -> int:
         """Return where the line of a position begins."""

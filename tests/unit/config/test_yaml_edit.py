@@ -320,7 +320,7 @@ def test_edits_build_on_each_other() -> None:
         (
             "a: &x {b: 1}\nc: *x\n",
             Edit(("c", "b"), 2),
-            "c.b: cannot be changed alone: write anchors and aliases (& and *) out, or edit by hand",
+            "c: is not a mapping: mend it by hand first",
         ),
         (
             "a: &x 1\nc: *x\n",
@@ -346,6 +346,13 @@ def test_what_cannot_be_done_is_refused(text: str, edit: Edit, problem: str) -> 
     with pytest.raises(ConfigError) as refusal:
         edit_text(text, [edit])
     assert [problem] == [str(problem) for problem in refusal.value.problems]
+
+
+def test_entries_beside_an_alias_are_edited() -> None:
+    """An alias stands where it is written, and may be replaced or removed like any other value."""
+    text = "a: &x\n  - 1\nb:\n  - *x\n  - 2\nc: *x\n"
+    edits = [Edit(("b", 1), 3), Edit(("b", 0), REMOVE), Edit(("c",), 4), Edit(("d",), 5)]
+    assert "a: &x\n  - 1\nb:\n  - 3\nc: 4\nd: 5\n" == edit_text(text, edits)
 
 
 def test_an_edit_does_not_show_its_value() -> None:
