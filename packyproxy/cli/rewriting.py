@@ -1,0 +1,60 @@
+"""What the commands that write ``config.yaml`` share."""
+
+import os
+import shlex
+from contextlib import suppress
+from pathlib import Path
+
+from packyproxy.config import Config
+from packyproxy.config.sources import Ambient, complete
+from packyproxy.config.validate import validate
+from packyproxy.config.yaml_file import find_config, read_file, read_text
+from packyproxy.errors import ConfigError
+
+__all__ = ["command_line", "found_file", "text_of", "usable_config"]
+
+
+def found_file(path: str | None) -> Path | None:
+    """Return the file that commands of this process use, whether it exists or not; None for no file."""
+    return find_config(path, os.environ, Path.cwd(), _home())
+
+
+def text_of(file: Path) -> str:
+    """Return a file's text; a file that does not exist is empty.
+
+    Raises:
+        ConfigError: it cannot be read, or is no YAML.
+    """
+    with suppress(OSError):  # a folder that may not be entered: reading says so
+        if not file.exists():
+            return ""
+    if problems := read_file(file).problems:
+        raise ConfigError(problems)
+    return file.read_bytes().decode()
+
+
+def usable_config(text: str, ambient: Ambient) -> Config:
+    """Return what a file of this text would mean to a command run here.
+
+    Raises:
+        ConfigError: it would be refused; carries every problem.
+    """
+    document, _ = complete(read_text(text), ambient)
+    config, problems = validate(document, source="text")
+    if config is None:
+        raise ConfigError(problems)
+    return config
+
+
+def command_line(command: str, file: Path) -> str:
+    """Return how to run a command over a file from here, as it is typed in a shell."""
+    found = found_file(None)
+    is_found = found is not None and found.resolve() == file.resolve()
+    return f"packyproxy {command}" + ("" if is_found else f" --config {shlex.quote(str(file))}")
+
+
+def _home() -> Path | None:
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
