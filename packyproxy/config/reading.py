@@ -32,7 +32,7 @@ class Loaded(Struct, frozen=True, kw_only=True):
     watched: tuple[Path, ...]
     """Every file that was looked at, whether it exists or not: a change of one may change the outcome."""
     notes: tuple[str, ...] = ()
-    """What of the files of Codex CLI would have been needed but could not be used, and why."""
+    """What the files of Codex CLI could not give although it was needed, and why; ``Codex CLI: ...``."""
 
 
 def load_config(path: str | Path, *, ambient: Ambient | None = None) -> Config:
@@ -126,7 +126,7 @@ def _with_notes(problem: Problem, notes: tuple[str, ...]) -> Problem:
     """Say at what is missing why the files of Codex CLI did not give it."""
     if not notes or problem.code != "missing" or problem.field not in _FROM_CODEX:
         return problem
-    return replace(problem, fix=f"{problem.fix} (Codex CLI could not help: {'; '.join(notes)})")
+    return replace(problem, fix=f"{problem.fix} ({'; '.join(notes)})")
 
 
 def _home() -> Path | None:

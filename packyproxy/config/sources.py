@@ -163,17 +163,18 @@ class _Block:
         if provider is None:
             pass
         elif self._is_own_address(provider.base_url):
-            notes = ("the provider in the files of Codex CLI is this proxy itself",)
+            notes = ("its provider is this proxy itself",)
         elif self._has("base-url") and not self._is_at(provider.base_url):
-            notes = ("the provider in the files of Codex CLI has another base-url: its key is not used",)
+            notes = ("its provider has another base-url, so its key is not used",)
         else:
             self._fill_from(provider, Origin("codex-cli", str(reading.config_path or "config.toml")))
-        return () if was_complete else notes
+        return () if was_complete else tuple(f"Codex CLI: {note}" for note in notes)
 
     def switch_on(self) -> None:
         """Enable the block on behalf of where its URL came from."""
         if not self._has("enabled"):
-            self._fill("enabled", value=True, origin=self._origins[join_path(_BLOCK, "base-url")])
+            self._values = {"enabled": True, **self._values}
+            self._origins[join_path(_BLOCK, "enabled")] = self._origins[join_path(_BLOCK, "base-url")]
 
     def document(self) -> Document:
         """Return the whole document with this block in it."""

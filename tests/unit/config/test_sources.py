@@ -361,7 +361,8 @@ def test_variables_and_codex_go_together(machine: Machine) -> None:
     loaded = discover_config()
     assert (True, URL, "env-key", "gpt-5", "high") == settings_of(packycode_of(loaded.config))
     assert f"env and codex-cli ({machine.codex / 'config.toml'})" == loaded.config.source
-    assert ("config.toml: model_providers.relay.env_key names $UNSET, which is not set",) == loaded.notes
+    note = "Codex CLI: config.toml: model_providers.relay.env_key names $UNSET, which is not set"
+    assert (note,) == loaded.notes
 
 
 def test_malformed_variables_are_problems_without_a_file_too(machine: Machine) -> None:
@@ -386,7 +387,7 @@ def test_malformed_variables_are_problems_without_a_file_too(machine: Machine) -
         (
             {"PACKYCODE_BASE_URL": "https://other.example"},
             "requires_openai_auth = true",
-            "the provider in the files of Codex CLI has another base-url: its key is not used: write",
+            "; Codex CLI: its provider has another base-url, so its key is not used: write",
         ),
     ],
     ids=["nothing", "URL alone", "key alone", "off", "ambient key", "Codex without key", "Codex elsewhere"],
@@ -438,7 +439,7 @@ def test_a_named_file_is_the_only_place(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (ON, ("there is no auth.json to take the key from",)),
+        (ON, ("Codex CLI: there is no auth.json to take the key from",)),
         (f"packycode: {{enabled: true, base-url: '{URL}', credentials: {{openai-api-key: k}}}}", ()),
         ("packycode: {enabled: false}", ()),
     ],
@@ -464,7 +465,7 @@ def test_a_missing_key_says_why_codex_gave_none(machine: Machine) -> None:
     (problem,) = refusal.value.problems
     assert problem.field == "packycode.credentials.openai-api-key"
     assert problem.fix.endswith(
-        "(Codex CLI could not help: config.toml: model_providers.relay.env_key names $RELAY_KEY, which is not set)"
+        "(Codex CLI: config.toml: model_providers.relay.env_key names $RELAY_KEY, which is not set)"
     )
 
 
