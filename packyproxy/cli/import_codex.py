@@ -7,7 +7,8 @@ from typing import Any, Final, Literal
 
 from packyproxy.cli.codex_mapping import KEY_PATHS, print_mapping, what_is_missing
 from packyproxy.cli.failures import CommandFailed
-from packyproxy.cli.rewriting import command_line, found_file, text_of, usable_config
+from packyproxy.cli.origins import found_file
+from packyproxy.cli.rewriting import command_line, text_of, usable_config
 from packyproxy.cli.tables import print_line
 from packyproxy.config.changes import changes
 from packyproxy.config.codex_files import CodexProvider

@@ -1,6 +1,7 @@
 """``packyproxy migrate``: move the ``packycode`` block to the list of tppc providers."""
 
-from packyproxy.cli.rewriting import command_line, found_file, text_of, usable_config
+from packyproxy.cli.origins import found_file
+from packyproxy.cli.rewriting import command_line, text_of, usable_config
 from packyproxy.cli.tables import print_line
 from packyproxy.config import Config
 from packyproxy.config.masking import masked_text

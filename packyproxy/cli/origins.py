@@ -12,7 +12,7 @@ __all__ = ["describe_sources", "found_file"]
 
 
 def found_file(explicit: str | None) -> Path | None:
-    """Return the file that a command without a usable configuration has looked at; None if there is none."""
+    """Return the file that commands of this process use, whether it exists or not; None for no file."""
     home: Path | None = None
     with suppress(RuntimeError):  # no $HOME, and no such user: a container may run under any number
         home = Path.home()

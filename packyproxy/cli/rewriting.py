@@ -1,22 +1,17 @@
 """What the commands that write ``config.yaml`` share."""
 
-import os
 import shlex
 from contextlib import suppress
 from pathlib import Path
 
+from packyproxy.cli.origins import found_file
 from packyproxy.config import Config
 from packyproxy.config.sources import Ambient, complete
 from packyproxy.config.validate import validate
-from packyproxy.config.yaml_file import find_config, read_file, read_text
+from packyproxy.config.yaml_file import read_file, read_text
 from packyproxy.errors import ConfigError
 
-__all__ = ["command_line", "found_file", "text_of", "usable_config"]
-
-
-def found_file(path: str | None) -> Path | None:
-    """Return the file that commands of this process use, whether it exists or not; None for no file."""
-    return find_config(path, os.environ, Path.cwd(), _home())
+__all__ = ["command_line", "text_of", "usable_config"]
 
 
 def text_of(file: Path) -> str:
@@ -51,10 +46,3 @@ def command_line(command: str, file: Path) -> str:
     found = found_file(None)
     is_found = found is not None and found.resolve() == file.resolve()
     return f"packyproxy {command}" + ("" if is_found else f" --config {shlex.quote(str(file))}")
-
-
-def _home() -> Path | None:
-    try:
-        return Path.home()
-    except RuntimeError:
-        return None
