@@ -11,8 +11,11 @@ from pathlib import Path
 
 from packyproxy.cli.main import main
 
+__all__ = ["write_counts"]
 
-def _write_counts(file: Path) -> None:
+
+def write_counts(file: Path) -> None:
+    """Write the numbers of unfinished tasks and of objects, garbage collected first."""
     gc.collect()
     things = gc.get_objects()
     tasks = sum(isinstance(thing, asyncio.Task) and not thing.done() for thing in things)
@@ -23,5 +26,5 @@ def _write_counts(file: Path) -> None:
 
 if __name__ == "__main__":
     counts_file = Path(sys.argv.pop(1))
-    signal.signal(signal.SIGUSR1, lambda *_: _write_counts(counts_file))
+    signal.signal(signal.SIGUSR1, lambda *_: write_counts(counts_file))
     sys.exit(main(sys.argv[1:]))

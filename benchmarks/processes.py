@@ -18,7 +18,7 @@ from typing import IO
 
 from event_loop import wait_until
 
-__all__ = ["ServerProcess", "started_proxy", "started_pump"]
+__all__ = ["ServerProcess", "started_proxy", "started_pump", "started_reloading_proxy"]
 
 _HERE = Path(__file__).parent
 _READY_SECONDS = 20.0
@@ -44,6 +44,9 @@ class ServerProcess:
         """From exec to the first 200 of /readyz."""
         self.counts_file: Path | None = None
         """The file that ``counted_serve.py`` writes, when it runs."""
+        self.config_file: Path | None = None
+        """The proxy's configuration."""
+        self._reloads = 0
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PACKY")}
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
@@ -90,6 +93,22 @@ class ServerProcess:
         tasks, objects = self.counts_file.read_text().split()
         return int(tasks), int(objects)
 
+    async def reload(self) -> float:
+        """Let the proxy read its configuration again; return how long that took it, in seconds.
+
+        Only of ``started_reloading_proxy``.
+        """
+        assert self.config_file is not None, "started without a configuration"
+        answer = self.config_file.with_name("reloaded")
+        self._reloads += 1
+        self._process.send_signal(signal.SIGUSR2)
+        if not await wait_until(
+            lambda: answer.exists() and answer.read_text().startswith(f"{self._reloads} "),
+            seconds=_STOP_SECONDS,
+        ):
+            raise RuntimeError(f"the proxy did not read its configuration again:\n{self._log_text()}")
+        return float(answer.read_text().split()[1])
+
     def stop(self) -> None:
         """End the process, by force when it does not end by itself."""
         if self._process.poll() is None:
@@ -132,7 +151,21 @@ async def started_proxy(
             program = [sys.executable, str(_HERE / "counted_serve.py"), str(counts_file)]
         command = [*program, "serve", "--config", str(file), "--port", str(port)]
         async with _started(command, port) as server:
-            server.counts_file = counts_file
+            server.counts_file, server.config_file = counts_file, file
+            yield server
+
+
+@asynccontextmanager
+async def started_reloading_proxy(config_text: str) -> AsyncIterator[ServerProcess]:
+    """Run a proxy that reads its configuration again when it is told to, for the length of the block."""
+    with tempfile.TemporaryDirectory(prefix="packyproxy-bench-") as folder:
+        config, counts_file, port = Path(folder) / "config.yaml", Path(folder) / "counts", _free_port()
+        config.write_text(config_text)
+        program = str(_HERE / "reloading_serve.py")
+        async with _started(
+            [sys.executable, program, str(counts_file), str(config), str(port)], port
+        ) as server:
+            server.counts_file, server.config_file = counts_file, config
             yield server
 
 

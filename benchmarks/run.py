@@ -26,6 +26,7 @@ QUESTIONS = (
     "failover",
     "abort",
     "open_streams",
+    "reload_under_load",
     "cold_start",
     "transcode_throughput",
 )
