@@ -88,12 +88,14 @@ def test_a_request_becomes_the_body_that_is_sent(
 def test_model_takes_the_place_of_the_requests(
     write_config: WriteConfig, give_input: GiveInput, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    """``--model`` is resolved as if the client had sent it."""
+    """``--model`` is resolved as if the client had sent it; of what needs no change nothing is said."""
     write_config(CONFIG)
-    give_input(json.dumps(REQUEST).encode())
+    give_input(json.dumps({**REQUEST, "temperature": 1}).encode())
     assert 0 == translate(None, model="gpt-5-high")
-    body = json.loads(capsysbinary.readouterr().out)
+    printed = capsysbinary.readouterr()
+    body = json.loads(printed.out)
     assert ("gpt-5", {"effort": "high"}) == (body["model"], body["reasoning"])
+    assert b"for packycode: gpt-5 at effort high\n" == printed.err
 
 
 @pytest.mark.parametrize("can_search", [True, False], ids=["another can", "nobody can"])
