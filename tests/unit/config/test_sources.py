@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from packyproxy.config import (
     Ambient,
@@ -17,8 +19,10 @@ from packyproxy.config import (
     process_ambient,
 )
 from packyproxy.config.codex_files import CodexProvider, CodexReading
+from packyproxy.config.document import Document, Plain
 from packyproxy.config.secret import HeaderMap
-from packyproxy.config.sources import VARIABLES
+from packyproxy.config.sources import VARIABLES, complete, complete_alone
+from packyproxy.config.validate import validate
 from packyproxy.errors import ConfigError
 
 URL = "https://relay.example/v1"
@@ -303,6 +307,37 @@ def test_nothing_shows_the_environment() -> None:
     ambient = Ambient({"PACKYCODE_API_KEY": "canary"}, CodexReading(provider=CODEX))
     assert "canary" not in repr(ambient)
     assert "codex-key" not in repr(ambient)
+
+
+_KEYS = st.sampled_from(
+    ["packycode", "enabled", "base-url", "credentials", "openai-api-key", "defaults", "model", "headers", "port", 5]
+)  # fmt: skip
+_TEXTS = st.sampled_from(["", " ", "true", "no", URL, "https://other.example", "http://localhost:8317"])
+_LEAVES = st.none() | st.booleans() | st.integers() | _TEXTS | st.builds(Plain, _TEXTS, st.booleans())
+_BLOCKS: st.SearchStrategy[dict[str, object]] = st.fixed_dictionaries(
+    {"enabled": st.just(value=True) | _LEAVES},
+    optional={"base-url": _TEXTS | _LEAVES, "credentials": st.just({}) | _LEAVES, "headers": _LEAVES},
+)
+_DOCUMENTS = st.fixed_dictionaries({"packycode": _BLOCKS}, optional={"port": st.integers()}) | st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=5)
+)
+_VARIABLES = st.dictionaries(st.sampled_from(list(VARIABLES.values())), _TEXTS, max_size=2)
+
+
+@given(_DOCUMENTS, _VARIABLES, st.booleans())
+def test_whatever_the_sources_say_a_borrowed_key_stays_at_home(
+    root: object, environ: dict[str, str], is_keyless: bool
+) -> None:
+    """Any document and any variables give a configuration or problems, and Codex's key goes to Codex's URL only."""
+    ambient = Ambient(environ, CodexReading(provider=KEYLESS if is_keyless else CODEX))
+    completed, _ = complete(Document(root=root), ambient)
+    alone, _ = complete_alone(ambient)
+    for document in filter(None, (completed, alone)):
+        config, problems = validate(document, source="test")
+        assert config or problems
+        for provider in config.enabled_providers if config else ():
+            if provider.api_key == CODEX.key:
+                assert (URL, "codex-cli") == (provider.base_url, provider.effective_source)
 
 
 class Machine:
