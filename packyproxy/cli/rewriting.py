@@ -43,6 +43,5 @@ def usable_config(text: str, ambient: Ambient) -> Config:
 
 def command_line(command: str, file: Path) -> str:
     """Return how to run a command over a file from here, as it is typed in a shell."""
-    found = found_file(None)
-    is_found = found is not None and found.resolve() == file.resolve()
+    is_found = (found_file(None) or Path("config.yaml")).resolve() == file.resolve()
     return f"packyproxy {command}" + ("" if is_found else f" --config {shlex.quote(str(file))}")

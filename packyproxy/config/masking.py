@@ -26,7 +26,7 @@ def masked_text(text: str) -> str:
     """Return a text in which keys, proxy URLs and the values of headers are their masks, wherever they stand.
 
     Raises:
-        ConfigError: the text is not readable YAML.
+        ConfigError: the text is not readable YAML, or a mask cannot be put in place (anchors and aliases).
     """
     document = read_text(text)
     if document.problems:
