@@ -18,6 +18,8 @@ class Lists(httpx.AsyncBaseTransport):
 
     def __init__(self, **models: list[str] | None) -> None:
         self.models = models
+        self.seconds = 0.0
+        """How long an answer takes."""
         self.asked: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -25,6 +27,7 @@ class Lists(httpx.AsyncBaseTransport):
         name = request.url.host.partition(".")[0]
         self.asked.append(name)
         models = self.models[name]
+        await asyncio.sleep(self.seconds)
         if models is None:
             raise httpx.ConnectError("connection refused", request=request)
         content = msgspec.json.encode(models)
@@ -113,6 +116,21 @@ async def test_a_reload_asks_again() -> None:
         proxy.runtime.apply(config_from_mapping(settings("a", "b")))
         await asyncio.sleep(1)
         assert {"new-1": ("a",), "new-2": ("b",)} == registered(proxy)
+
+
+async def test_a_reload_during_a_round_begins_another_one() -> None:
+    """What was asked under the old configuration is not registered under the new one."""
+    lists = Lists(a=["new-1"])
+    lists.seconds = 5.0
+    proxy = PackyProxy(settings("a"), transport=lists)
+    async with proxy:
+        await asyncio.sleep(2)
+        lists.models["a"] = ["new-2"]
+        proxy.runtime.apply(config_from_mapping(settings("a", key="sk-2")))
+        await asyncio.sleep(4)
+        assert {} == registered(proxy)
+        await asyncio.sleep(5)
+        assert {"new-2": ("a",)} == registered(proxy)
 
 
 async def test_another_key_makes_another_provider() -> None:

@@ -9,8 +9,10 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from packyproxy.cli.main import main
+from packyproxy.config.reading import discover_config
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.providers.provider import Provider
 from packyproxy.runtime.connection_probe import Step
@@ -214,6 +216,17 @@ def test_odd_settings_are_noted(port: int, capsys: pytest.CaptureFixture[str]) -
     configure(port, host="0.0.0.0")
     assert 0 == main(["doctor"])
     assert "  note  warning    api-keys: none is configured" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("examined")
+def test_notes_on_codex_cli_are_shown(
+    port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What could not be taken from its files, and why."""
+    loaded = replace(discover_config(configure(port)), notes=("its provider speaks chat only",))
+    monkeypatch.setattr("packyproxy.cli.doctor.discover_config", lambda _: loaded)
+    assert 0 == main(["doctor"])
+    assert "  its provider speaks chat only\n" in capsys.readouterr().out
 
 
 def test_a_wrong_configuration(port: int, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """The way to a provider, on loopback: what each step says when it goes well and when it does not."""
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -118,6 +119,17 @@ async def test_nobody_listens() -> None:
         port = free.getsockname()[1]
     steps = await probe_connection(f"https://127.0.0.1:{port}/v1")
     assert [("dns", None), ("tcp", f"the connection was refused (127.0.0.1 port {port})")] == problems(steps)
+
+
+async def test_any_other_reason_is_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a network says so itself."""
+
+    async def fail(*_: object) -> None:
+        raise OSError(errno.ENETUNREACH, "Network is unreachable")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", fail)
+    steps = await probe_connection("http://127.0.0.1:9/v1")
+    assert ("tcp", "network is unreachable (127.0.0.1 port 9)") == problems(steps)[-1]
 
 
 async def test_a_name_that_is_not_known() -> None:
