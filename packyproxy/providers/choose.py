@@ -1,8 +1,9 @@
 """In which order the candidates of a request are asked, and which are passed over for now; pure.
 
-What a provider is known for comes first: one that rests, or whose breaker is open, is not asked. Of the
-others, the one that serves the session goes first while it is well; then the higher priority counts, and the
-strategy decides between equals. Whoever comes later in the order is asked when those before have failed.
+What a provider is known for comes first: one that rests, or whose breaker is open, is not asked. A lone
+candidate is, if its rest is only our own: there is nobody to prefer meanwhile. Of the others, the one that
+serves the session goes first while it is well; then the higher priority counts, and the strategy decides
+between equals. Whoever comes later in the order is asked when those before have failed.
 """
 
 from bisect import bisect_right
@@ -78,8 +79,11 @@ def choose(
     probes: list[int] = []
     for index, standing in enumerate(standings):
         admitted = admission(standing.health, now)
-        resting = standing.cooldown is not None and not standing.cooldown.is_over(now)
-        if resting or admitted is Admission.SHUT:
+        cooldown = standing.cooldown
+        is_resting = (
+            cooldown is not None and not cooldown.is_over(now) and not (cooldown.is_own and len(standings) == 1)
+        )
+        if is_resting or admitted is Admission.SHUT:
             passed.append(_passed(index, standing, now))
             continue
         able.append(index)

@@ -149,6 +149,8 @@ class Cooldown(Struct, frozen=True, kw_only=True):
     """In a row, those counted that came after the rest before."""
     kind: FailureKind
     """What the rest is for."""
+    is_own: bool = False
+    """Neither the upstream nor its kind of failure names such a time: we only prefer others meanwhile."""
 
     def is_over(self, now: float) -> bool:
         """Tell whether the model may be asked for again."""

@@ -97,5 +97,5 @@ def _ending_quirks(response: ResponseObject, model: str, *, has_items: bool) -> 
     if read_usage(response.usage) is None:
         yield "reports no token usage"
     # A dated id of the same model is how the real API answers.
-    if response.model and not response.model.startswith(model):
+    if response.model and not response.model.lower().startswith(model.lower()):
         yield "answers as another model than was asked for"

@@ -88,7 +88,8 @@ async def test_leaving_a_whole_answer_closes_the_upstream(upstream: FakeUpstream
 async def test_a_far_reset_is_told(upstream: FakeUpstream, client: Any) -> None:
     """A usage limit is a 429 that says when it ends, to the reader, to SDKs and to retry logic."""
     upstream.script = Fault.usage_limit(resets_in_seconds=7200)
-    response = await client.ask(stream=True)
+    # A model of its own: it rests afterwards, and the proxy is the session's.
+    response = await client.ask(stream=True, model="gpt-quota-1")
     message = response.json()["error"]["message"]
     assert (429, "false") == (response.status_code, response.headers["x-should-retry"])
     assert 7200 == pytest.approx(int(response.headers["retry-after"]), abs=2)

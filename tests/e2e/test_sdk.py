@@ -62,7 +62,8 @@ async def test_a_quota_is_a_rate_limit_error(upstream: FakeUpstream, sdk: anthro
     """The class, the wait and the request id are those the SDK looks for."""
     upstream.script = Fault.usage_limit(resets_in_seconds=7200)
     with pytest.raises(anthropic.RateLimitError) as error:
-        await sdk.messages.create(model=MODEL, max_tokens=500, messages=HI)
+        # A model of its own: it rests afterwards, and the proxy is the session's.
+        await sdk.messages.create(model="gpt-quota-2", max_tokens=500, messages=HI)
     assert error.value.response.headers["x-should-retry"] == "false"
     assert error.value.request_id is not None
 

@@ -184,6 +184,15 @@ def test_passed_over(
     assert Choice(order=(0,), passed=(passed,)) == choice
 
 
+def test_a_lone_candidate_is_asked_during_a_rest_of_our_own() -> None:
+    """Nobody could be preferred meanwhile; with another candidate, or a rest that was asked for, it is passed over."""
+    own = Cooldown(until=_NOW + 5, failures=1, kind=FailureKind.SERVER_ERROR, is_own=True)
+    assert "a" == _names(_standing("a", cooldown=own))
+    assert "b" == _names(_standing("a", cooldown=own), _standing("b"))
+    assert "" == _names(_standing("a", cooldown=_RESTING))
+    assert "" == _names(_standing("a", cooldown=own, health=_OPEN))
+
+
 def test_rested_is_asked_again() -> None:
     """A rest that is over keeps nobody away."""
     assert Choice(order=(0,)) == _choose(_standing("a", cooldown=_RESTED))
