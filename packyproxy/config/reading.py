@@ -60,7 +60,7 @@ def discover_config(explicit: str | None = None) -> Loaded:
         ConfigError: as ``load_config`` does, or there is nothing to go by; the text says what to do next.
     """
     ambient = process_ambient()
-    where = (explicit, ambient.environ, Path.cwd(), _home())
+    where = (explicit, ambient.environ, _cwd(), _home())
     path = find_config(*where)
     watched = (*config_places(*where), *ambient.codex.files)
     if path is None:
@@ -127,6 +127,13 @@ def _with_notes(problem: Problem, notes: tuple[str, ...]) -> Problem:
     if not notes or problem.code != "missing" or problem.field not in _FROM_CODEX:
         return problem
     return replace(problem, fix=f"{problem.fix} ({'; '.join(notes)})")
+
+
+def _cwd() -> Path:
+    try:
+        return Path.cwd()
+    except FileNotFoundError:  # a deployment has replaced the folder that a server was started in
+        return Path()
 
 
 def _home() -> Path | None:

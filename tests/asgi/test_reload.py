@@ -185,6 +185,19 @@ async def test_an_invalid_file_changes_nothing_for_clients(scene: SetScene) -> N
     assert "a" == await stage.who()
 
 
+async def test_ready_means_that_a_provider_can_serve(scene: SetScene) -> None:
+    """One that is enabled but shut is not enough; one that comes with a reload is."""
+    stage = await scene(enabled="a")
+    stage.upstreams["a"].script = Fault.unauthorized()
+    await stage.ask()
+    found = [(await stage.client.get("/readyz")).json()["status"]]
+    for enabled in ("", "b"):
+        stage.save(enabled=enabled)
+        await stage.proxy.reload()
+        found.append((await stage.client.get("/readyz")).json()["status"])
+    assert ["no provider can serve at the moment", "no provider is enabled", "ready"] == found
+
+
 async def status_of_a_large_body(stage: Scene) -> object:
     return (await stage.ask(messages=[{"role": "user", "content": "x" * 5000}])).status_code
 

@@ -174,6 +174,11 @@ def test_the_banner_says_what_workers_do_not_share(workers: int, is_said: bool) 
     assert is_said == (f"{workers} processes" in text and "cooldowns" in text)
 
 
+def test_the_banner_names_what_has_no_effect_yet() -> None:
+    """A key of a later release is valid."""
+    assert "without effect in this release: metrics" in banner(Config(metrics=True), "http://x")
+
+
 def test_without_a_provider_the_banner_says_what_to_do() -> None:
     """The proxy serves, but is not ready."""
     assert "none is enabled: set packycode.enabled: true" in banner(Config(), "http://x")

@@ -195,6 +195,18 @@ def test_an_invalid_file_keeps_the_configuration(
     assert (OnDisk.SAME, None, 2) == (state.on_disk, state.last_error, state.revision)
 
 
+def test_a_file_that_cannot_be_read_is_a_problem(
+    followed: Followed, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder in its place, for one; the state says so, and it is logged once."""
+    followed.path.unlink()
+    followed.path.mkdir()
+    for _ in range(4):
+        followed.look()
+    assert OnDisk.INVALID is followed.on_disk
+    assert ["config_invalid", "config_problem"] == events(caplog)
+
+
 def test_an_error_that_comes_back_is_logged_again(
     followed: Followed, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -246,6 +258,34 @@ def test_a_bug_does_not_end_the_following(followed: Followed, monkeypatch: pytes
     followed.write(OTHER)
     followed.look()
     assert "https://b.test/v1" == followed.base_url
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_is_not_opened(followed: Followed) -> None:
+    """Opening one would wait for a writer for ever."""
+    followed.path.unlink()
+    os.mkfifo(followed.path)
+    followed.look()
+    followed.look()
+    assert OnDisk.INVALID is followed.on_disk
+
+
+def test_a_file_that_is_locked_is_a_problem(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What permissions keep from being read leaves the configuration in force, too."""
+    opened = Path.open
+
+    def locked(path: Path, *arguments: Any) -> Any:
+        if path == followed.path:
+            raise PermissionError(13, "Permission denied")
+        return opened(path, *arguments)
+
+    followed.write(OTHER)
+    monkeypatch.setattr(Path, "open", locked)
+    followed.look()
+    assert "https://a.test/v1" == followed.base_url
+    assert ["config_invalid", "config_problem"] == events(caplog)
 
 
 async def test_reload_reads_at_once(followed: Followed) -> None:
@@ -412,6 +452,19 @@ def test_once_found_a_file_stays_the_one(tmp_path: Path, monkeypatch: pytest.Mon
     (elsewhere / "config.yaml").write_text(OTHER)
     monkeypatch.chdir(elsewhere)
     assert "https://a.test/v1" == file.read().providers[0].base_url
+
+
+def test_the_folder_of_the_process_may_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment replaces it; the file lies elsewhere and is followed all the same."""
+    folder = tmp_path / "release-1"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    followed = Followed(tmp_path / "config.yaml")
+    folder.rmdir()
+    followed.write(OTHER)
+    followed.look()
+    monkeypatch.chdir(tmp_path)
+    assert ("https://b.test/v1", OnDisk.SAME) == (followed.base_url, followed.on_disk)
 
 
 def test_a_file_that_comes_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
