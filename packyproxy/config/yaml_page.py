@@ -81,8 +81,8 @@ class Page:
     def dash(self, position: int, column: int) -> int:
         """Return where the dash of a list item stands, given where the item and the dashes of its list do."""
         line = self.line_start(position)
-        while (
-            self.text[line : line + column].strip(" -") or self.text[line + column : line + column + 1] != "-"
+        while line > 1 and (
+            self.text[line : line + column].strip(" -") or not self.text.startswith("-", line + column)
         ):
             line = self.line_start(line - 1)
         return line + column

@@ -198,6 +198,20 @@ def test_a_key_does_not_follow_to_another_host(write_codex: WriteCodex, write_co
     assert "canary" not in path.read_text()
 
 
+def test_a_key_that_is_not_found_is_said(
+    write_codex: WriteCodex, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Codex would take it from a variable that is not set here: the note says which, and nothing is written."""
+    write_codex(KEYLESS + 'env_key = "RELAY_KEY"\n')
+    assert 2 == main(["import-codex", "--write"])
+    printed = capsys.readouterr()
+    assert "its key    packycode.credentials.openai-api-key  (not found)" in printed.out
+    assert "note: " in printed.out
+    assert "RELAY_KEY" in printed.out
+    assert printed.err.startswith("packycode.credentials.openai-api-key: is missing")
+    assert not (tmp_path / "config.yaml").exists()
+
+
 def test_a_block_that_needed_no_key_needs_one_again(
     write_codex: WriteCodex, write_config: WriteConfig
 ) -> None:

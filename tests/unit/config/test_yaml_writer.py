@@ -194,6 +194,25 @@ def test_a_folder_that_cannot_be_written_is_one_problem(file: Path, monkeypatch:
     assert [f"config.yaml: {said}"] == problems_of(file)
 
 
+def test_a_lock_that_is_not_to_be_had_is_one_problem(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without locks refuses to be written to, and no descriptor is left open."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    before = len(list(Path("/dev/fd").iterdir()))
+    monkeypatch.setattr("packyproxy.config.yaml_writer.fcntl.flock", refuse)
+    assert "cannot be written (operation not supported)" in problems_of(file)[0]
+    assert before == len(list(Path("/dev/fd").iterdir()))
+
+
+def test_systems_without_owners_keep_the_mode(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a file cannot be given to somebody, its mode is kept alone."""
+    monkeypatch.delattr("packyproxy.config.yaml_writer.os.chown")
+    write_config(file, raise_port, validate=parse_config)
+    assert 0o640 == mode(file)
+
+
 def test_a_folder_that_is_missing_is_one_problem(tmp_path: Path) -> None:
     """The writer makes no folders."""
     path = tmp_path / "missing" / "config.yaml"
