@@ -100,6 +100,25 @@ async def test_a_running_answer_is_cut_off(
     assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
 
 
+async def test_a_connection_that_its_client_closes_is_closed() -> None:
+    """Between two requests, too: nothing of it waits for the keep-alive time."""
+    app, stop = SlowApp(), Stop()
+    app.release.set()
+    async with asyncio.timeout(10), halfway(app, stop, 5.0) as (server, reader, port):
+        await reader.readuntil(b"0\r\n\r\n")
+        before = len(asyncio.all_tasks())
+        async with connected(port) as (other_reader, writer):
+            writer.write(REQUEST)
+            await other_reader.readuntil(b"0\r\n\r\n")
+            assert len(asyncio.all_tasks()) > before
+        while True:
+            if len(asyncio.all_tasks()) <= before:
+                break
+            await asyncio.sleep(0)
+        stop.ask()
+        await server
+
+
 async def test_an_app_that_fails_to_start_is_told() -> None:
     """A failing lifespan is an error of the command, not a server without an app."""
 
