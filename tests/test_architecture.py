@@ -36,8 +36,9 @@ MAY_IMPORT_HTTPX = (
     "packyproxy/cli/demo.py",
     "packyproxy/app.py",
     "packyproxy/runtime/runtime.py",
+    "packyproxy/runtime/pools.py",
 )
-"""The last two only hand on a caller's own client, and name its type."""
+"""The last three only hand on a caller's own client, and name its type."""
 HEAVY = {
     "aiohttp",
     "httpx",
