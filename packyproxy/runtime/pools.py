@@ -6,9 +6,7 @@ has any longer is retired: it closes when its last answer has ended. An exchange
 may still ask through it.
 """
 
-from collections.abc import Mapping
-
-import httpx
+from collections.abc import Callable, Mapping
 
 from packyproxy.config import Secret
 from packyproxy.providers.provider import Provider
@@ -23,15 +21,11 @@ class Pools:
     """The upstreams of one event loop.
 
     Args:
-        client: a caller's own client, for all of them; never closed here.
-        transport: likewise a transport.
+        make: makes an upstream, given the URL of the proxy before it, if there is one.
     """
 
-    def __init__(
-        self, *, client: httpx.AsyncClient | None = None, transport: httpx.AsyncBaseTransport | None = None
-    ) -> None:
-        self._client = client
-        self._transport = transport
+    def __init__(self, make: Callable[[str | None], Upstream]) -> None:
+        self._make = make
         self._providers: Mapping[str, Provider] = {}
         self._ways: frozenset[_Way] = frozenset()
         self._upstreams: dict[_Way, Upstream] = {}
@@ -59,8 +53,7 @@ class Pools:
         upstream = self._upstreams.get(way)
         if upstream is None:
             proxy_url = provider.proxy_url.reveal() if provider.proxy_url else None
-            upstream = Upstream(client=self._client, transport=self._transport, proxy_url=proxy_url)
-            self._upstreams[way] = upstream
+            upstream = self._upstreams[way] = self._make(proxy_url)
             if way not in self._ways:
                 upstream.retire()
         return upstream

@@ -160,7 +160,7 @@ class Runtime:
         loop = asyncio.get_running_loop()
         pools = self._pools.get(loop)
         if pools is None:
-            pools = self._pools[loop] = Pools(client=self._client, transport=self._transport)
+            pools = self._pools[loop] = Pools(self._make_upstream)
         pools.serve(self._snapshot.providers)
         return pools.upstream(provider)
 
@@ -189,6 +189,9 @@ class Runtime:
         """Run for the length of an ``async with`` block; FastAPI and Starlette take this as ``lifespan=``."""
         async with self:
             yield
+
+    def _make_upstream(self, proxy_url: str | None) -> Upstream:
+        return Upstream(client=self._client, transport=self._transport, proxy_url=proxy_url)
 
     def _duties(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         duties: dict[str, Callable[[], Coroutine[None, None, None]]] = {

@@ -66,9 +66,14 @@ def provider(name: str, **settings: Any) -> Provider:
     return Provider.from_config(config.providers[0])
 
 
+def new_pools() -> Pools:
+    """Return pools of upstreams that open their own transports."""
+    return Pools(lambda proxy_url: Upstream(proxy_url=proxy_url))
+
+
 def serving(*providers: Provider) -> Pools:
     """Return pools that serve these providers."""
-    pools = Pools()
+    pools = new_pools()
     pools.serve({each.name: each for each in providers})
     return pools
 
@@ -200,7 +205,7 @@ async def test_a_provider_that_comes_back_finds_its_connections(transports: list
 
 async def test_dropped_pools_are_forgotten(transports: list[Transport]) -> None:
     """However often the providers change, what is kept does not grow."""
-    pools = Pools()
+    pools = new_pools()
     for number in range(100):
         each = provider("a", **{"base-url": f"https://host-{number}.test/v1"})
         pools.serve({"a": each})
