@@ -1,9 +1,10 @@
 """What a command tells its user at start; keys are never shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.pending import not_yet_in_effect
+from packyproxy.config.schema import Source
 from packyproxy.registry.registry import Registry
 from packyproxy.version import __version__
 
@@ -68,9 +69,15 @@ def _providers(enabled: Sequence[ProviderConfig]) -> list[str]:
         origin = f" ({provider.effective_source})" if provider.effective_source else ""
         lines.append(f"provider   {rank}{provider.name} at {provider.base_url}{origin}")
         if set(provider.sources.values()) - {"config.yaml"}:
-            fields = ", ".join(f"{field} from {source}" for field, source in provider.sources.items())
-            lines.append(f"           {fields}")
+            lines.append(f"           {_by_source(provider.sources)}")
     return lines
+
+
+def _by_source(sources: Mapping[str, Source]) -> str:
+    fields: dict[Source, list[str]] = {}
+    for field, source in sources.items():
+        fields.setdefault(source, []).append(field)
+    return "; ".join(f"from {source}: {', '.join(names)}" for source, names in fields.items())
 
 
 def _defaults(first: ProviderConfig) -> str:

@@ -154,16 +154,21 @@ def test_the_banner_names_providers_in_routing_order() -> None:
 def test_the_banner_says_where_each_setting_came_from() -> None:
     """As soon as one of them is not the file's."""
     settings = config(packycode=PACKYCODE)
-    sources = {"enabled": "config.yaml", "base-url": "env", "credentials.openai-api-key": "codex-cli"}
+    sources = {
+        "enabled": "config.yaml",
+        "base-url": "env",
+        "defaults.model": "config.yaml",
+        "credentials.openai-api-key": "codex-cli",
+    }
     provider = replace(settings.providers[0], sources=sources)
     lines = banner(
         replace(settings, providers=(provider,)), "http://x", notes=["of the Codex CLI"]
     ).splitlines()
     assert "  provider   packycode at https://packy.test/v1 (codex-cli)" in lines
     assert (
-        "             enabled from config.yaml, base-url from env, credentials.openai-api-key from codex-cli"
-        in lines
-    )
+        "             from config.yaml: enabled, defaults.model; from env: base-url; "
+        "from codex-cli: credentials.openai-api-key"
+    ) in lines
     assert "  note       of the Codex CLI" in lines
 
 
