@@ -87,8 +87,9 @@ def _only_loopback() -> Iterator[None]:
 def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep the variables and the Codex CLI of whoever runs the tests out of them."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith(("PACKYCODE_", "PACKYPROXY_"))]:
+        for name in [name for name in os.environ if name.startswith("PACKYCODE_")]:
             patch.delenv(name)
+        patch.delenv("PACKYPROXY_CONFIG", raising=False)
         patch.setenv("CODEX_HOME", str(tmp_path_factory.getbasetemp() / "no-codex"))
         yield
 

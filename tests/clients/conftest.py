@@ -123,18 +123,16 @@ class ClaudeCode:
 
 @pytest.fixture(scope="session")
 def listener() -> Iterator[Listener]:
-    """Where the upstream of the session's proxy listens."""
+    """Where the upstream listens."""
     listener = Listener()
     yield listener
     listener.close()
 
 
-@pytest.fixture(scope="session")
-def proxy(
-    binary: str, listener: Listener, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[ServeProcess]:
-    """The session's proxy."""
-    with ServeProcess(write_config(tmp_path_factory.mktemp("proxy"), listener.url)) as proxy:
+@pytest.fixture
+def proxy(binary: str, listener: Listener, tmp_path: Path) -> Iterator[ServeProcess]:
+    """The proxy of this test: what it has learned of a provider is not for the next one."""
+    with ServeProcess(write_config(tmp_path, listener.url)) as proxy:
         yield proxy
 
 
