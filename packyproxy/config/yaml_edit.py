@@ -52,15 +52,12 @@ def edit_text(text: str, edits: Iterable[Edit]) -> str:
             or a value cannot be changed alone (anchors and aliases).
     """
     wanted = _values(text)
-    path: _Path = ()
     for edit in edits:
-        path = edit.path
         text = _edited(text, edit)
-        wanted = _with(wanted, path, edit.value)
-    if _is_other(text, wanted):
-        raise _refused(
-            path, "cannot be changed alone", "write anchors and aliases (& and *) out, or edit by hand"
-        )
+        wanted = _with(wanted, edit.path, edit.value)
+        if _is_other(text, wanted):
+            fix = "write anchors and aliases (& and *) out, or edit by hand"
+            raise _refused(edit.path, "cannot be changed alone", fix)
     return text
 
 
@@ -273,7 +270,7 @@ def _removed(page: Page, place: _Place) -> str:
     if page.is_first_on_line(begin):
         return page.without_lines(begin, page.past_comments(end, column + 1))
     # The first of several entries stands behind a dash, which stays, as do comments on lines of their own.
-    following = begins[index + 1]
+    following = next(iter(begins[index + 1 :]), page.line_end(end))
     has_comments = page.text[page.line_end(end) : following].strip()
     return spliced(page.text, (begin, page.line_end(end) if has_comments else following, ""))
 

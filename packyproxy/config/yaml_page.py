@@ -96,8 +96,9 @@ class Page:
         return (self.newline + " " * column).join(lines)
 
     def colon(self, key: yaml.Node) -> int:
-        """Return where the colon after a key stands."""
-        return self.text.index(":", key.end_mark.index)
+        """Return where the colon after a key stands; a key written as ``? key`` may have none."""
+        colon = self.text.find(":", key.end_mark.index)
+        return colon if colon >= 0 else len(self.text)
 
     def past_comments(self, position: int, column: int) -> int:
         """Return the end of a line, or of the last comment line below it that is indented to ``column``.

@@ -338,6 +338,16 @@ def test_edits_build_on_each_other() -> None:
             Edit(("a",), 2),
             "a: cannot be changed alone: write anchors and aliases (& and *) out, or edit by hand",
         ),
+        (
+            "? a\n",
+            Edit(("a", "b"), 2),
+            "a.b: cannot be changed alone: write anchors and aliases (& and *) out, or edit by hand",
+        ),
+        (
+            "? a\n",
+            Edit(("a",), REMOVE),
+            "a: cannot be changed alone: write anchors and aliases (& and *) out, or edit by hand",
+        ),
         ("a: 1\na: 2\n", Edit(("b",), 1), "a: given twice, first on line 1: keep one of them"),
     ],
     ids=[
@@ -349,6 +359,8 @@ def test_edits_build_on_each_other() -> None:
         "root",
         "alias",
         "anchor",
+        "question-mark",
+        "question-mark-alone",
         "unreadable",
     ],
 )
