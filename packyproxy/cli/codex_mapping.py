@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from packyproxy.cli.tables import print_line, print_table
 from packyproxy.config.codex_files import CodexProvider, CodexReading
@@ -9,7 +10,7 @@ from packyproxy.config.secret import MASK
 
 __all__ = ["KEY_PATHS", "print_mapping", "what_is_missing"]
 
-KEY_PATHS = {"packycode": ("credentials", "openai-api-key"), "tppc": ("api-key",)}
+KEY_PATHS: Final = {"packycode": ("credentials", "openai-api-key"), "tppc": ("api-key",)}
 """Where a provider's key stands in its block."""
 
 
