@@ -81,7 +81,9 @@ def choose(
         admitted = admission(standing.health, now)
         cooldown = standing.cooldown
         is_resting = (
-            cooldown is not None and not cooldown.is_over(now) and not (cooldown.is_own and len(standings) == 1)
+            cooldown is not None
+            and not cooldown.is_over(now)
+            and not (cooldown.is_own and len(standings) == 1)
         )
         if is_resting or admitted is Admission.SHUT:
             passed.append(_passed(index, standing, now))

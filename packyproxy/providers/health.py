@@ -241,11 +241,12 @@ def next_cooldown(
     if running is None:
         failures += 1
     seconds = _told_seconds(failure, now) or rule.cooldown_seconds
+    is_own = seconds is None
     if seconds is None:
         seconds = min(2.0 ** min(failures - 1, _MOST_DOUBLINGS), longest_seconds)
     if now + seconds <= (running.until if running is not None else now):
         return running
-    return Cooldown(until=now + seconds, failures=failures, kind=failure.kind)
+    return Cooldown(until=now + seconds, failures=failures, kind=failure.kind, is_own=is_own)
 
 
 def _told_seconds(failure: Failure, now: float) -> float | None:

@@ -116,6 +116,16 @@ async def test_a_failed_provider_rests(ensemble: Any) -> None:
 
 
 @pytest.mark.virtual_time
+async def test_a_lone_provider_does_not_rest_of_itself(ensemble: Any) -> None:
+    """With nobody to prefer, the next request asks it again at once; a rest that it asked for is kept."""
+    stage = ensemble(
+        {"a": [Fault.status(500), Fault.status(500), Turn("back"), Fault.rate_limit(retry_after="60")]}
+    )
+    answers = [(await stage.ask()).status_code for _ in range(4)]
+    assert ([502, 200, 429, 429], {"a": 4}) == (answers, stage.calls())
+
+
+@pytest.mark.virtual_time
 async def test_while_all_rest_nobody_is_asked(ensemble: Any) -> None:
     """The answer then comes at once, says who rests and why, and when to retry."""
     stage = ensemble({"a": Fault.overloaded(), "b": Fault.status(503)})

@@ -1,6 +1,7 @@
 """When a provider is asked, and how long a model rests there."""
 
 from itertools import product
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -274,7 +275,8 @@ def test_rest_of_each_kind(kind: FailureKind) -> None:
     """A first failure rests the model as its row of the failure table says."""
     rule = FAILURES[kind]
     seconds = rule.cooldown_seconds if rule.cooldown_seconds is not None else 1.0
-    expected = Cooldown(until=_NOW + seconds, failures=1, kind=kind) if rule.cooldown else None
+    is_own = rule.cooldown_seconds is None
+    expected = Cooldown(until=_NOW + seconds, failures=1, kind=kind, is_own=is_own) if rule.cooldown else None
     assert expected == _rest(Failure(kind=kind))
 
 
@@ -314,7 +316,7 @@ def test_any_number_of_failures_has_a_rest() -> None:
     cooldown = _rest(
         Failure(kind=_ILL), Cooldown(until=_BEFORE, failures=10**6, kind=_ILL), longest_seconds=30
     )
-    assert Cooldown(until=_NOW + 30, failures=10**6 + 1, kind=_ILL) == cooldown
+    assert Cooldown(until=_NOW + 30, failures=10**6 + 1, kind=_ILL, is_own=True) == cooldown
 
 
 def test_no_rests_of_our_own() -> None:
@@ -359,7 +361,10 @@ _ENDED = Cooldown(until=_NOW, failures=3, kind=FailureKind.QUOTA)
         pytest.param(_RUNNING, Failure(kind=FailureKind.INVALID_REQUEST), _RUNNING, id="asks-for-none"),
         pytest.param(_ENDED, Failure(kind=FailureKind.INVALID_REQUEST), None, id="asks-for-none-later"),
         pytest.param(
-            _ENDED, Failure(kind=_ILL), Cooldown(until=_NOW + 8, failures=4, kind=_ILL), id="next-in-a-row"
+            _ENDED,
+            Failure(kind=_ILL),
+            Cooldown(until=_NOW + 8, failures=4, kind=_ILL, is_own=True),
+            id="next-in-a-row",
         ),
     ],
 )
@@ -385,3 +390,45 @@ def test_end_of_a_rest(seconds: float, *, is_over: bool) -> None:
 def test_failures_in_a_row_are_remembered_past_the_rest(seconds: float, expires: float) -> None:
     """A store keeps a rest for ten minutes past its end, so that the next failure doubles it."""
     assert expires == _RUNNING.expires_in_seconds(_NOW + seconds)
+
+
+@pytest.mark.parametrize(
+    ("failure", "is_own"),
+    [
+        (Failure(kind=FailureKind.SERVER_ERROR), True),
+        (Failure(kind=FailureKind.SERVER_ERROR, retry_after_seconds=7), False),
+        (Failure(kind=FailureKind.QUOTA), False),
+    ],
+    ids=["nobody named a time", "told", "by its kind"],
+)
+def test_a_rest_says_whose_idea_it_was(failure: Failure, is_own: bool) -> None:
+    """Only a doubled rest is our own, also after a store has kept it."""
+    rest = next_cooldown(None, failure, longest_seconds=30, now=0)
+    assert rest is not None
+    assert is_own is rest.is_own
+    assert rest == decode_cooldown(encode_cooldown(rest))
+
+
+def _diagram() -> str:
+    """Draw the table: a line for each change of state, with the signals that make it."""
+    signals: dict[tuple[Breaker, Breaker], list[str]] = {}
+    for (before, signal), after in TABLE.items():
+        if before is not after:
+            signals.setdefault((before, after), []).append(signal.value)
+    return "\n".join(
+        [
+            "stateDiagram-v2",
+            *(f'    state "{state.value}" as {state.name.lower()}' for state in Breaker),
+            f"    [*] --> {Breaker.CLOSED.name.lower()}",
+            *(
+                f"    {before.name.lower()} --> {after.name.lower()}: {', '.join(names)}"
+                for (before, after), names in signals.items()
+            ),
+        ]
+    )
+
+
+def test_documentation_draws_the_table() -> None:
+    """The diagram in the architecture page shows every change of state, and no other."""
+    page = Path(__file__).parents[3] / "docs" / "architecture.md"
+    assert f"```mermaid\n{_diagram()}\n```" in page.read_text("utf-8")
