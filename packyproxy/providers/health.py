@@ -80,6 +80,8 @@ class Signal(StrEnum):
     FAILURE = "failure"
     """One that makes the provider look ill as a whole: ``trips_breaker`` in ``translate.failure_table``."""
     KEY_REFUSED = "key-refused"
+    CHECK_PASSED = "check-passed"
+    """A health check, which shows no more than that somebody is there: keys are not tried by it."""
     PROBE_SENT = "probe-sent"
     PROBE_DROPPED = "probe-dropped"
     """The probe ended without a verdict: its client left, or it failed of something else."""
@@ -90,28 +92,35 @@ TABLE: Final[Mapping[tuple[Breaker, Signal], Breaker]] = MappingProxyType(
         (Breaker.CLOSED, Signal.SUCCESS): Breaker.CLOSED,
         (Breaker.CLOSED, Signal.FAILURE): Breaker.OPEN,  # with the fifth in a row; it stays closed until then
         (Breaker.CLOSED, Signal.KEY_REFUSED): Breaker.REJECTED,
+        (Breaker.CLOSED, Signal.CHECK_PASSED): Breaker.CLOSED,
         (Breaker.CLOSED, Signal.PROBE_SENT): Breaker.CLOSED,
         (Breaker.CLOSED, Signal.PROBE_DROPPED): Breaker.CLOSED,
         # Requests from before it opened still report: good news counts, bad news is no news.
         (Breaker.OPEN, Signal.SUCCESS): Breaker.CLOSED,
         (Breaker.OPEN, Signal.FAILURE): Breaker.OPEN,
         (Breaker.OPEN, Signal.KEY_REFUSED): Breaker.REJECTED,
+        (Breaker.OPEN, Signal.CHECK_PASSED): Breaker.CLOSED,
         (Breaker.OPEN, Signal.PROBE_SENT): Breaker.HALF_OPEN,
         (Breaker.OPEN, Signal.PROBE_DROPPED): Breaker.OPEN,
         (Breaker.HALF_OPEN, Signal.SUCCESS): Breaker.CLOSED,
         (Breaker.HALF_OPEN, Signal.FAILURE): Breaker.OPEN,
         (Breaker.HALF_OPEN, Signal.KEY_REFUSED): Breaker.REJECTED,
+        (Breaker.HALF_OPEN, Signal.CHECK_PASSED): Breaker.CLOSED,
         (Breaker.HALF_OPEN, Signal.PROBE_SENT): Breaker.HALF_OPEN,
         (Breaker.HALF_OPEN, Signal.PROBE_DROPPED): Breaker.HALF_OPEN,
-        # Only a health check asks here, or a request from before.
+        # Nothing asks here but health checks; an answer from before shows that the key is good after all.
         (Breaker.REJECTED, Signal.SUCCESS): Breaker.CLOSED,
         (Breaker.REJECTED, Signal.FAILURE): Breaker.REJECTED,
         (Breaker.REJECTED, Signal.KEY_REFUSED): Breaker.REJECTED,
+        (Breaker.REJECTED, Signal.CHECK_PASSED): Breaker.REJECTED,
         (Breaker.REJECTED, Signal.PROBE_SENT): Breaker.REJECTED,
         (Breaker.REJECTED, Signal.PROBE_DROPPED): Breaker.REJECTED,
     }
 )
 """Every pair of state and signal has its row."""
+
+
+_GOOD_NEWS: Final = frozenset({Signal.SUCCESS, Signal.CHECK_PASSED})
 
 
 class Admission(StrEnum):
@@ -170,7 +179,7 @@ def next_health(
     if breaker is Breaker.OPEN and health.breaker is Breaker.CLOSED and failures < FAILURES_TO_OPEN:
         return replace(health, failures=failures, kind=kind)
     if breaker is Breaker.CLOSED:
-        return HEALTHY if signal is Signal.SUCCESS else health
+        return HEALTHY if signal in _GOOD_NEWS else health
     if breaker is health.breaker and breaker is not Breaker.HALF_OPEN:
         return health
     return ProviderHealth(

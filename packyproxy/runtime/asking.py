@@ -232,12 +232,12 @@ class Asking:
                 return failure
 
     def _reporting(self, inquiry: Inquiry, take: Take) -> Take:
-        """Return ``take``, which first says that the probe went well: nobody need wait for the whole answer."""
+        """Return ``take``, which says first that the probe shows content; then nobody need wait for its end."""
 
         async def take_of_probe(data: bytes, *, is_last: bool) -> None:
             if inquiry.is_probe:
                 inquiry.is_probe = False
-                await self._routing.probe_succeeded(inquiry.provider)
+                await self._routing.probe_answers(inquiry.provider)
             await take(data, is_last=is_last)
 
         return take_of_probe

@@ -63,9 +63,9 @@ async def run_health_checks(runtime: "Runtime") -> None:
             outcome = await fetch_models(runtime.upstream(provider), provider, version=runtime.version)
             verdict = verdict_on(outcome)
             if not isinstance(outcome, Failure):
-                await runtime.routing.probe_succeeded(provider)
+                await runtime.routing.check_passed(provider)
             elif verdict is Verdict.ILL:
-                await runtime.routing.probe_failed(provider, outcome)
+                await runtime.routing.check_failed(provider, outcome)
             if verdicts.get(provider.id, Verdict.WELL) is not verdict:
                 _log_verdict(provider, verdict, outcome)
             verdicts[provider.id] = verdict

@@ -163,11 +163,15 @@ class Routing:
             await self.release_probe(provider)  # it answered, which is no verdict on its health
         return Tried(provider=provider.name, failure=failure, available_at=resting_until)
 
-    async def probe_succeeded(self, provider: Provider) -> None:
-        """Take note of a health check that went well; it lifts every verdict on the provider."""
+    async def probe_answers(self, provider: Provider) -> None:
+        """Take note that a probe shows content: others need not wait until its answer is whole."""
         await self._signal(provider, Signal.SUCCESS)
 
-    async def probe_failed(self, provider: Provider, failure: Failure) -> None:
+    async def check_passed(self, provider: Provider) -> None:
+        """Take note of a health check that went well; a refused key stays refused."""
+        await self._signal(provider, Signal.CHECK_PASSED)
+
+    async def check_failed(self, provider: Provider, failure: Failure) -> None:
         """Take note of a health check that found the provider ill."""
         await self._signal(provider, Signal.FAILURE, failure.kind)
 

@@ -140,7 +140,7 @@ async def test_other_refusals_do_not_make_it_well_either() -> None:
     async with proxy_before(upstreams, interval=10) as proxy:
         provider = proxy.runtime.snapshot.providers["a"]
         for _ in range(5):
-            await proxy.runtime.routing.probe_failed(provider, Failure(kind=FailureKind.UNREACHABLE))
+            await proxy.runtime.routing.check_failed(provider, Failure(kind=FailureKind.UNREACHABLE))
         await asyncio.sleep(20)
         assert not await can_serve(proxy, "a")
 

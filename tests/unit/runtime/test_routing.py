@@ -147,8 +147,8 @@ async def test_a_probe_that_is_answered_otherwise_is_no_verdict(routing: Routing
     assert await routing.claim_probe(plan.providers[0]) is None
 
 
-async def test_a_refused_key_shuts_until_a_health_check_goes_well(routing: Routing, clock: Clock) -> None:
-    """Time does not lift a rejected key; a check that finds the key accepted does."""
+async def test_a_refused_key_shuts_for_good(routing: Routing, clock: Clock) -> None:
+    """Neither time nor a health check lifts a rejected key; an answer that comes after all does."""
     plan = plan_of("a")
     await fail(routing, plan, 0, FailureKind.CREDENTIALS_REJECTED)
     clock.now += 86_400
@@ -156,7 +156,9 @@ async def test_a_refused_key_shuts_until_a_health_check_goes_well(routing: Routi
     assert [(FailureKind.CREDENTIALS_REJECTED, None)] == [
         (passed.kind, passed.available_at) for passed in choice.passed
     ]
-    await routing.probe_succeeded(plan.providers[0])
+    await routing.check_passed(plan.providers[0])
+    assert [] == await order(routing, plan)
+    await routing.succeeded(plan, 0, FILL_FIRST)
     assert ["a"] == await order(routing, plan)
 
 
@@ -164,7 +166,7 @@ async def test_failed_health_checks_open_the_breaker(routing: Routing) -> None:
     """They count as failures of requests do."""
     plan = plan_of("a", "b")
     for _ in range(5):
-        await routing.probe_failed(plan.providers[0], Failure(kind=FailureKind.UNREACHABLE))
+        await routing.check_failed(plan.providers[0], Failure(kind=FailureKind.UNREACHABLE))
     assert ["b"] == await order(routing, plan)
 
 
@@ -221,7 +223,7 @@ async def test_no_verdict_is_lost_when_two_come_at_once(clock: Clock) -> None:
         ) -> bool:
             intruder, self.intruder = self.intruder, None
             if intruder is not None:
-                await other.probe_failed(provider, Failure(kind=FailureKind.UNREACHABLE))
+                await other.check_failed(provider, Failure(kind=FailureKind.UNREACHABLE))
             return await super().replace(
                 key, value, instead_of=instead_of, expires_in_seconds=expires_in_seconds
             )
@@ -230,7 +232,7 @@ async def test_no_verdict_is_lost_when_two_come_at_once(clock: Clock) -> None:
     ours, other = Routing(store, now=clock), Routing(store, now=clock)
     provider = plan_of("a").providers[0]
     for _ in range(3):
-        await ours.probe_failed(provider, Failure(kind=FailureKind.UNREACHABLE))
+        await ours.check_failed(provider, Failure(kind=FailureKind.UNREACHABLE))
     store.intruder = print
-    await ours.probe_failed(provider, Failure(kind=FailureKind.UNREACHABLE))
+    await ours.check_failed(provider, Failure(kind=FailureKind.UNREACHABLE))
     assert not await ours.can_serve([provider])
