@@ -65,6 +65,10 @@ class Gateway:
             )
         body = await call.read_body(snapshot.config.max_body_bytes)
         inbound = Inbound(
-            request_id=call.request_id, key_id=key_id, headers=call.headers, accepted_at=accepted_at
+            request_id=call.request_id,
+            key_id=key_id,
+            headers=call.headers,
+            accepted_at=accepted_at,
+            snapshot=snapshot,
         )
         return inbound, body

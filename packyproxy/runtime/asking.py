@@ -232,7 +232,7 @@ class Asking:
                 return failure
 
     def _reporting(self, inquiry: Inquiry, take: Take) -> Take:
-        """Return ``take``, which says first that the probe shows content; then nobody need wait for its end."""
+        """Return ``take``, but say first that the probe shows content: nobody need wait for its end."""
 
         async def take_of_probe(data: bytes, *, is_last: bool) -> None:
             if inquiry.is_probe:

@@ -18,7 +18,7 @@ def count_tokens(runtime: Runtime, protocol: ClientProtocol, inbound: Inbound, b
         NoProvider: no provider is enabled, so no name means any model.
     """
     request = protocol.read(body, counting=True)
-    plan = make_plan(runtime.snapshot, protocol, request, inbound)
+    plan = make_plan(protocol, request, inbound)
     lacking: CapabilityMissing | None = None
     for index in range(len(plan.providers)):
         try:

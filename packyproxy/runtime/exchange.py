@@ -34,9 +34,9 @@ class Exchange:
     """Serve one request of one client; made for it, and of no use after.
 
     Args:
-        runtime: whose snapshot at this moment holds to the end.
+        runtime: whose routing and connections are used.
         protocol: what the client speaks.
-        inbound: the facts of the request's headers.
+        inbound: the facts of the request's headers, and the snapshot that holds to its end.
         client: the connection to answer on.
         body: the decompressed request body.
 
@@ -49,7 +49,7 @@ class Exchange:
         self, runtime: Runtime, protocol: ClientProtocol, inbound: Inbound, client: Client, body: bytes
     ) -> None:
         self._runtime = runtime
-        self._snapshot = runtime.snapshot
+        self._snapshot = inbound.snapshot
         self._protocol = protocol
         self._inbound = inbound
         self._client = client
@@ -58,7 +58,7 @@ class Exchange:
         self._is_stream = request.is_stream
         self._is_prewarm = request.is_prewarm
         self._max_tokens = request.max_tokens
-        self._plan = make_plan(self._snapshot, protocol, request, inbound)
+        self._plan = make_plan(protocol, request, inbound)
         self._deadlines = Deadlines(
             self._snapshot.limits, accepted_at=inbound.accepted_at, is_stream=self._is_stream
         )

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
+from packyproxy.runtime.snapshot import Snapshot
+
 __all__ = ["Inbound"]
 
 
@@ -17,6 +19,8 @@ class Inbound(Struct, frozen=True, kw_only=True):
     """The client's, without regard to case; read for the session, never forwarded."""
     accepted_at: float
     """When the request was accepted, on the event loop's clock, in seconds."""
+    snapshot: Snapshot
+    """The configuration in force at that moment; it holds to the end of the request."""
 
     def __repr__(self) -> str:
         return f"Inbound(request_id={self.request_id!r})"

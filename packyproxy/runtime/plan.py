@@ -10,7 +10,6 @@ from packyproxy.errors import NoProvider
 from packyproxy.providers.provider import Provider
 from packyproxy.registry.resolve import Resolution
 from packyproxy.runtime.inbound import Inbound
-from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.translate.contract import ClientProtocol, ClientRequest
 from packyproxy.translate.session import session_key
 
@@ -31,13 +30,14 @@ class Plan(Struct, frozen=True, kw_only=True):
         return f"Plan(resolution={self.resolution!r})"
 
 
-def make_plan(snapshot: Snapshot, protocol: ClientProtocol, request: ClientRequest, inbound: Inbound) -> Plan:
+def make_plan(protocol: ClientProtocol, request: ClientRequest, inbound: Inbound) -> Plan:
     """Find out who could serve a request.
 
     Raises:
         InvalidRequest: nobody here knows the model.
         NoProvider: no provider is enabled.
     """
+    snapshot = inbound.snapshot
     if not snapshot.providers:
         raise NoProvider
     resolution = snapshot.resolve(request.model)

@@ -254,6 +254,25 @@ async def test_request_log_follows(scene: SetScene, caplog: pytest.LogCaptureFix
     assert 1 == sum(getattr(record, "event", "") == "request" for record in caplog.records)
 
 
+async def test_a_body_still_arriving_keeps_its_provider(ensemble: Any) -> None:
+    """A request belongs to the configuration that its key was checked against, however slowly its body comes."""
+    stage = ensemble({"a": "Hello.", "b": "Hello."})
+    providers = [
+        dict(provider, enabled=provider["name"] == "b") for provider in stage.settings["tppc"]["providers"]
+    ]
+
+    async def body() -> AsyncIterator[bytes]:
+        data = json.dumps(HELLO).encode()
+        yield data[:10]
+        stage.proxy.runtime.apply(config_from_mapping({"tppc": {"providers": providers}}))
+        yield data[10:]
+
+    headers = {"content-type": "application/json"}
+    slow = await stage.client.post("/v1/messages", content=body(), headers=headers)
+    following = await stage.ask()
+    assert ["a", "b"] == [answer.headers["x-packyproxy-provider"] for answer in (slow, following)]
+
+
 CLIENTS = 50
 RELOADS = 300
 
