@@ -3,13 +3,47 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["Background"]
+from packyproxy.config import Config
+from packyproxy.providers.provider import Provider
+from packyproxy.runtime.routing import Routing
+from packyproxy.runtime.snapshot import Snapshot
+from packyproxy.runtime.upstream import Upstream
+
+__all__ = ["Background", "Surroundings"]
 
 _Duty = Callable[[], Coroutine[Any, Any, None]]
 
 _log = logging.getLogger("packyproxy")
+
+
+class Surroundings(Protocol):
+    """What a duty sees of the runtime that it serves."""
+
+    version: str
+    routing: Routing
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The configuration in force and what follows from it."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return the event loop's time in seconds."""
+        ...
+
+    def upstream(self, provider: Provider) -> Upstream:
+        """Return the connections to a provider."""
+        ...
+
+    def listen(self, listener: Callable[[Config], None]) -> Callable[[], None]:
+        """Call ``listener`` with each configuration that comes into force; returns what ends that."""
+        ...
+
+    def set_discovered(self, discovered: Mapping[str, tuple[str, ...]]) -> None:
+        """Let the registry know which models the providers list themselves, by the provider's name."""
+        ...
 
 
 class Background:

@@ -6,15 +6,12 @@ does not answer; a new base URL or key makes it another provider, of whom nothin
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from packyproxy.errors import Failure
 from packyproxy.providers.provider import Provider
+from packyproxy.runtime.background import Surroundings
 from packyproxy.runtime.probe import ModelList, fetch_models
 from packyproxy.runtime.reload_signal import ReloadSignal
-
-if TYPE_CHECKING:
-    from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["run_discovery"]
 
@@ -23,7 +20,7 @@ _ROUND_SECONDS = 3600.0
 _log = logging.getLogger("packyproxy")
 
 
-async def run_discovery(runtime: "Runtime") -> None:
+async def run_discovery(runtime: Surroundings) -> None:
     """Keep the registry told of what the providers list, until cancelled; does nothing while it is off."""
     found = _Found()
     async with ReloadSignal(runtime) as reloads:
@@ -64,7 +61,7 @@ class _Found:
         }
 
 
-async def _ask(runtime: "Runtime", provider: Provider) -> ModelList | Failure:
+async def _ask(runtime: Surroundings, provider: Provider) -> ModelList | Failure:
     return await fetch_models(runtime.upstream(provider), provider, version=runtime.version)
 
 

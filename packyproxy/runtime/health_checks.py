@@ -8,15 +8,12 @@ each other and not all at the same moment. A reload takes effect at once.
 import asyncio
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from packyproxy.errors import Failure
 from packyproxy.providers.provider import Provider
+from packyproxy.runtime.background import Surroundings
 from packyproxy.runtime.probe import ModelList, Verdict, fetch_models, verdict_on
 from packyproxy.runtime.reload_signal import ReloadSignal
-
-if TYPE_CHECKING:
-    from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["CheckSchedule", "run_health_checks"]
 
@@ -51,7 +48,7 @@ class CheckSchedule:
         return max(0.0, min(self._last.values()) + interval - now) if self._last else None
 
 
-async def run_health_checks(runtime: "Runtime") -> None:
+async def run_health_checks(runtime: Surroundings) -> None:
     """Check the providers of the configuration in force until cancelled; does nothing while it is off."""
     schedule = CheckSchedule()
     verdicts: dict[str, Verdict] = {}

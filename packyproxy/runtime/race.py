@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from math import inf
 from typing import Protocol
 
-from packyproxy.errors import Failure, FailureKind
+from packyproxy.errors import Failure
 from packyproxy.runtime.attempt import TIMEOUTS, Clock, Guard, Take
-from packyproxy.runtime.deadlines import Deadlines, TimeLimits
+from packyproxy.runtime.deadlines import Deadlines, Due, TimeLimits
 from packyproxy.runtime.inquiry import Inquiry
 from packyproxy.runtime.watch import Aborted, Watch
 from packyproxy.translate.failure_table import FAILURES
@@ -39,14 +39,20 @@ class _Lane:
         self._waiting_since: float | None = None
         self.inquiry = inquiry
         self.started_at = started_at
-        self.timeout: FailureKind | None = None
-        """Why it was cancelled, when that was for its slowness."""
+        self.too_late: Due | None = None
+        """Why it is being cancelled, when that is for its slowness."""
         self.task: asyncio.Task[Failure | None]
 
     @contextmanager
     def abortable(self) -> Iterator[None]:
-        """Do nothing: a lane ends by the cancellation of its task."""
-        yield
+        """Turn a cancellation for slowness into ``Aborted``; a loser's passes untouched."""
+        try:
+            yield
+        except asyncio.CancelledError as error:
+            if self.too_late is None:
+                raise
+            self.task.uncancel()
+            raise Aborted(self.too_late) from error
 
     @property
     def last_read_at(self) -> float | None:
@@ -76,13 +82,18 @@ class _Lane:
         if self._race.winner is self:
             self._race.deadlines.end_attempt()
 
-    def due(self, limits: TimeLimits) -> tuple[float, FailureKind]:
+    def due(self, limits: TimeLimits) -> tuple[float, Due]:
         """Return when this lane is too late, and of what; between attempts no limit runs."""
-        if self.timeout is None and self._waiting_since is not None:
-            return self._waiting_since + limits.headers, FailureKind.HEADERS_TIMEOUT
-        if self.timeout is None and self._last_read_at is not None:
-            return self._last_read_at + limits.idle, FailureKind.IDLE_TIMEOUT
-        return inf, FailureKind.IDLE_TIMEOUT
+        if self.too_late is None and self._waiting_since is not None:
+            return self._waiting_since + limits.headers, Due.HEADERS_TIMEOUT
+        if self.too_late is None and self._last_read_at is not None:
+            return self._last_read_at + limits.idle, Due.IDLE_TIMEOUT
+        return inf, Due.IDLE_TIMEOUT
+
+    def end(self, due: Due) -> None:
+        """Cancel it for its slowness."""
+        self.too_late = due
+        self.task.cancel()
 
     async def take(self, data: bytes, *, is_last: bool) -> None:
         """Pass client bytes on, if this lane is the first to have any."""
@@ -112,6 +123,7 @@ class Race:
     ) -> None:
         self._ask = ask
         self._limits = limits
+        self._shortest_limit = min(limits.headers, limits.idle)
         self._on_win = on_win
         self._time = asyncio.get_running_loop().time
         self._lanes: list[_Lane] = []
@@ -120,7 +132,7 @@ class Race:
         self.deadlines = deadlines
         self.winner: _Lane | None = None
         self.failures: list[tuple[Inquiry, Failure]] = []
-        """Who failed, in the order in which they did."""
+        """Who failed; whoever had shown content, last."""
         self.cancelled: list[tuple[Inquiry, float]] = []
         """Who was cancelled because the other won or made it pointless, and the seconds it had run."""
 
@@ -154,12 +166,11 @@ class Race:
                 if self.winner is not None:
                     await asyncio.wait({self.winner.task})
         except Aborted as aborted:
-            kind = TIMEOUTS.get(aborted.due)
-            if kind is None:
+            if aborted.due not in TIMEOUTS:
                 raise
             for lane in self._running():
                 if self.winner in {None, lane}:
-                    lane.timeout = kind
+                    lane.end(aborted.due)
         finally:
             await self._end()
         return self._settle()
@@ -181,6 +192,8 @@ class Race:
         lane = _Lane(self, inquiry, self._time())
         lane.task = asyncio.ensure_future(self._run(lane))
         self._lanes.append(lane)
+        if self.winner is not None:
+            lane.task.cancel()  # somebody won while this one was being found
 
     async def _run(self, lane: _Lane) -> Failure | None:
         return await self._ask(lane.inquiry, lane, lane, lane.take)
@@ -193,26 +206,28 @@ class Race:
         won = asyncio.ensure_future(self._won.wait())
         try:
             while self.winner is None and not self._is_pointless() and (running := self._running()):
-                dues = [(*lane.due(self._limits), lane) for lane in running]
-                until = min(at, *(moment for moment, _, _ in dues))
-                if self._time() >= at:
+                now = self._time()
+                if now >= at:
                     return True
+                # A limit that starts to run meanwhile cannot fall due before the next look.
+                until = min(at, now + self._shortest_limit, *(lane.due(self._limits)[0] for lane in running))
                 await asyncio.wait(
                     {won, *(lane.task for lane in running)},
-                    timeout=None if until == inf else max(0.0, until - self._time()),
+                    timeout=max(0.0, until - now),
                     return_when=asyncio.FIRST_COMPLETED,
                 )
-                for moment, kind, lane in dues:
-                    if (
-                        moment <= self._time()
-                        and lane.timeout is None
-                        and lane.due(self._limits)[0] == moment
-                    ):
-                        lane.timeout = kind
-                        lane.task.cancel()
+                self._end_the_late()
         finally:
             won.cancel()
         return False
+
+    def _end_the_late(self) -> None:
+        """Cancel whoever has reached a limit; a winner is under the exchange's."""
+        if self.winner is None:
+            for lane in self._running():
+                moment, due = lane.due(self._limits)
+                if moment <= self._time():
+                    lane.end(due)
 
     def _is_pointless(self) -> bool:
         """Tell whether a lane has failed in a way that nobody else could do better."""
@@ -227,18 +242,20 @@ class Race:
         """Cancel whoever still runs, and wait until each upstream is closed."""
         running = self._running()
         for lane in running:
-            lane.task.cancel()
+            if lane.too_late is None:
+                lane.task.cancel()
         if running:
             await asyncio.wait([lane.task for lane in running])
 
     def _settle(self) -> Inquiry | None:
         """Say of each lane how it ended; a bug of ours in one is raised."""
         answered: Inquiry | None = None
-        for lane in self._lanes:
-            if lane.timeout is not None:
-                self.failures.append((lane.inquiry, transport_failure(lane.timeout)))
-            elif lane.task.cancelled():
-                self.cancelled.append((lane.inquiry, self._time() - lane.started_at))
+        for lane in sorted(self._lanes, key=lambda lane: lane is self.winner):
+            if lane.task.cancelled():
+                if lane.too_late is not None:  # between two attempts, or while one was being closed
+                    self.failures.append((lane.inquiry, transport_failure(TIMEOUTS[lane.too_late])))
+                else:
+                    self.cancelled.append((lane.inquiry, self._time() - lane.started_at))
             elif (failure := lane.task.result()) is not None:
                 self.failures.append((lane.inquiry, failure))
             else:

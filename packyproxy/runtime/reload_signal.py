@@ -3,12 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from packyproxy.config import Config
-
-if TYPE_CHECKING:
-    from packyproxy.runtime.runtime import Runtime
+from packyproxy.runtime.background import Surroundings
 
 __all__ = ["ReloadSignal"]
 
@@ -16,7 +14,7 @@ __all__ = ["ReloadSignal"]
 class ReloadSignal:
     """Wakes its task when a configuration comes into force; an async context manager."""
 
-    def __init__(self, runtime: "Runtime") -> None:
+    def __init__(self, runtime: Surroundings) -> None:
         self._runtime = runtime
         self._loop = asyncio.get_running_loop()
         self._is_set = asyncio.Event()
