@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from packyproxy.config.changes import Change
 from packyproxy.errors import Problem
 
-__all__ = ["log_changes", "log_listener_failed", "log_missing", "log_problems"]
+__all__ = ["log_changes", "log_listener_failed", "log_missing", "log_problems", "log_recovered"]
 
 _log = logging.getLogger("packyproxy")
 
@@ -70,6 +70,15 @@ def log_missing(source: str) -> None:
         "%s is gone: the configuration in force stays",
         source,
         extra={"event": "config_missing", "source": source},
+    )
+
+
+def log_recovered(source: str) -> None:
+    """Log that what was complained of is mended, by saying again what is in force already."""
+    _log.info(
+        "%s is in order again and says what is in force",
+        source,
+        extra={"event": "config_recovered", "source": source},
     )
 
 

@@ -1,7 +1,9 @@
 """Decide from what files look like, and when, whether they have changed and stand still.
 
 A writer may be half-way through: a change counts once the file is still for 50 ms, that is, seen alike at two
-looks that far apart, or last written that long ago. Links are followed, so a swapped link is a changed file.
+looks that far apart, or last written that long ago. A file that has become empty is waited for longer: a
+shell empties the target of ``command > config.yaml`` before the command says anything. Links are followed, so
+a swapped link is a changed file.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +16,8 @@ from msgspec import Struct
 __all__ = ["STILL_SECONDS", "Look", "Sighting", "Signature", "Signatures", "judge", "sign"]
 
 STILL_SECONDS: Final = 0.05
+_EMPTY_STILL_SECONDS: Final = 0.5
+"""An empty file is a valid configuration, of no provider; it still has to be in force within a second."""
 
 
 class Signature(Struct, frozen=True):
@@ -23,6 +27,8 @@ class Signature(Struct, frozen=True):
     inode: int
     size: int
     modified_ns: int
+    changed_ns: int
+    """When anything about it changed, its permissions too: what could not be read may be readable now."""
 
 
 Signatures = Mapping[Path, Signature | None]
@@ -68,10 +74,19 @@ def judge(before: Sighting, seen: Signatures, *, clock: float, now: float) -> tu
         return Sighting(read=before.read, seen=seen, since=clock), Look.SAME
     since = before.since if seen == before.seen else clock
     sighting = Sighting(read=before.read, seen=seen, since=since)
+    rest_seconds = _EMPTY_STILL_SECONDS if _has_emptied(before.read, seen) else STILL_SECONDS
     # A timer may fire a tick early.
-    has_rested = clock - since >= STILL_SECONDS - 0.001
-    is_still = has_rested or _were_written_before(now - STILL_SECONDS, before.read, seen)
+    has_rested = clock - since >= rest_seconds - 0.001
+    is_still = has_rested or _were_written_before(now - rest_seconds, before.read, seen)
     return sighting, Look.CHANGED if is_still else Look.PENDING
+
+
+def _has_emptied(read: Signatures | None, seen: Signatures) -> bool:
+    """Tell whether a file that differs is empty."""
+    return any(
+        signature is not None and signature.size == 0 and (read is None or read.get(path) != signature)
+        for path, signature in seen.items()
+    )
 
 
 def _were_written_before(moment: float, read: Signatures | None, seen: Signatures) -> bool:
@@ -95,4 +110,4 @@ def _signature(path: Path) -> Signature | None:
         found = path.stat()
     except OSError:
         return None
-    return Signature(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+    return Signature(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)

@@ -20,7 +20,7 @@ from packyproxy.config import Config
 from packyproxy.config.changes import Change
 from packyproxy.errors import ConfigError, Problem
 from packyproxy.runtime.config_file import ConfigFile
-from packyproxy.runtime.config_log import log_missing, log_problems
+from packyproxy.runtime.config_log import log_missing, log_problems, log_recovered
 from packyproxy.runtime.file_changes import STILL_SECONDS, Look, Sighting, Signatures, judge, sign
 
 __all__ = ["OnDisk", "ReloadError", "ReloadState", "Reloader"]
@@ -168,6 +168,8 @@ class Reloader:
         except ConfigError as error:
             self._refuse(error.problems, seen)
             raise
+        if self._complained_of is not None and not changes:
+            log_recovered(self._file.loaded.config.source)
         self._read_as, self.last_error, self._complained_of = OnDisk.SAME, None, None
         return changes
 

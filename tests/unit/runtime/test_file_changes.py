@@ -13,7 +13,7 @@ NOW = 1_700_000_000.0
 
 def written(seconds_ago: float, *, inode: int = 1, size: int = 10) -> Signature:
     """Return what a file looks like that was written so long ago."""
-    return Signature(1, inode, size, round((NOW - seconds_ago) * 1e9))
+    return Signature(1, inode, size, round((NOW - seconds_ago) * 1e9), 0)
 
 
 def sights(config: Signature | None, codex: Signature | None = None) -> Signatures:
@@ -46,6 +46,8 @@ LATER_LOOKS = {
     "gone": (sights(None), Look.PENDING),
     "the other one came": (sights(OLD, written(60)), Look.CHANGED),
     "the other one was just written": (sights(OLD, YOUNG), Look.PENDING),
+    "emptied a tenth of a second ago": (sights(written(0.1, size=0)), Look.PENDING),
+    "emptied long ago": (sights(written(60, size=0)), Look.CHANGED),
 }
 
 
@@ -65,6 +67,11 @@ STEPS = {
     ),
     "gone for good": ([(0.00, None), (0.05, None)], Look.CHANGED),
     "deleted and written anew": ([(0.00, None), (0.05, YOUNG)], Look.PENDING),
+    "emptied, and filled later": (
+        [(0.00, written(0.01, size=0)), (0.45, written(0.01, size=0)), (0.50, written(0.01, size=11))],
+        Look.PENDING,
+    ),
+    "emptied for good": ([(0.00, written(0.01, size=0)), (0.50, written(0.01, size=0))], Look.CHANGED),
     "changed and changed back": ([(0.00, YOUNG), (0.05, OLD)], Look.SAME),
 }
 
@@ -104,3 +111,12 @@ def test_a_file_is_known_by_its_time_and_size(tmp_path: Path) -> None:
     larger = sign([file])
     os.utime(file, ns=(0, 1))
     assert len({before[file], larger[file], sign([file])[file]}) == 3
+
+
+def test_permissions_are_part_of_what_a_file_looks_like(tmp_path: Path) -> None:
+    """A file that could not be read is the same to its content, and worth another try."""
+    file = tmp_path / "config.yaml"
+    file.touch(0o000)
+    before = sign([file])
+    file.chmod(0o600)
+    assert before != sign([file])

@@ -230,6 +230,22 @@ def test_a_deleted_file_keeps_the_configuration(followed: Followed, caplog: pyte
     assert ("https://b.test/v1", OnDisk.SAME) == (followed.base_url, followed.on_disk)
 
 
+@pytest.mark.parametrize("spoil", [lambda path: path.write_text(INVALID), Path.unlink], ids=["wrong", "gone"])
+def test_a_file_that_is_as_it_was_again_is_told_of(
+    followed: Followed, spoil: Callable[[Path], object], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever read the complaint learns that it is over, also when nothing else changes by that."""
+    spoil(followed.path)
+    followed.look()
+    followed.look()
+    caplog.clear()
+    followed.write(VALID)
+    with caplog.at_level(logging.INFO, "packyproxy"):
+        followed.look()
+        followed.look()
+    assert [f"{followed.path} is in order again and says what is in force"] == caplog.messages
+
+
 def test_a_file_that_is_being_written_is_waited_for(followed: Followed) -> None:
     """Until it stands still the state says pending, and the next look is worthwhile after 50 ms."""
     followed.path.write_text(OTHER)
