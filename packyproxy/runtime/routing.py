@@ -55,35 +55,27 @@ class Routing:
         self._now = now
         self._latencies = Latencies()
         self._turns: dict[tuple[str, ...], int] = {}
+        self._noted: set[str] = set()
+        """Ids of the providers of which the store may hold a verdict; of all others no success is news."""
 
     async def choose(self, plan: Plan, routing: RoutingConfig) -> Choice:
         """Decide in which order the plan's candidates are asked; the first one keeps the session."""
         providers, candidates = plan.providers, plan.resolution.candidates
+        if len(providers) == 1:
+            return await self._choose_one(providers[0], candidates[0].model)
         keys = [
             key
             for provider, candidate in zip(providers, candidates, strict=True)
             for key in (_health_key(provider.id), _cooldown_key(provider.id, candidate.model))
         ]
-        has_choice = len(providers) > 1
-        keeps_session = has_choice and routing.session_affinity
-        if keeps_session:
+        if routing.session_affinity:
             keys.append(_affinity_key(plan.session))
         values = await self._store.read(keys)
-        if not has_choice and values == [None, None]:
-            return _ALONE
         now = self._now()
-        kept_by = values.pop() if keeps_session else None
+        kept_by = values.pop() if routing.session_affinity else None
         preferred = kept_by.decode("ascii", "replace") if kept_by is not None else None
         standings = [
-            Standing(
-                provider=provider.id,
-                name=provider.name,
-                priority=provider.priority,
-                weight=provider.weight,
-                latency_seconds=self._latencies.of(provider.id, candidate.model, now),
-                health=decode_health(values[2 * index]),
-                cooldown=decode_cooldown(values[2 * index + 1]),
-            )
+            self._standing(provider, candidate.model, values[2 * index], values[2 * index + 1], now)
             for index, (provider, candidate) in enumerate(zip(providers, candidates, strict=True))
         ]
         choice = choose(
@@ -93,9 +85,35 @@ class Routing:
             turn=0 if preferred is not None else self._next_turn(providers),
             now=now,
         )
-        if keeps_session and preferred is None and choice.order:
+        if routing.session_affinity and preferred is None and choice.order:
             await self._keep_session(plan, providers[choice.order[0]])
         return choice
+
+    async def _choose_one(self, provider: Provider, model: str) -> Choice:
+        """Decide whether a lone candidate is asked, as cheaply as most requests deserve."""
+        health, cooldown = await self._store.read(
+            [_health_key(provider.id), _cooldown_key(provider.id, model)]
+        )
+        if health is None and cooldown is None:
+            return _ALONE
+        now = self._now()
+        standing = self._standing(provider, model, health, cooldown, now)
+        return choose([standing], strategy="fill-first", preferred=None, turn=0, now=now)
+
+    def _standing(
+        self, provider: Provider, model: str, health: bytes | None, cooldown: bytes | None, now: float
+    ) -> Standing:
+        if health is not None or cooldown is not None:
+            self._noted.add(provider.id)
+        return Standing(
+            provider=provider.id,
+            name=provider.name,
+            priority=provider.priority,
+            weight=provider.weight,
+            latency_seconds=self._latencies.of(provider.id, model, now),
+            health=decode_health(health),
+            cooldown=decode_cooldown(cooldown),
+        )
 
     async def claim_probe(self, provider: Provider) -> Tried | None:
         """Take the one probe that a half-open breaker admits; returns a record when somebody else has it."""
@@ -122,6 +140,14 @@ class Routing:
     async def succeeded(self, plan: Plan, index: int, routing: RoutingConfig) -> None:
         """Take note of a whole answer: the candidate is well, and its session stays with it."""
         provider, model = plan.providers[index], plan.resolution.candidates[index].model
+        if provider.id in self._noted:
+            await self._clear(provider, model)
+        if routing.session_affinity and len(plan.providers) > 1:
+            await self._keep_session(plan, provider)
+
+    async def _clear(self, provider: Provider, model: str) -> None:
+        """Take back what a success disproves."""
+        self._noted.discard(provider.id)
         health_key, cooldown_key = _health_key(provider.id), _cooldown_key(provider.id, model)
         health, cooldown = await self._store.read([health_key, cooldown_key])
         if health is not None:
@@ -130,8 +156,6 @@ class Routing:
         if rest is not None and rest.is_over(self._now()):
             # One that is not over has begun after this request was sent: it may be a quota of hours.
             await self._store.replace(cooldown_key, None, instead_of=cooldown, expires_in_seconds=0)
-        if routing.session_affinity and len(plan.providers) > 1:
-            await self._keep_session(plan, provider)
 
     async def failed(
         self,
@@ -152,6 +176,7 @@ class Routing:
             longest_cooldown_seconds: the limit of cooldowns that the upstream did not ask for.
         """
         kind = failure.kind
+        self._noted.add(provider.id)
         resting_until = await self._cool_down(provider, model, failure, longest_cooldown_seconds)
         if kind is FailureKind.CREDENTIALS_REJECTED:
             await self._signal(provider, Signal.KEY_REFUSED, kind)
@@ -173,6 +198,7 @@ class Routing:
 
     async def check_failed(self, provider: Provider, failure: Failure) -> None:
         """Take note of a health check that found the provider ill."""
+        self._noted.add(provider.id)
         await self._signal(provider, Signal.FAILURE, failure.kind)
 
     def answered_after(self, provider: Provider, model: str, seconds: float) -> None:
