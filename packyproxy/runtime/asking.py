@@ -22,6 +22,7 @@ from packyproxy.runtime.watch import Aborted, Watch
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import ClientRequest
 from packyproxy.translate.failure_table import FAILURES
+from packyproxy.translate.failures import most_useful
 
 __all__ = ["Asking"]
 
@@ -67,14 +68,15 @@ class Asking:
         self._line: deque[int] = deque(range(len(plan.providers)))
         self._probes: frozenset[int] = frozenset()
         self._is_shown = False
+        self._failed: list[tuple[Tried, Inquiry]] = []
         self.inquiry: Inquiry | None = None
-        """Who is asked now, or was asked last; of two at once, who showed content."""
+        """Who is asked now; of two at once, who showed content; in the end, whose failure is told."""
         self.tried: list[Tried] = []
         """Who could not serve the request so far: passed over, or asked in vain."""
 
     @property
     def current(self) -> Inquiry:
-        """Who is asked now, where somebody surely is."""
+        """Who is asked now, or whose failure is told, where somebody surely was asked."""
         assert self.inquiry is not None, "nobody was asked"
         return self.inquiry
 
@@ -89,7 +91,8 @@ class Asking:
         """Return the next candidate, translated for and ready to be asked; None when nobody is left.
 
         Raises:
-            InvalidRequest: nobody was asked yet, and nobody can be: the request cannot be translated.
+            InvalidRequest: nobody was asked or passed over, and nobody can be asked: the request cannot be
+                translated.
         """
         request = self._request
         assert request is not None, "asked on after content was shown"
@@ -116,7 +119,7 @@ class Asking:
             if self.inquiry is None:
                 self.inquiry = inquiry
             return inquiry
-        if lacking is not None and not self.tried:
+        if lacking is not None and not self.tried and self.inquiry is None:
             raise lacking
         return None
 
@@ -135,6 +138,8 @@ class Asking:
             if self._is_shown:
                 return tried[-1:]
             self.tried += tried
+            self._failed += zip(tried, (asked for asked, _ in failures), strict=True)
+            self.inquiry = self._most_useful()
             if not all(FAILURES[failure.kind].fails_over for _, failure in failures):
                 return self.tried
             self._start_over()
@@ -174,7 +179,7 @@ class Asking:
             take,
             deadlines=self._deadlines,
             limits=self._limits,
-            on_win=self._make_current,
+            on_win=self._note_win,
         )
         try:
             winner = await race.run(inquiry, second, hedge_after_seconds=hedge_after, watch=watch)
@@ -184,6 +189,8 @@ class Asking:
             raise
         for loser, seconds in race.cancelled:
             await self._release(loser)
+            if winner is None and not self._is_shown:
+                self._line.append(loser.index)  # nothing speaks against it but that somebody was quicker
             log_hedge(
                 loser.provider.name,
                 winner.provider.name if winner else None,
@@ -248,6 +255,7 @@ class Asking:
         await self._routing.succeeded(self._plan, inquiry.index, self._config.routing)
 
     async def _note_failure(self, inquiry: Inquiry, failure: Failure) -> Tried:
+        inquiry.forget()
         return await self._routing.failed(
             inquiry.provider,
             inquiry.target.model,
@@ -277,9 +285,20 @@ class Asking:
         seconds = self._time() - inquiry.asked_at
         self._routing.answered_after(inquiry.provider, inquiry.target.model, seconds)
 
-    def _make_current(self, inquiry: Inquiry) -> None:
-        self.inquiry = inquiry
-        self._note_asked(inquiry)
+    def _most_useful(self) -> Inquiry:
+        """Return whose failure the client would be told."""
+        told = most_useful([one for one, _ in self._failed])
+        return next(inquiry for one, inquiry in self._failed if one is told)
+
+    def _note_win(self, winner: Inquiry, losers: Sequence[Inquiry]) -> None:
+        self.inquiry = winner
+        self._note_asked(winner)
+        now = self._time()
+        for loser in losers:
+            loser.forget()
+            if loser.asked_at < winner.asked_at:
+                # It would have taken longer still; but who had less time than the winner shows nothing.
+                self._routing.answered_after(loser.provider, loser.target.model, now - loser.asked_at)
 
     def _note_asked(self, inquiry: Inquiry) -> None:
         self._outcome.asks(

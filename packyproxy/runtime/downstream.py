@@ -86,6 +86,11 @@ class Downstream:
                 watch.let_client_go()
         await self._put(data, is_last=is_last)
 
+    async def fail(self, data: bytes) -> None:
+        """End the answer with an error, which is no content."""
+        self._before_content = None
+        await self.write(data, is_last=True)
+
     async def settle(self) -> None:
         """Wait for a commit or keep-alive that is being written, so that ``is_committed`` holds."""
         if self.watch is not None:

@@ -131,7 +131,7 @@ class Exchange:
                 await self._refuse(tried)
                 return
             error = self._error_response(tried, in_stream=True)
-            await downstream.write(self._asking.current.writer.fail(error.status, error.body), is_last=True)
+            await downstream.fail(self._asking.current.writer.fail(error.status, error.body))
 
     async def _serve_whole(self, inquiry: Inquiry, watch: Watch, _: Downstream) -> None:
         tried = await self._asking.run(inquiry, watch, self._collect)
@@ -181,7 +181,12 @@ class Exchange:
             max_tokens_was_sent=inquiry.max_tokens_was_sent if inquiry else False,
             in_stream=in_stream,
         )
-        self._outcome.failed(most_useful(tried).failure, error.status)
+        self._outcome.failed(
+            most_useful(tried).failure,
+            error.status,
+            provider=inquiry.provider.name if inquiry else None,
+            model=inquiry.target.model if inquiry else None,
+        )
         return error
 
     def _stream_head(self) -> Headers:

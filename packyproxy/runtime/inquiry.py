@@ -4,6 +4,8 @@ The request is translated anew for every attempt, because what may be sent depen
 it has refused so far; reasoning of another provider never travels (wire-mapping 2.4).
 """
 
+from math import inf
+
 from msgspec import UNSET
 from msgspec.structs import replace
 
@@ -56,8 +58,8 @@ class Inquiry:
         self.index = index
         self.is_probe = False
         """Whether this is the one probe that a half-open breaker admits."""
-        self.asked_at = 0.0
-        """When the last attempt began, on the event loop's clock."""
+        self.asked_at = inf
+        """When the last attempt began, on the event loop's clock; infinite before the first."""
         self.provider: Provider = plan.providers[index]
         self.candidate: Candidate = plan.resolution.candidates[index]
         self.target = self._describe_target()

@@ -51,10 +51,11 @@ class Outcome:
         facts["provider"], facts["model"] = provider, model
         facts["effort"], facts["body_bytes"] = effort, body_bytes
 
-    def failed(self, failure: Failure, status: int) -> None:
-        """Note the failure the client was given, and under which status."""
+    def failed(self, failure: Failure, status: int, *, provider: str | None, model: str | None) -> None:
+        """Note the failure the client was given, under which status, and whose it is if anybody was asked."""
         self.status = status
         self._facts["failure"] = failure.kind.value
+        self._facts["provider"], self._facts["model"] = provider, model
 
     def client_left(self, *, is_stalled: bool) -> None:
         """Note that nobody was left to answer."""

@@ -6,7 +6,7 @@ winner goes on under the exchange's own deadlines.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from math import inf
 from typing import Protocol
@@ -49,10 +49,11 @@ class _Lane:
         try:
             yield
         except asyncio.CancelledError as error:
-            if self.too_late is None:
+            due, self.too_late = self.too_late, None
+            if due is None:
                 raise
             self.task.uncancel()
-            raise Aborted(self.too_late) from error
+            raise Aborted(due) from error
 
     @property
     def last_read_at(self) -> float | None:
@@ -109,7 +110,7 @@ class Race:
         take: what the winner's bytes are given to.
         deadlines: the exchange's; the winner's from its first content on.
         limits: how long a lane may wait for headers and for bytes.
-        on_win: told of the winner before its first bytes are taken.
+        on_win: told of the winner, and of who is cancelled for it, before its first bytes are taken.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class Race:
         *,
         deadlines: Deadlines,
         limits: TimeLimits,
-        on_win: Callable[[Inquiry], None],
+        on_win: Callable[[Inquiry, Sequence[Inquiry]], None],
     ) -> None:
         self._ask = ask
         self._limits = limits
@@ -180,11 +181,11 @@ class Race:
         if self.winner is None:
             self.winner = lane
             self._won.set()
-            for other in self._running():
-                if other is not lane:
-                    other.task.cancel()
+            losers = [other for other in self._running() if other is not lane]
+            for loser in losers:
+                loser.task.cancel()
             self.deadlines.headers_received(self._time())
-            self._on_win(lane.inquiry)
+            self._on_win(lane.inquiry, [loser.inquiry for loser in losers])
         elif self.winner is not lane:
             await asyncio.get_running_loop().create_future()  # its cancellation is under way
 

@@ -67,10 +67,16 @@ class Ensemble(Stage):
     """A client, the proxy and several upstreams: one provider of ``tppc`` for each name."""
 
     def __init__(
-        self, scripts: Mapping[str, Any], config: dict[str, Any], providers: Mapping[str, dict[str, Any]]
+        self,
+        scripts: Mapping[str, Any],
+        config: dict[str, Any],
+        providers: Mapping[str, dict[str, Any]],
+        upstreams: Mapping[str, dict[str, Any]],
     ) -> None:
         self.upstreams = {
-            name: FakeUpstream(script) for name, script in scripts.items() if script is not UNREACHABLE
+            name: FakeUpstream(script, **upstreams.get(name, {}))
+            for name, script in scripts.items()
+            if script is not UNREACHABLE
         }
         self.settings: dict[str, Any] = {
             "tppc": {
@@ -102,7 +108,7 @@ class Ensemble(Stage):
 async def ensemble() -> AsyncIterator[Callable[..., Ensemble]]:
     """Return a function that sets the stage for several providers.
 
-    ``ensemble({"a": script, "b": UNREACHABLE}, config={...}, providers={"a": {...}})``
+    ``ensemble({"a": script, "b": UNREACHABLE}, config={...}, providers={"a": {...}}, upstreams={"a": {...}})``
     """
     made: list[Ensemble] = []
 
@@ -111,8 +117,9 @@ async def ensemble() -> AsyncIterator[Callable[..., Ensemble]]:
         *,
         config: dict[str, Any] | None = None,
         providers: Mapping[str, dict[str, Any]] | None = None,
+        upstreams: Mapping[str, dict[str, Any]] | None = None,
     ) -> Ensemble:
-        made.append(Ensemble(scripts, config or {}, providers or {}))
+        made.append(Ensemble(scripts, config or {}, providers or {}, upstreams or {}))
         return made[-1]
 
     yield make

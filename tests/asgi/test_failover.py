@@ -106,6 +106,49 @@ async def test_one_error_names_everybody_who_was_tried(ensemble: Any) -> None:
 
 
 @pytest.mark.virtual_time
+async def test_an_error_is_reported_of_who_gave_it(ensemble: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Text, headers and log name the same provider and model: whose failure is told, not who was asked last."""
+    stage = ensemble(
+        {"a": Fault.usage_limit(), "b": Fault.status(500)},
+        providers={"a": {"defaults": {"model": "gpt-5.1"}}, "b": {"defaults": {"model": "gpt-5.2"}}},
+    )
+    caplog.set_level("INFO", "packyproxy")
+    answer = await stage.ask()
+    await asyncio.sleep(1)
+    assert answer.json()["error"]["message"].startswith("usage limit reached for a")
+    assert "a" == answer.headers["x-packyproxy-provider"]
+    assert "gpt-5.1" == answer.headers["x-packyproxy-upstream-model"]
+    [logged] = [vars(record) for record in caplog.records if vars(record).get("event") == "request"]
+    assert ("a", "gpt-5.1", "quota") == (logged["provider"], logged["model"], logged["failure"])
+
+
+@pytest.mark.virtual_time
+async def test_an_error_in_the_stream_is_no_quick_answer(ensemble: Any) -> None:
+    """After the commit deadline an error is written as a frame; it says nothing of the provider's speed."""
+    delays = {"a": [2.5, 0], "b": [3, 1]}
+
+    def paced(name: str) -> dict[str, Any]:
+        async def pace(number: int) -> None:
+            if number == 0:
+                await asyncio.sleep(delays[name].pop(0))
+
+        return {"pace": pace}
+
+    stage = ensemble(
+        {"a": Turn("from a"), "b": [Turn("from b"), Fault.status(403)]},
+        config={
+            "routing": {"strategy": "least-latency", "session-affinity": False},
+            "streaming": {"commit-deadline": 0.5},
+        },
+        upstreams={"a": paced("a"), "b": paced("b")},
+    )
+    answers = [await stage.ask(model=f"{provider}/gpt-5", stream=True) for provider in "abb"]
+    assert "event: error" in answers[-1].text
+    await stage.ask()
+    assert {"a": 2, "b": 2} == stage.calls()
+
+
+@pytest.mark.virtual_time
 async def test_a_failed_provider_rests(ensemble: Any) -> None:
     """The next request does not ask the provider that has just failed."""
     stage = ensemble({"a": Fault.status(500), "b": Turn("from b")})

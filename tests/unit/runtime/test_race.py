@@ -1,17 +1,18 @@
 """Two providers asked at once: one wins, the other is cancelled, and nothing of it is lost to the limits."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from packyproxy.errors import ClientLeft, Failure, FailureKind
-from packyproxy.runtime.attempt import Clock, Guard, Take
+from packyproxy.runtime.attempt import TIMEOUTS, Clock, Guard, Take
 from packyproxy.runtime.deadlines import Deadlines, TimeLimits
 from packyproxy.runtime.race import Race
 from packyproxy.runtime.watch import Aborted, Watch
+from packyproxy.translate.failures import transport_failure
 
 pytestmark = pytest.mark.virtual_time
 
@@ -58,6 +59,7 @@ class Heat:
         ]
         self.taken: list[bytes] = []
         self.told: list[str] = []
+        self.losers: list[str] = []
         self.gone = asyncio.Event()
         now = asyncio.get_running_loop().time()
         self.deadlines = Deadlines(LIMITS, accepted_at=now, is_stream=False)
@@ -96,11 +98,15 @@ class Heat:
         return [(inquiry.name, seconds) for inquiry, seconds in self.race.cancelled]  # type: ignore[attr-defined]
 
     async def _ask(self, inquiry: Any, guard: Guard, clock: Clock, take: Take) -> Failure | None:
-        with guard.abortable():
-            return await inquiry.ask(clock, take)  # type: ignore[no-any-return]
+        try:
+            with guard.abortable():
+                return await inquiry.ask(clock, take)  # type: ignore[no-any-return]
+        except Aborted as aborted:
+            return transport_failure(TIMEOUTS[aborted.due])
 
-    def _tell(self, winner: Any) -> None:
+    def _tell(self, winner: Any, losers: Sequence[Any]) -> None:
         self.told.append(winner.name)
+        self.losers += [loser.name for loser in losers]
 
     async def _take(self, data: bytes, *, is_last: bool) -> None:
         self.taken.append(data)
@@ -110,7 +116,7 @@ async def test_the_second_wins_and_the_first_is_cancelled() -> None:
     """The second starts after the hedge time; whoever shows content first is the only one heard."""
     heat = Heat(speaks(b"a", after=10), speaks(b"b", after=1, ends_after=20))
     assert "b" == await heat.run()
-    assert ([b"b", b"b"], ["b"]) == (heat.taken, heat.told)
+    assert ([b"b", b"b"], ["b"], ["a"]) == (heat.taken, heat.told, heat.losers)
     assert [("a", 23.0)] == [(name, round(seconds, 3)) for name, seconds in heat.cancelled]
 
 
