@@ -68,6 +68,8 @@ class Asking:
         self._line: deque[int] = deque(range(len(plan.providers)))
         self._probes: frozenset[int] = frozenset()
         self._is_shown = False
+        self._lacks_some = False
+        """Whether a candidate was skipped for what it cannot do."""
         self._failed: list[tuple[Tried, Inquiry]] = []
         self.inquiry: Inquiry | None = None
         """Who is asked now; of two at once, who showed content; in the end, whose failure is told."""
@@ -109,7 +111,7 @@ class Asking:
                     request_id=self._request_id,
                 )
             except CapabilityMissing as error:
-                lacking = error
+                lacking, self._lacks_some = error, True
                 continue
             if index in self._probes:
                 if passed := await self._routing.claim_probe(inquiry.provider):
@@ -252,7 +254,9 @@ class Asking:
     async def _note_success(self, inquiry: Inquiry) -> None:
         self._outcome.usage = inquiry.writer.usage
         inquiry.take_usage()
-        await self._routing.succeeded(self._plan, inquiry.index, self._config.routing)
+        await self._routing.succeeded(
+            self._plan, inquiry.index, self._config.routing, takes_session=not self._lacks_some
+        )
 
     async def _note_failure(self, inquiry: Inquiry, failure: Failure) -> Tried:
         inquiry.forget()

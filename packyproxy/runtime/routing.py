@@ -69,7 +69,7 @@ class Routing:
             for key in (_health_key(provider.id), _cooldown_key(provider.id, candidate.model))
         ]
         if routing.session_affinity:
-            keys.append(_affinity_key(plan.session))
+            keys.append(_affinity_key(plan))
         values = await self._store.read(keys)
         now = self._now()
         kept_by = values.pop() if routing.session_affinity else None
@@ -137,12 +137,21 @@ class Routing:
         """Give back a probe whose client left before there was a verdict."""
         await self._signal(provider, Signal.PROBE_DROPPED)
 
-    async def succeeded(self, plan: Plan, index: int, routing: RoutingConfig) -> None:
-        """Take note of a whole answer: the candidate is well, and its session stays with it."""
+    async def succeeded(
+        self, plan: Plan, index: int, routing: RoutingConfig, *, takes_session: bool = True
+    ) -> None:
+        """Take note of a whole answer: the candidate is well, and its session stays with it.
+
+        Args:
+            plan: the request's.
+            index: who answered.
+            routing: whether sessions stay at all.
+            takes_session: False if somebody else was skipped only because of what this one request needs.
+        """
         provider, model = plan.providers[index], plan.resolution.candidates[index].model
         if provider.id in self._noted:
             await self._clear(provider, model)
-        if routing.session_affinity and len(plan.providers) > 1:
+        if takes_session and routing.session_affinity and len(plan.providers) > 1:
             await self._keep_session(plan, provider)
 
     async def _clear(self, provider: Provider, model: str) -> None:
@@ -226,7 +235,7 @@ class Routing:
 
     async def _keep_session(self, plan: Plan, provider: Provider) -> None:
         await self._store.write(
-            _affinity_key(plan.session), provider.id.encode(), expires_in_seconds=_AFFINITY_SECONDS
+            _affinity_key(plan), provider.id.encode(), expires_in_seconds=_AFFINITY_SECONDS
         )
 
     async def _cool_down(
@@ -299,5 +308,7 @@ def _cooldown_key(provider_id: str, model: str) -> str:
     return f"cooldown:{provider_id}:{model}"
 
 
-def _affinity_key(session: str) -> str:
-    return f"affinity:{sha256(session.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+def _affinity_key(plan: Plan) -> str:
+    """Name a session at its model: caches and reasoning are per model, and so may be who serves it."""
+    text = f"{plan.resolution.candidates[0].model}\0{plan.session}"
+    return f"affinity:{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"

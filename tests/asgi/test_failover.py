@@ -250,6 +250,30 @@ async def test_a_session_stays_with_the_provider_that_served_it(ensemble: Any) -
     assert ["b", "a", "b"] == [answer.headers["x-packyproxy-provider"] for answer in asked]
 
 
+async def test_a_web_search_moves_no_session(ensemble: Any) -> None:
+    """A session stays where its caches are, though one of its requests had to go to who can search."""
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+    stage = ensemble({"a": Turn("a"), "b": Turn("b")}, providers={"a": {"profile": {"web-search": False}}})
+    session = {"metadata": {"user_id": json.dumps({"session_id": "s1"})}}
+    asked = [await stage.ask(**session, **more) for more in ({}, {"tools": tools}, {})]
+    assert ["a", "b", "a"] == [answer.headers["x-packyproxy-provider"] for answer in asked]
+
+
+async def test_each_model_of_a_session_stays_with_its_provider(ensemble: Any) -> None:
+    """A small model that only b sells does not take the session's other model there."""
+    stage = ensemble(
+        {"a": Turn("a"), "b": Turn("b"), "c": Turn("c")},
+        providers={
+            "a": {"models": ["gpt-5"]},
+            "b": {"models": ["gpt-5", "gpt-5-mini"]},
+            "c": {"models": ["gpt-5-mini"]},
+        },
+    )
+    session = {"metadata": {"user_id": json.dumps({"session_id": "s1"})}}
+    asked = [await stage.ask(**session, model=model) for model in ("gpt-5", "gpt-5-mini", "gpt-5")]
+    assert ["a", "b", "a"] == [answer.headers["x-packyproxy-provider"] for answer in asked]
+
+
 async def test_round_robin_takes_turns(ensemble: Any) -> None:
     """Sessions that are new go to one provider after the other."""
     stage = ensemble(
