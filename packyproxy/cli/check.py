@@ -6,11 +6,11 @@ from pathlib import Path
 from msgspec import Struct
 
 from packyproxy.cli.advice import warnings
-from packyproxy.cli.origins import describe_sources, found_file
+from packyproxy.cli.origins import describe_sources
 from packyproxy.cli.tables import Cell, print_json, print_line, print_table
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.pending import not_yet_in_effect
-from packyproxy.config.reading import discover_config
+from packyproxy.config.reading import discover_config, found_file
 from packyproxy.config.schema import RoutingStrategy, Source
 from packyproxy.errors import ConfigError, Problem
 from packyproxy.registry.registry import Registry

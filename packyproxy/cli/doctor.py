@@ -14,12 +14,12 @@ from msgspec import Struct
 
 from packyproxy.cli.advice import warnings
 from packyproxy.cli.client_findings import Finding, client_findings
-from packyproxy.cli.origins import describe_sources, found_file
+from packyproxy.cli.origins import describe_sources
 from packyproxy.cli.port_check import port_finding
 from packyproxy.cli.provider_findings import provider_findings
 from packyproxy.cli.tables import Cell, Tone, print_json, print_line, print_table, waiting
 from packyproxy.config import Config, ProviderConfig
-from packyproxy.config.reading import Loaded, discover_config
+from packyproxy.config.reading import Loaded, discover_config, found_file
 from packyproxy.errors import ConfigError, Problem
 from packyproxy.runtime.diagnosis import ProbeReport, probe_provider
 from packyproxy.runtime.runtime import Runtime

@@ -7,13 +7,13 @@ from typing import Any, Final, Literal
 
 from packyproxy.cli.codex_mapping import KEY_PATHS, print_mapping, what_is_missing
 from packyproxy.cli.failures import CommandFailed
-from packyproxy.cli.origins import found_file
 from packyproxy.cli.rewriting import command_line, text_of, usable_config
 from packyproxy.cli.tables import print_line
 from packyproxy.config.changes import changes
 from packyproxy.config.codex_files import CodexProvider
 from packyproxy.config.document import plain_value
 from packyproxy.config.masking import masked_text
+from packyproxy.config.reading import found_file
 from packyproxy.config.rules import normalise_url
 from packyproxy.config.schema import Config
 from packyproxy.config.section import Findings
@@ -28,6 +28,7 @@ __all__ = ["import_codex"]
 Target = Literal["packycode", "tppc"]
 _Path = tuple[str | int, ...]
 
+_NEW_FILE: Final = "config.yaml"
 _HEAD: Final = "# packyproxy, with the provider that was taken from Codex CLI.\n\n"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME: Final = 64
@@ -44,7 +45,7 @@ def import_codex(path: str | None, *, write: bool, target: Target) -> int:
     provider = ambient.codex.provider
     if provider is None:
         raise CommandFailed(f"there is nothing to import: {what_is_missing(ambient.codex)}")
-    file = found_file(path) or Path.cwd() / "config.yaml"
+    file = found_file(path) or found_file(_NEW_FILE) or Path(_NEW_FILE)
     text = text_of(file)
     place, existing = _place(text, provider, target)
     print_mapping(ambient.codex, provider, _shown(place), target)
@@ -52,6 +53,7 @@ def import_codex(path: str | None, *, write: bool, target: Target) -> int:
     _show_outcome(file, text, existing, list(_edits(text, provider, target)))
     print_line()
     if not write:
+        usable_config(edit_text(text or _HEAD, _edits(text, provider, target)), ambient)
         again = f"import-codex --write{' --target tppc' if target == 'tppc' else ''}"
         print_line(f"nothing was written; {command_line(again, file)} does that")
         return 0

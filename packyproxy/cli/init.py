@@ -8,9 +8,9 @@ from typing import Literal
 from packyproxy.cli.check import check
 from packyproxy.cli.codex_mapping import print_mapping, what_is_missing
 from packyproxy.cli.failures import WrongUsage
-from packyproxy.cli.origins import found_file
 from packyproxy.cli.rewriting import command_line
 from packyproxy.cli.tables import print_line
+from packyproxy.config.reading import found_file
 from packyproxy.config.sources import process_ambient
 from packyproxy.config.yaml_file import read_text
 from packyproxy.config.yaml_writer import write_config

@@ -1,12 +1,13 @@
 """``packyproxy migrate``: move the ``packycode`` block to the list of tppc providers."""
 
-from packyproxy.cli.origins import found_file
 from packyproxy.cli.rewriting import command_line, text_of, usable_config
 from packyproxy.cli.tables import print_line
 from packyproxy.config import Config
 from packyproxy.config.masking import masked_text
 from packyproxy.config.migration import moved_to_tppc
+from packyproxy.config.reading import found_file
 from packyproxy.config.sources import process_ambient
+from packyproxy.config.yaml_file import read_file
 from packyproxy.config.yaml_writer import write_config
 from packyproxy.errors import ConfigError, Problem
 
@@ -20,9 +21,11 @@ def migrate(path: str | None, *, write: bool) -> int:
         ConfigError: there is no file, it is not valid, or it would mean something else afterwards.
     """
     file = found_file(path)
-    text = text_of(file) if file else ""
-    if not (file and text):
+    if file is None:
         raise ConfigError((_NO_FILE,))
+    if problems := read_file(file).problems:
+        raise ConfigError(problems)
+    text = text_of(file)
     ambient = process_ambient()
     _check_nothing_is_left_behind(usable_config(text, ambient))
     moved = moved_to_tppc(text)

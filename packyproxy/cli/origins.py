@@ -1,22 +1,10 @@
-"""Where a configuration came from: its file, and the source of each setting."""
+"""Where the settings of a configuration came from, in words."""
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 
 from packyproxy.config.schema import Source
-from packyproxy.config.yaml_file import find_config
 
-__all__ = ["describe_sources", "found_file"]
-
-
-def found_file(explicit: str | None) -> Path | None:
-    """Return the file that commands of this process use, whether it exists or not; None for no file."""
-    home: Path | None = None
-    with suppress(RuntimeError):  # no $HOME, and no such user: a container may run under any number
-        home = Path.home()
-    return find_config(explicit, os.environ, Path.cwd(), home)
+__all__ = ["describe_sources"]
 
 
 def describe_sources(sources: Mapping[str, Source]) -> str:

@@ -4,8 +4,8 @@ import shlex
 from contextlib import suppress
 from pathlib import Path
 
-from packyproxy.cli.origins import found_file
 from packyproxy.config import Config
+from packyproxy.config.reading import found_file
 from packyproxy.config.sources import Ambient, complete
 from packyproxy.config.validate import validate
 from packyproxy.config.yaml_file import read_file, read_text
@@ -43,5 +43,7 @@ def usable_config(text: str, ambient: Ambient) -> Config:
 
 def command_line(command: str, file: Path) -> str:
     """Return how to run a command over a file from here, as it is typed in a shell."""
-    is_found = (found_file(None) or Path("config.yaml")).resolve() == file.resolve()
+    is_found = False
+    with suppress(OSError):  # the folder of this process may be gone
+        is_found = (found_file(None) or Path("config.yaml")).resolve() == file.resolve()
     return f"packyproxy {command}" + ("" if is_found else f" --config {shlex.quote(str(file))}")

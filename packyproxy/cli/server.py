@@ -1,6 +1,7 @@
 """Run an ASGI app under hypercorn in this process: bind first, serve until told to stop, end in order."""
 
 import asyncio
+import errno
 import gc
 import logging
 import signal
@@ -28,6 +29,11 @@ _REQUESTS_PER_CONNECTION: Final = 1_000_000
 _HEADER_BYTES: Final = 64 * 1024
 _LEEWAY_SECONDS: Final = 2.0
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
+_BIND_REMEDIES: Final = {
+    errno.EADDRINUSE: "stop what uses it, or choose another with --port",
+    errno.EADDRNOTAVAIL: "it is no address of this machine: set host or --host",
+    errno.EACCES: "ports below 1024 are for the administrator: choose another with --port",
+}
 
 _log = logging.getLogger("packyproxy")
 
@@ -82,7 +88,7 @@ def bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         reason = (error.strerror or type(error).__name__).lower()
-        remedy = "stop what uses it, or choose another with --port"
+        remedy = _BIND_REMEDIES.get(error.errno or 0, "choose another address with --host and --port")
         raise CommandFailed(f"cannot listen on {host} port {port} ({reason}): {remedy}") from error
     return listener
 

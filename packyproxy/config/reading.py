@@ -4,6 +4,7 @@ The environment and the files of Codex CLI count for files alone, and only where
 a program states as text or as a mapping is the whole configuration.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +19,9 @@ from packyproxy.config.validate import validate
 from packyproxy.config.yaml_file import config_places, find_config, read_file, read_text
 from packyproxy.errors import ConfigError, Problem
 
-__all__ = ["Loaded", "config_from_mapping", "discover_config", "load_config", "parse_config"]
+__all__ = ["Loaded", "config_from_mapping", "discover_config", "found_file", "load_config", "parse_config"]
 
+_FILE_IS_NO_GOOD: Final = frozenset({"unreadable", "not_a_file"})
 _FROM_CODEX: Final = frozenset({"packycode.base-url", "packycode.credentials.openai-api-key"})
 
 
@@ -50,6 +52,11 @@ def load_config(path: str | Path, *, ambient: Ambient | None = None) -> Config:
     return _valid(document, source=str(path))
 
 
+def found_file(explicit: str | None) -> Path | None:
+    """Return the file that ``discover_config`` reads, whether it exists or not; None for no file."""
+    return find_config(explicit, os.environ, _cwd(), _home())
+
+
 def discover_config(explicit: str | None = None) -> Loaded:
     """Find, read and validate the configuration of this process, completed by its surroundings.
 
@@ -64,12 +71,13 @@ def discover_config(explicit: str | None = None) -> Loaded:
     path = find_config(*where)
     watched = (*config_places(*where), *ambient.codex.files)
     if path is None:
-        return _discovered(ambient, watched)
+        return _discovered(ambient, watched, _shown_places(where))
     document, notes = complete(read_file(path), ambient)
     try:
         config = _valid(document, source=str(path))
     except ConfigError as error:
-        raise ConfigError(tuple(_with_notes(problem, notes) for problem in error.problems)) from None
+        said = (_with_notes(_with_origin(problem, explicit), notes) for problem in error.problems)
+        raise ConfigError(tuple(said)) from None
     return Loaded(config=config, path=path, watched=watched, notes=notes)
 
 
@@ -98,7 +106,7 @@ def _valid(document: Document, *, source: str) -> Config:
     return config
 
 
-def _discovered(ambient: Ambient, watched: tuple[Path, ...]) -> Loaded:
+def _discovered(ambient: Ambient, watched: tuple[Path, ...], places: str) -> Loaded:
     """Return what can be had without a configuration file."""
     document, notes = complete_alone(ambient)
     if document is None:
@@ -108,8 +116,7 @@ def _discovered(ambient: Ambient, watched: tuple[Path, ...]) -> Loaded:
                 Problem(
                     field="",
                     code="no_file",
-                    message="no configuration file was found in ./config.yaml or "
-                    f"~/.config/packyproxy/config.yaml{said}",
+                    message=f"no configuration file was found in {places}{said}",
                     fix="write one with packyproxy init, or name one with --config or $PACKYPROXY_CONFIG",
                 ),
             )
@@ -120,6 +127,27 @@ def _discovered(ambient: Ambient, watched: tuple[Path, ...]) -> Loaded:
     )
     config = _valid(document, source=" and ".join(labels))
     return Loaded(config=config, path=None, watched=watched, notes=notes)
+
+
+def _shown_places(where: tuple[str | None, Mapping[str, str], Path, Path | None]) -> str:
+    """Return where a file was looked for, as short as a person writes it."""
+    _, _, cwd, home = where
+    shown = []
+    for place in config_places(*where):
+        if place.parent == cwd:
+            shown.append(f"./{place.name}")
+        elif home is not None and place.is_relative_to(home):
+            shown.append(f"~/{place.relative_to(home)}")
+        else:
+            shown.append(str(place))
+    return " or ".join(shown)
+
+
+def _with_origin(problem: Problem, explicit: str | None) -> Problem:
+    """Say who named a file that is no good; a command line is in its user's mind, a variable may not be."""
+    if explicit or not os.environ.get("PACKYPROXY_CONFIG") or problem.code not in _FILE_IS_NO_GOOD:
+        return problem
+    return replace(problem, message=f"{problem.message} (from $PACKYPROXY_CONFIG)")
 
 
 def _with_notes(problem: Problem, notes: tuple[str, ...]) -> Problem:

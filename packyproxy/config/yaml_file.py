@@ -31,6 +31,8 @@ _UNREADABLE: Final = object()
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXT_TAGS: Final = frozenset({_TAG + "str", _TAG + "timestamp", _TAG + "value"})
 
+_TAG_FIX: Final = "remove the tag, or put text that begins with ! in quotes"
+_ACCESS_FIX: Final = "check the path and its permissions"
 _SYNTAX_FIXES: Final = (
     (r"character '\\t'", "indent with spaces: YAML forbids tabs"),
     (r"undefined alias|scanning an alias", "put text that begins with * in quotes"),
@@ -90,9 +92,9 @@ def read_file(path: Path) -> Document:
             data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        return _unreadable(
-            "unreadable", f"{path} cannot be read ({reason})", "check the path and its permissions"
-        )
+        is_absent = isinstance(error, FileNotFoundError)
+        fix = "check the path, or write the file with packyproxy init" if is_absent else _ACCESS_FIX
+        return _unreadable("unreadable", f"{path} cannot be read ({reason})", fix)
     return read_text(data)
 
 
@@ -165,6 +167,8 @@ class _Conversion:
 
     def document(self, node: yaml.Node | None) -> Document:
         root = None if node is None else self._value(node, "", 0)
+        if root is _UNREADABLE:
+            root = None
         return Document(root=root, lines=self._lines, problems=tuple(self._problems))
 
     def _value(self, node: yaml.Node, path: str, depth: int) -> object:
@@ -238,7 +242,7 @@ class _Conversion:
 
     def _unknown_tag(self, node: yaml.Node, path: str) -> object:
         line = node.start_mark.line + 1
-        self._problem(path, "yaml_tag", "YAML tags (!name) are not supported", "remove the tag", line)
+        self._problem(path, "yaml_tag", "YAML tags (!name) are not supported", _TAG_FIX, line)
         return _UNREADABLE
 
     def _problem(self, path: str, code: str, message: str, fix: str, line: int) -> None:

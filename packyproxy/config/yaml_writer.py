@@ -58,11 +58,10 @@ def write_config(path: Path, edit: Callable[[str], str], *, validate: Callable[[
                     return True
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise _problem(
-            "not_writable",
-            f"{path} cannot be written ({reason})",
-            "check the permissions of the file and of its folder",
-        ) from error
+        fix = "check the permissions of the file and of its folder"
+        if isinstance(error, FileNotFoundError):
+            fix = "make its folder first"
+        raise _problem("not_writable", f"{path} cannot be written ({reason})", fix) from error
     raise _problem("busy", f"{path} changes all the time", "stop what else is writing it, then try again")
 
 

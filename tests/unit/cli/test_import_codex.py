@@ -259,3 +259,14 @@ def test_without_a_provider_there_is_nothing_to_import(
         write_codex(codex)
     assert 1 == main(["import-codex"])
     assert f"packyproxy: there is nothing to import: {reason}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["port: x\n", "- a\n", "packycode: on\n"], ids=["setting", "list", "block"])
+def test_what_could_not_be_written_is_refused_before(
+    text: str, write_codex: WriteCodex, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without --write the result is validated too, so nobody is told to write what would be refused."""
+    write_codex(RELAY)
+    write_config(text)
+    assert 2 == main(["import-codex"])
+    assert "nothing was written" not in capsys.readouterr().out

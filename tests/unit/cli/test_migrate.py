@@ -82,14 +82,26 @@ def test_a_disabled_block_may_be_incomplete(
     assert 'tppc:\n  providers:\n    - name: "packycode"\n      enabled: false\n' == path.read_text()
 
 
-@pytest.mark.parametrize("named", [None, "missing.yaml"])
-def test_without_a_file_there_is_nothing_to_move(
-    named: str | None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_a_file_there_is_nothing_to_move(capsys: pytest.CaptureFixture[str]) -> None:
     """The text says how to name one."""
-    assert 2 == main(["migrate", *(["--config", named] if named else [])])
+    assert 2 == main(["migrate"])
     expected = "config.yaml: there is no configuration file to migrate: name one with --config\n"
     assert expected == capsys.readouterr().err
+
+
+def test_a_named_file_that_is_missing_is_told_by_its_path(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever named one is not told to name one."""
+    assert 2 == main(["migrate", "--config", "missing.yaml"])
+    assert "missing.yaml cannot be read (no such file or directory)" in capsys.readouterr().err
+
+
+def test_an_empty_file_has_nothing_to_move(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is a valid configuration without the block."""
+    path = write_config("")
+    assert 0 == main(["migrate"])
+    assert f"nothing to do: {path} has no packycode block\n" == capsys.readouterr().out
 
 
 def test_every_problem_of_a_wrong_file_is_printed(

@@ -167,8 +167,11 @@ def test_the_printed_url_works_on_this_machine(family: int, host: str, shown: st
 
 
 def test_an_address_of_another_machine_cannot_be_bound() -> None:
-    """The error names host and port."""
-    with pytest.raises(CommandFailed, match=r"cannot listen on 192\.0\.2\.1 port 0"):
+    """The error names host and port, and which setting to change."""
+    said = (
+        r"cannot listen on 192\.0\.2\.1 port 0 \(.*\): it is no address of this machine: set host or --host"
+    )
+    with pytest.raises(CommandFailed, match=said):
         bind("192.0.2.1", 0)
 
 

@@ -62,7 +62,8 @@ def test_absent(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refusal:
         load_config(path)
     expected = (
-        f"config.yaml: {path} cannot be read (no such file or directory): check the path and its permissions"
+        f"config.yaml: {path} cannot be read (no such file or directory): "
+        "check the path, or write the file with packyproxy init"
     )
     assert [expected] == [str(problem) for problem in refusal.value.problems]
 

@@ -216,7 +216,9 @@ def test_systems_without_owners_keep_the_mode(file: Path, monkeypatch: pytest.Mo
 def test_a_folder_that_is_missing_is_one_problem(tmp_path: Path) -> None:
     """The writer makes no folders."""
     path = tmp_path / "missing" / "config.yaml"
-    assert f"{path} cannot be written (no such file or directory)" in problems_of(path)[0]
+    assert (
+        f"{path} cannot be written (no such file or directory): make its folder first" in problems_of(path)[0]
+    )
 
 
 def test_only_regular_files_are_written(tmp_path: Path) -> None:
