@@ -249,3 +249,13 @@ def test_configuration_keys_are_documented() -> None:
     missing = [key for key in example if not re.search(rf"`{key}[`.]", readme)]
     missing += [key for key in example["packycode"] if not re.search(rf"`(packycode\.)?{key}[`.]", readme)]
     assert missing == []
+
+
+def test_log_events_are_documented() -> None:
+    """Every event that is logged, and every kind of failure that it may name, stands in the operations page."""
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    events = {name for path in MODULES for name in re.findall(r'"event": "(\w+)"', path.read_text("utf-8"))}
+    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    kinds = re.findall(r'^    [A-Z_]+ = "(\w+)"', (PACKAGE / "errors.py").read_text("utf-8"), re.MULTILINE)
+    assert (events - rows, {kind for kind in kinds if f"`{kind}`" not in page}) == (set(), set())
+    assert min(len(events), len(kinds)) > 0
