@@ -1,5 +1,6 @@
 """The proxy in-process before a scripted upstream: real parts everywhere but at the two edges of the network."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -46,20 +47,23 @@ class Stage:
 
 
 class Network(httpx.AsyncBaseTransport):
-    """The upstreams that can be reached, by host; nobody listens at any other."""
+    """The upstreams that can be reached, by name; the way to any other ends in its exception."""
 
-    def __init__(self, upstreams: Mapping[str, FakeUpstream]) -> None:
-        self._hosts = {host: StreamingASGITransport(upstream) for host, upstream in upstreams.items()}
+    def __init__(self, upstreams: Mapping[str, FakeUpstream], errors: Mapping[str, Exception]) -> None:
+        self._hosts = {name: StreamingASGITransport(upstream) for name, upstream in upstreams.items()}
+        self._errors = errors
+        self.requests: Counter[str] = Counter()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry one request to its host."""
-        host = self._hosts.get(request.url.host)
-        if host is None:
-            raise httpx.ConnectError("connection refused", request=request)
-        return await host.handle_async_request(request)
+        name = request.url.host.partition(".")[0]
+        self.requests[name] += 1
+        if name in self._errors:
+            raise self._errors[name]
+        return await self._hosts[name].handle_async_request(request)
 
 
-UNREACHABLE = object()
+UNREACHABLE = httpx.ConnectError("connection refused")
 """Stands for the script of an upstream where nobody listens."""
 
 
@@ -76,39 +80,37 @@ class Ensemble(Stage):
         self.upstreams = {
             name: FakeUpstream(script, **upstreams.get(name, {}))
             for name, script in scripts.items()
-            if script is not UNREACHABLE
+            if not isinstance(script, Exception)
         }
-        self.settings: dict[str, Any] = {
-            "tppc": {
-                "providers": [
-                    {
-                        "name": name,
-                        "enabled": True,
-                        "base-url": f"http://{name}.test/v1",
-                        "api-key": f"sk-{name}-0123456789",
-                        **providers.get(name, {}),
-                    }
-                    for name in scripts
-                ]
-            },
-            **config,
-        }
-        network = Network({f"{name}.test": upstream for name, upstream in self.upstreams.items()})
-        self.proxy = PackyProxy(self.settings, transport=network)
+        self._providers: list[dict[str, Any]] = [
+            {
+                "name": name,
+                "enabled": True,
+                "base-url": f"http://{name}.test/v1",
+                "api-key": f"sk-{name}-0123456789",
+                **providers.get(name, {}),
+            }
+            for name in scripts
+        ]
+        self.settings: dict[str, Any] = {"tppc": {"providers": self._providers}, **config}
+        errors = {name: script for name, script in scripts.items() if isinstance(script, Exception)}
+        self.network = Network(self.upstreams, errors)
+        self.proxy = PackyProxy(self.settings, transport=self.network)
         self.client = httpx.AsyncClient(
             transport=StreamingASGITransport(self.proxy), base_url="http://proxy.test", timeout=None
         )
 
     def calls(self) -> dict[str, int]:
-        """Return how many requests each upstream has received."""
-        return {name: len(upstream.requests) for name, upstream in self.upstreams.items()}
+        """Return how many requests were sent to each upstream."""
+        return {provider["name"]: self.network.requests[provider["name"]] for provider in self._providers}
 
 
 @pytest.fixture
 async def ensemble() -> AsyncIterator[Callable[..., Ensemble]]:
     """Return a function that sets the stage for several providers.
 
-    ``ensemble({"a": script, "b": UNREACHABLE}, config={...}, providers={"a": {...}}, upstreams={"a": {...}})``
+    ``ensemble({"a": script, "b": UNREACHABLE}, config={...}, providers={"a": {...}}, upstreams={"a": {...}})``;
+    an exception in the place of a script is what the way to that upstream ends in.
     """
     made: list[Ensemble] = []
 

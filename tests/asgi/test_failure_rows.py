@@ -1,0 +1,248 @@
+"""Every row of wire-mapping 8.3 that an upstream's signal leads to, from the socket's side to the client's.
+
+Provider a gives the signal at every request. Beside a healthy b: who is asked how often, who answers, and for how
+long a then rests. Alone: what a Messages client is told.
+"""
+
+import asyncio
+import ssl
+from typing import Any
+
+import httpx
+import pytest
+from msgspec import Struct
+
+from packyproxy.testing import Fault, Turn
+
+pytestmark = pytest.mark.virtual_time
+
+FOR_GOOD = float("inf")
+WITHOUT_AFFINITY = {"routing": {"session-affinity": False}}
+
+
+def tls_failure() -> Exception:
+    """Return what a client raises over a certificate that it does not trust."""
+    error = httpx.ConnectError("certificate verify failed")
+    error.__cause__ = ssl.SSLCertVerificationError("self-signed certificate")
+    return error
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """One signal, and everything that follows from it."""
+
+    signal: Any
+    requests: int = 1
+    """How many a gets for one of the client's: 2 where the row says R."""
+    fails_over: bool = True
+    rests: float | None = None
+    """Seconds that a is left alone after its failure; None: the next request asks it again."""
+    status: int
+    type: str
+    retry_after: int | None = None
+    should_retry: str | None = None
+
+
+def refused(signal: Any, *, requests: int = 1, status: int = 400, kind: str = "invalid_request_error") -> Row:
+    """Return the row of a fault of the request's (X)."""
+    return Row(signal=signal, requests=requests, fails_over=False, status=status, type=kind)
+
+
+def forbidden(signal: Any) -> Row:
+    """Return the row of a refusal that another provider may not share (F)."""
+    return Row(signal=signal, status=403, type="permission_error")
+
+
+def broken(signal: Any, *, requests: int = 2, status: int = 502, kind: str = "api_error") -> Row:
+    """Return the row of an upstream that is out of order (R once, F)."""
+    return Row(signal=signal, requests=requests, rests=1, status=status, type=kind, should_retry="true")
+
+
+def timed_out(signal: Any, *, requests: int = 1) -> Row:
+    """Return the row of an upstream that is too slow."""
+    return broken(signal, requests=requests, status=504, kind="timeout_error")
+
+
+def overloaded(signal: Any) -> Row:
+    """Return the row of an upstream that cannot serve now (R once, F)."""
+    return Row(
+        signal=signal,
+        requests=2,
+        rests=1,
+        status=529,
+        type="overloaded_error",
+        retry_after=5,
+        should_retry="true",
+    )
+
+
+def unpaid(signal: Any) -> Row:
+    """Return the row of an account without credit (F, an hour's rest)."""
+    return Row(signal=signal, rests=3600, status=402, type="billing_error", should_retry="false")
+
+
+def limited(signal: Any, seconds: int, *, requests: int = 1) -> Row:
+    """Return the row of a limit that ends after some seconds."""
+    return Row(
+        signal=signal,
+        requests=requests,
+        rests=seconds,
+        status=429,
+        type="rate_limit_error",
+        retry_after=seconds,
+        should_retry="true" if seconds <= 60 else "false",
+    )
+
+
+def misconfigured(
+    signal: Any, *, fails_over: bool = True, rests: float | None = None, requests: int = 1
+) -> Row:
+    """Return the row of a fault that only the operator can mend."""
+    return Row(
+        signal=signal,
+        requests=requests,
+        fails_over=fails_over,
+        rests=rests,
+        status=502,
+        type="api_error",
+        should_retry="false",
+    )
+
+
+ROWS: dict[str, Row] = {
+    "400 context by code": refused(Fault.context_overflow()),
+    "400 context by text": refused(Fault.detail(400, "Your input exceeds the context window of this model")),
+    "stream: context": refused(Fault.failed("context_length_exceeded", "too long")),
+    "400 encrypted content, none sent": refused(Fault.refused_reasoning()),
+    "400 unsupported parameter, again and again": refused(
+        Fault.detail(400, "Unsupported parameter: prompt_cache_key"), requests=2
+    ),
+    "400 other": refused(Fault.status(400, "Invalid value", type="invalid_request_error")),
+    "422": refused(Fault.detail(422, "field required")),
+    "400 policy": refused(Fault.status(400, "refused", code="cyber_policy")),
+    "stream: policy": refused(Fault.failed("invalid_prompt", "refused")),
+    "400 image": refused(Fault.status(400, "bad image", code="invalid_image_format")),
+    "401": misconfigured(Fault.detail(401, "Unauthorized"), rests=FOR_GOOD),
+    "invalid_api_key": misconfigured(Fault.unauthorized(), rests=FOR_GOOD),
+    "stream: invalid_api_key": misconfigured(Fault.failed("invalid_api_key", "no"), rests=FOR_GOOD),
+    "403": forbidden(Fault.status(403, "no")),
+    "403 official clients": forbidden(Fault.forbidden()),
+    "403 codex_access_restricted": forbidden(Fault.status(403, "no", code="codex_access_restricted")),
+    "usage_not_included": forbidden(Fault.status(429, "upgrade", code="usage_not_included")),
+    "402": unpaid(Fault.detail(402, "Payment Required")),
+    "429 insufficient_quota": unpaid(Fault.status(429, "no credit", code="insufficient_quota")),
+    "stream: insufficient_quota": unpaid(Fault.failed("insufficient_quota", "no credit")),
+    "404 model by code": Row(
+        signal=Fault.status(404, "no such", code="model_not_found"), status=404, type="not_found_error"
+    ),
+    "404 model by text": Row(
+        signal=Fault.detail(404, "The model `gpt-5` does not exist"), status=404, type="not_found_error"
+    ),
+    "404 other": misconfigured(Fault.detail(404, "Not Found")),
+    "405": misconfigured(Fault.detail(405, "Method Not Allowed")),
+    "413": refused(Fault.status(413, "too large"), status=413, kind="request_too_large"),
+    "408": timed_out(Fault.status(408), requests=2),
+    "409": Row(
+        signal=Fault.status(409, "conflict"), requests=2, status=502, type="api_error", should_retry="true"
+    ),
+    "425": Row(
+        signal=Fault.status(425, "early"), requests=2, status=502, type="api_error", should_retry="true"
+    ),
+    "429 quota with a reset": limited(Fault.usage_limit(resets_in_seconds=7200), 7200),
+    "429 quota without one": limited(Fault.status(429, "usage limit reached"), 60),
+    "400 quota by type": limited(Fault.status(400, "wait", type="usage_limit_reached"), 60),
+    "stream: quota": limited(Fault.failed("usage_limit_reached", "wait", resets_in_seconds=600), 600),
+    "429 rate limit, short": limited(Fault.rate_limit(retry_after="2"), 2, requests=2),
+    "429 rate limit, long": limited(Fault.rate_limit(retry_after="30"), 30),
+    "429 rate limit, by text": limited(Fault.rate_limit(try_again_in="20s"), 20),
+    "429 rate limit, no time": limited(Fault.rate_limit(try_again_in=None), 5),
+    "429 other": limited(Fault.detail(429, "Too Many Requests"), 5),
+    "429 slow_down": limited(Fault.status(429, "slow down", code="slow_down"), 5),
+    "server_is_overloaded": overloaded(Fault.overloaded()),
+    "stream: server_is_overloaded": overloaded(Fault.failed("server_is_overloaded", "busy")),
+    "stream: overloaded_error event": overloaded(Fault.error_event("overloaded_error", "busy")),
+    "stream: slow_down": overloaded(Fault.failed("slow_down", "busy")),
+    "400 at capacity": overloaded(Fault.detail(400, "Selected model is at capacity")),
+    "529": overloaded(Fault.status(529, "busy")),
+    "503": overloaded(Fault.status(503, "Service Unavailable")),
+    "500": broken(Fault.status(500)),
+    "502 HTML": broken(Fault.html(502)),
+    "200 HTML": broken(Fault.html(200)),
+    "200 empty": broken(Fault.empty()),
+    "504": timed_out(Fault.status(504), requests=2),
+    "520": broken(Fault.status(520)),
+    "524": broken(Fault.status(524)),
+    "stream: server_error": broken(Fault.failed("server_error", "oops")),
+    "stream: no code": broken(Fault.failed(None, "oops")),
+    "stream: error event": broken(Fault.error_event(None, "oops")),
+    "stream: ends early": broken(Fault.end(Turn("lost"), after_events=2)),
+    "stream: breaks early": broken(Fault.cut(Turn("lost"), after_events=2)),
+    "vector_store_timeout": misconfigured(Fault.failed("vector_store_timeout", "no"), fails_over=False),
+    "307": misconfigured(Fault.redirect(), fails_over=False),
+    "connection refused": broken(httpx.ConnectError("refused")),
+    "connection reset": broken(httpx.ReadError("reset")),
+    "TLS": misconfigured(tls_failure()),
+    "connect timeout": timed_out(httpx.ConnectTimeout("slow")),
+    "no headers": timed_out(Fault.stall(Turn("late"), after_events=0)),
+    "no event after the headers": timed_out(Fault.stall(Turn("late"), after_events=1)),
+}
+
+each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+
+
+@each_row
+@pytest.mark.parametrize("is_stream", [True, False], ids=["stream", "whole"])
+async def test_beside_a_healthy_provider(ensemble: Any, row: Row, is_stream: bool) -> None:
+    """Who is asked, who answers, and whose answer the client gets."""
+    stage = ensemble({"a": row.signal, "b": Turn("from b")}, config=WITHOUT_AFFINITY)
+    # A long silence of a's spends the status line; the failure would then be a frame.
+    answer = await stage.ask(stream=is_stream and row.status != 504)
+    assert {"a": row.requests, "b": int(row.fails_over)} == stage.calls()
+    told = (answer.status_code, answer.headers["x-packyproxy-provider"])
+    assert told == ((200, "b") if row.fails_over else (row.status, "a"))
+    assert "lost" not in answer.text
+
+
+@each_row
+async def test_how_long_it_rests(ensemble: Any, row: Row) -> None:
+    """During its rest a is passed over, and asked again as soon as it is over."""
+    stage = ensemble({"a": row.signal, "b": Turn("from b")}, config=WITHOUT_AFFINITY)
+    await stage.ask()
+    if row.rests is not None:
+        await asyncio.sleep(min(row.rests - 0.5, 1_000_000))
+        await stage.ask()
+        assert row.requests == stage.calls()["a"]
+        if row.rests is FOR_GOOD:
+            return
+        await asyncio.sleep(0.5)
+    await stage.ask()
+    assert stage.calls()["a"] > row.requests
+
+
+@each_row
+async def test_alone(ensemble: Any, row: Row) -> None:
+    """Status, type, and whether and when the client should come back."""
+    stage = ensemble({"a": row.signal})
+    answer = await stage.ask()
+    retry_after = answer.headers.get("retry-after")
+    assert (row.status, row.type) == (answer.status_code, answer.json()["error"]["type"])
+    assert (row.retry_after, row.should_retry) == (
+        int(retry_after) if retry_after else None,
+        answer.headers.get("x-should-retry"),
+    )
+    assert {"a": row.requests} == stage.calls()
+
+
+async def test_refused_reasoning_is_left_out_once(ensemble: Any) -> None:
+    """Then the refusal is the client's answer; nobody else is asked, and a does not rest."""
+    turn = Turn(reasoning=["thought"], text="hello")
+    stage = ensemble({"a": [turn, Fault.refused_reasoning()], "b": Turn("from b")}, config=WITHOUT_AFFINITY)
+    first = (await stage.ask(thinking={"type": "adaptive"})).json()
+    history = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": first["content"]},
+        {"role": "user", "content": "go on"},
+    ]
+    answer = await stage.ask(messages=history)
+    assert (400, {"a": 3, "b": 0}) == (answer.status_code, stage.calls())
+    kinds = [[item["type"] for item in request.input] for request in stage.upstreams["a"].requests[1:]]
+    assert ["reasoning" in sent for sent in kinds] == [True, False]
