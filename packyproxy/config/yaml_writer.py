@@ -44,8 +44,8 @@ def write_config(path: Path, edit: Callable[[str], str], *, validate: Callable[[
     Raises:
         ConfigError: the file cannot be read or written, is no UTF-8 text, or changes all the time.
     """
-    target = Path(os.path.realpath(path))
     try:
+        target = Path(os.path.realpath(path))
         with _turn(target):
             for _ in range(_MOST_TRIES):
                 before = _read(target)

@@ -1,6 +1,7 @@
 """The configuration on disk: read once when it is named, and again whenever it is asked."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -43,9 +44,15 @@ class ConfigFile:
     def _load(self) -> Loaded:
         found = discover_config(self._explicit)
         config = found.config if self._amend is None else self._amend(found.config)
-        path = None if found.path is None else found.path.absolute()
+        path = None if found.path is None else _absolute(found.path)
         if path is not None:
             self._explicit = str(path)
-        return replace(
-            found, config=config, path=path, watched=tuple(file.absolute() for file in found.watched)
-        )
+        return replace(found, config=config, path=path, watched=tuple(map(_absolute, found.watched)))
+
+
+def _absolute(path: Path) -> Path:
+    """Return a path that stays right when the process changes its folder; one whose folder is gone has none."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        return path

@@ -221,6 +221,21 @@ def test_a_folder_that_is_missing_is_one_problem(tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_of_the_process_that_is_gone_is_one_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell may stand in a folder that somebody has deleted."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    problems = problems_of(Path("config.yaml"))
+    monkeypatch.chdir(tmp_path)
+    assert [
+        "config.yaml: config.yaml cannot be written (no such file or directory): make its folder first"
+    ] == problems
+
+
 def test_only_regular_files_are_written(tmp_path: Path) -> None:
     """A folder in place of the file is a clear problem."""
     (tmp_path / "config.yaml").mkdir()

@@ -483,6 +483,22 @@ def test_the_folder_of_the_process_may_go(tmp_path: Path, monkeypatch: pytest.Mo
     assert ("https://b.test/v1", OnDisk.SAME) == (followed.base_url, followed.on_disk)
 
 
+def test_the_folder_of_the_process_may_be_gone_from_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any file, what the environment says is enough there too."""
+    folder = tmp_path / "release-1"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("PACKYCODE_BASE_URL", "https://a.test/v1")
+    monkeypatch.setenv("PACKYCODE_API_KEY", "sk-canary-0001")
+    file = ConfigFile()
+    monkeypatch.chdir(tmp_path)
+    assert "https://a.test/v1" == file.loaded.config.providers[0].base_url
+
+
 def test_a_file_that_comes_later_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Begun with a provider of the environment alone, the proxy takes up a configuration file once there is one."""
     monkeypatch.chdir(tmp_path)
