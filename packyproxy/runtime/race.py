@@ -197,7 +197,11 @@ class Race:
             lane.task.cancel()  # somebody won while this one was being found
 
     async def _run(self, lane: _Lane) -> Failure | None:
-        return await self._ask(lane.inquiry, lane, lane, lane.take)
+        try:
+            return await self._ask(lane.inquiry, lane, lane, lane.take)
+        except asyncio.CancelledError as error:
+            # The task keeps it while the winner's answer streams, and its frames hold the request.
+            raise error.with_traceback(None) from None
 
     def _running(self) -> list[_Lane]:
         return [lane for lane in self._lanes if not lane.task.done()]

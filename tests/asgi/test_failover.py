@@ -1,6 +1,7 @@
 """Several providers: who is asked, what happens when one fails, and what the client gets to see of it."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import pytest
 
 from packyproxy.testing import Answer, Fault, Stream, Turn
+from packyproxy.translate.contract import Translation
 
 UNREACHABLE = "unreachable"
 
@@ -125,7 +127,7 @@ async def test_an_error_is_reported_of_who_gave_it(ensemble: Any, caplog: pytest
 @pytest.mark.virtual_time
 async def test_an_error_in_the_stream_is_no_quick_answer(ensemble: Any) -> None:
     """After the commit deadline an error is written as a frame; it says nothing of the provider's speed."""
-    delays = {"a": [2.5, 0], "b": [3, 1]}
+    delays = {"a": [2.5, 0.0], "b": [3.0, 1.0]}
 
     def paced(name: str) -> dict[str, Any]:
         async def pace(number: int) -> None:
@@ -324,6 +326,26 @@ async def test_after_content_nobody_else_is_asked(ensemble: Any) -> None:
     events = await stage.events()
     assert "error" == events[-1]
     assert {"a": 1, "b": 0} == stage.calls()
+
+
+@pytest.mark.parametrize("hedge_after", [None, 0.001], ids=["failover", "race"])
+async def test_content_ends_the_keeping_of_the_request(ensemble: Any, hedge_after: float | None) -> None:
+    """While an answer streams nothing of the request is kept, neither for who answers nor for who did not."""
+    silent = Fault.stall(Turn("late"), after_events=0)
+    stage = ensemble(
+        {
+            "a": Fault.status(403) if hedge_after is None else silent,
+            "b": Fault.stall(Turn("text"), after_events=8),
+        },
+        config={"routing": {"hedge-after": hedge_after}},
+    )
+    async with stage.stream() as answer:
+        async for chunk in answer.aiter_bytes():
+            if b"content_block_start" in chunk:
+                break
+        kept = [type(thing) for thing in gc.get_objects() if isinstance(thing, Translation)]
+        stage.upstreams["b"].release()
+    assert [] == kept
 
 
 @pytest.mark.virtual_time

@@ -1,6 +1,7 @@
 """Two providers asked at once: one wins, the other is cancelled, and nothing of it is lost to the limits."""
 
 import asyncio
+import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -206,6 +207,29 @@ async def test_a_client_that_leaves_ends_both() -> None:
     with pytest.raises(Aborted):
         await heat.run()
     assert 1 == len(asyncio.all_tasks())
+
+
+async def test_a_loser_holds_nothing() -> None:
+    """What a cancelled attempt had in hand, its request above all, is gone while the other's answer streams."""
+
+    class Request:
+        pass
+
+    held: list[weakref.ref[Request]] = []
+
+    async def waits(clock: Clock, take: Take) -> Failure | None:
+        request = Request()
+        held.append(weakref.ref(request))
+        await asyncio.sleep(99)
+        return None
+
+    async def speaks_on(clock: Clock, take: Take) -> Failure | None:
+        await take(b"b", is_last=False)
+        await asyncio.sleep(9)
+        assert held[0]() is None
+        return None
+
+    assert "b" == await Heat(waits, speaks_on).run()
 
 
 async def test_a_client_that_is_found_gone_while_writing() -> None:
