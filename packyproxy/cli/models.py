@@ -113,7 +113,10 @@ def _rows(registry: Registry, state: State) -> list[_Row]:
 def _patterns(model_map: Sequence[tuple[str, str]], registry: Registry) -> tuple[_Pattern, ...]:
     """Return what names mean that no list holds; a map in ``registry`` would hide what else they mean."""
     patterns = [_Pattern(pattern=glob, origin="model-map", stands_for=target) for glob, target in model_map]
+    mapped = {glob.lower() for glob, _ in model_map}
     for pattern in _STANDING_FOR_DEFAULTS if registry.providers else ():
+        if pattern in mapped:
+            continue
         for candidate in resolve(pattern, registry).candidates:
             effort = candidate.default_effort
             at = f" at effort {clamp_effort(effort, candidate.efforts)}" if effort else ""
@@ -128,7 +131,10 @@ def _show(found: _Models, *, discovers: bool) -> None:
         print_line("there are no models, since no provider is configured: packyproxy init begins one")
         return
     rows = [_cells(row) for row in found.models]
-    print_table(rows, headings=("model", "providers", "efforts", "context", "state", "aliases"))
+    headings = ("model", "providers", "efforts", "context", "state", "aliases")
+    # An empty column would take room from the others, which is short on a terminal.
+    count = len(headings) if any(row.aliases for row in found.models) else len(headings) - 1
+    print_table([row[:count] for row in rows], headings=headings[:count])
     others = [(pattern.pattern, pattern.origin, pattern.stands_for) for pattern in found.patterns]
     others += [("any other id", provider, "passed on as it is") for provider in found.takes_any]
     if others:

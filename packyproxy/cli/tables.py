@@ -99,9 +99,12 @@ def _print_fitted(rows: Sequence[Sequence[Cell]], indent: int) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = Console(highlight=False)
     table = Table.grid(padding=(0, _GAP, 0, 0))
-    for _ in rows[0]:
-        table.add_column(overflow="fold")
+    for index in range(len(rows[0])):
+        # The first column names what the row is about: others give way, unless it would leave them no room.
+        is_name = index == 0 and max(len(row[0].text) for row in rows) <= console.width // 2
+        table.add_column(overflow="fold", no_wrap=is_name)
     for row in rows:
         table.add_row(*(Text(cell.text, style=_STYLES[cell.tone]) for cell in row))
-    Console(highlight=False).print(Padding.indent(table, indent))
+    console.print(Padding.indent(table, indent))

@@ -51,7 +51,7 @@ class ConfigFile:
 
 
 def _absolute(path: Path) -> Path:
-    """Return a path that stays right when the process changes its folder; one whose folder is gone has none."""
+    """Return a path that stays right when the process changes its folder, unless that folder is gone."""
     try:
         return path.absolute()
     except FileNotFoundError:

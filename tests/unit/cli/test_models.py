@@ -57,6 +57,15 @@ claude-*haiku*  second     own at effort high
     assert expected == capsys.readouterr().out
 
 
+def test_a_pattern_that_the_map_takes_is_not_shown_as_a_provider_s(
+    write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it would mean without the map never happens."""
+    write_config(CONFIG.replace('"best*"', '"Claude-*haiku*"'))
+    found = [(pattern["pattern"], pattern["origin"]) for pattern in as_data(capsys)["patterns"]]
+    assert [("Claude-*haiku*", "model-map"), ("claude-*", "first"), ("claude-*", "second")] == found
+
+
 def test_one_provider(write_config: WriteConfig, capsys: pytest.CaptureFixture[str]) -> None:
     """With ``--provider`` the rows are as that provider serves them, whatever the case of its name."""
     write_config(CONFIG)
@@ -102,7 +111,7 @@ def test_disabled_providers_have_no_other_names(
     write_config("tppc: {providers: [{name: spare, models: [own]}]}\n")
     assert 0 == models(None)
     expected = [
-        "model  providers  efforts          context  state     aliases",
+        "model  providers  efforts          context  state",
         "own    spare      low medium high  272000   disabled",
     ]
     assert expected == capsys.readouterr().out.splitlines()

@@ -76,6 +76,21 @@ def test_a_terminal_is_never_overrun(open_terminal: Callable[[], Terminal]) -> N
     assert [] == [line for line in lines[1:] if line[:6].strip()]
 
 
+def test_names_are_whole_on_a_terminal(open_terminal: Callable[[], Terminal]) -> None:
+    """What a row is about can be copied; the other columns give way."""
+    terminal = open_terminal()
+    print_table([["gpt-5-codex-mini-latest", LONG, LONG, LONG]])
+    assert terminal.getvalue().startswith("gpt-5-codex-mini-latest  ")
+
+
+def test_a_name_leaves_room_for_the_rest(open_terminal: Callable[[], Terminal]) -> None:
+    """One that is longer than half a line goes on below as any other text does."""
+    terminal = open_terminal()
+    print_table([["n" * 100, LONG]])
+    written = terminal.getvalue()
+    assert (100, 40) == (written.count("n") - written.count("long"), written.count("long"))
+
+
 def test_a_terminal_gets_colour(open_terminal: Callable[[], Terminal]) -> None:
     """A tone is a colour there."""
     terminal = open_terminal()
