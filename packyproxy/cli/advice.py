@@ -6,6 +6,7 @@ Warnings have the form of problems, ``path: what is wrong: how to mend it``, and
 from collections.abc import Iterator
 
 from packyproxy.config import Config, ProviderConfig
+from packyproxy.config.rules import is_own_address
 from packyproxy.errors import InvalidRequest, Problem
 from packyproxy.registry.provider_models import ProviderModels
 from packyproxy.registry.registry import Registry
@@ -20,6 +21,7 @@ def warnings(config: Config, registry: Registry) -> tuple[Problem, ...]:
     return (
         *_nobody_serves(config),
         *_is_open(config),
+        *_ask_themselves(config),
         *_unlisted_defaults(config),
         *_idle_weights(config),
         *_unserved_targets(config, registry),
@@ -47,6 +49,17 @@ def _is_open(config: Config) -> Iterator[Problem]:
             message=f"none is configured, and {config.host} can be reached from other machines",
             fix="add at least one; without, serve refuses to start unless it is given --allow-open",
         )
+
+
+def _ask_themselves(config: Config) -> Iterator[Problem]:
+    for place, provider in _places(config):
+        if provider.enabled and is_own_address(provider.base_url, config.port):
+            yield Problem(
+                field=f"{place}.base-url",
+                code="own_address",
+                message=f"port {config.port} of this machine is where the proxy itself listens",
+                fix="set the provider's own address, or another port",
+            )
 
 
 def _unlisted_defaults(config: Config) -> Iterator[Problem]:

@@ -14,7 +14,7 @@ from packyproxy.config.codex_files import CodexProvider
 from packyproxy.config.document import plain_value
 from packyproxy.config.masking import masked_text
 from packyproxy.config.reading import found_file
-from packyproxy.config.rules import normalise_url
+from packyproxy.config.rules import is_own_address, normalise_url
 from packyproxy.config.schema import Config
 from packyproxy.config.section import Findings
 from packyproxy.config.sources import process_ambient
@@ -47,6 +47,8 @@ def import_codex(path: str | None, *, write: bool, target: Target) -> int:
         raise CommandFailed(f"there is nothing to import: {what_is_missing(ambient.codex)}")
     file = found_file(path) or found_file(_NEW_FILE) or Path(_NEW_FILE)
     text = text_of(file)
+    if is_own_address(provider.base_url, _meaning(text).port):
+        raise CommandFailed("there is nothing to import: the provider of Codex CLI is this proxy itself")
     place, existing = _place(text, provider, target)
     print_mapping(ambient.codex, provider, _shown(place), target)
     print_line()

@@ -18,6 +18,7 @@ __all__ = [
     "check_name",
     "check_origin",
     "check_proxy_url",
+    "is_own_address",
     "normalise_url",
 ]
 
@@ -34,6 +35,7 @@ _HEADER_VALUE: Final = re.compile(r"[!-~](?:[ -~\t]*[!-~])?|")
 _LONGEST_MODEL: Final = 256
 _ENDPOINTS: Final = ("/responses", "/chat/completions", "/messages")
 
+_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _OWN_HEADERS: Final = frozenset(
     {
         "connection",
@@ -137,6 +139,12 @@ def check_header_value(value: str) -> Complaint | None:
         "holds characters that an HTTP header cannot carry",
         "use visible ASCII on one line, without blanks around",
     )
+
+
+def is_own_address(base_url: str, port: object) -> bool:
+    """Tell whether a valid URL leads to a proxy that listens here on ``port``: it would ask itself without end."""
+    url = urlsplit(base_url)
+    return url.hostname in _LOOPBACK and url.port == port
 
 
 def normalise_url(value: str) -> str:

@@ -9,14 +9,13 @@ is no configuration file at all.
 import os
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from packyproxy.config.codex_files import CodexProvider, CodexReading, read_codex_files
 from packyproxy.config.document import Document, Origin, is_blank, join_path, plain_value
-from packyproxy.config.rules import check_base_url, normalise_url
+from packyproxy.config.rules import check_base_url, is_own_address, normalise_url
 from packyproxy.config.schema import Config
 from packyproxy.errors import Problem
 
@@ -32,7 +31,6 @@ VARIABLES: Final[Mapping[str, str]] = {
 """The variable for each key of the ``packycode`` block that has one."""
 
 _DEFAULT_PORT: Final = Config().port
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 _BLOCK: Final = "packycode"
 _KEY: Final = "credentials.openai-api-key"
 _SWITCH_WORDS: Final = {"true": True, "yes": True, "on": True, "1": True} | dict.fromkeys(
@@ -162,7 +160,7 @@ class _Block:
         provider = reading.provider
         if provider is None:
             pass
-        elif self._is_own_address(provider.base_url):
+        elif is_own_address(provider.base_url, plain_value(self._root.get("port", _DEFAULT_PORT))):
             notes = ("its provider is this proxy itself",)
         elif self._has("base-url") and not self._is_at(provider.base_url):
             notes = ("its provider has another base-url, so its key is not used",)
@@ -195,12 +193,6 @@ class _Block:
     @property
     def _needs_no_key(self) -> bool:
         return plain_value(self._values.get("requires-openai-auth")) is False
-
-    def _is_own_address(self, base_url: str) -> bool:
-        """Tell whether Codex CLI was pointed here: asking oneself would never end."""
-        url = urlsplit(base_url)
-        port = plain_value(self._root.get("port", _DEFAULT_PORT))
-        return url.hostname in _LOOPBACK and url.port == port
 
     def _is_at(self, base_url: str) -> bool:
         written = self._values.get("base-url")

@@ -87,6 +87,13 @@ def test_a_sound_configuration_has_no_warnings(mapping: dict[str, Any]) -> None:
             ),
         ),
         (
+            {"packycode": {**PACKYCODE, "base-url": "http://localhost:9000/v1"}, "port": 9000},
+            (
+                "packycode.base-url: port 9000 of this machine is where the proxy itself listens: "
+                "set the provider's own address, or another port"
+            ),
+        ),
+        (
             {"packycode": {**PACKYCODE, "defaults": {"model": "gpt5"}}},
             (
                 "packycode.defaults.model: gpt5 is no model known here; it is sent upstream as it is: "
@@ -140,6 +147,7 @@ def test_a_sound_configuration_has_no_warnings(mapping: dict[str, Any]) -> None:
         "nothing configured",
         "all disabled",
         "open to others",
+        "the proxy as its own provider",
         "unknown default",
         "default outside the list",
         "idle weight",

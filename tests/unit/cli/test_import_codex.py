@@ -270,3 +270,14 @@ def test_what_could_not_be_written_is_refused_before(
     write_config(text)
     assert 2 == main(["import-codex"])
     assert "nothing was written" not in capsys.readouterr().out
+
+
+def test_the_proxy_does_not_import_itself(
+    write_codex: WriteCodex, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Codex CLI may be a client of this very proxy; a provider at that address would ask itself without end."""
+    write_codex(RELAY.replace("https://relay.example/v1", "http://127.0.0.1:9000/v1"))
+    path = write_config("port: 9000\n")
+    assert 1 == main(["import-codex", "--write"])
+    assert "the provider of Codex CLI is this proxy itself" in capsys.readouterr().err
+    assert "port: 9000\n" == path.read_text()
