@@ -245,8 +245,8 @@ class Asking:
 
         async def take_of_probe(data: bytes, *, is_last: bool) -> None:
             if inquiry.is_probe:
-                inquiry.is_probe = False
                 await self._routing.probe_answers(inquiry.provider)
+                inquiry.is_probe = False  # only now: cancelled before, it is given back
             await take(data, is_last=is_last)
 
         return take_of_probe

@@ -128,8 +128,12 @@ class Routing:
                 case Admission.SHUT:
                     break
                 case Admission.PROBE:
-                    if await self._change(provider, key, before, Signal.PROBE_SENT, None, now):
-                        return None
+                    try:
+                        if await self._change(provider, key, before, Signal.PROBE_SENT, None, now):
+                            return None
+                    except BaseException:
+                        await self.release_probe(provider)  # the store may have taken it already
+                        raise
         kind = health.kind or FailureKind.UNAVAILABLE
         return _passed_over(provider, kind, available_at(health, self._now()))
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from packyproxy.runtime.routing import Routing
+from packyproxy.store.memory import MemoryStore
 from packyproxy.testing import Answer, Fault, Stream, Turn
 from packyproxy.translate.contract import Translation
 
@@ -393,6 +395,29 @@ async def test_a_probe_is_over_with_its_first_content(ensemble: Any) -> None:
         assert "quick" == text_of((await stage.ask()).content)
         stage.upstreams["a"].release()
         assert 200 == probe.status_code
+
+
+@pytest.mark.virtual_time
+async def test_a_probe_whose_client_leaves_as_it_answers(ensemble: Any) -> None:
+    """The probe is given back when its client leaves before the store has heard of the answer."""
+
+    class SlowStore(MemoryStore):
+        async def replace(self, *args: Any, **options: Any) -> bool:
+            await asyncio.sleep(1)
+            return await super().replace(*args, **options)
+
+    stage = ensemble({"a": Fault.status(500)}, config={"max-retry-interval": 0, "request-retry": 0})
+    runtime = stage.proxy.runtime
+    runtime.routing = Routing(SlowStore(clock=runtime.now), now=runtime.now)
+    for _ in range(5):
+        await stage.ask()
+    await asyncio.sleep(30)
+    stage.upstreams["a"].script = Turn("from a")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1.5):
+            await stage.ask()
+    await asyncio.sleep(5)
+    assert 200 == (await stage.ask()).status_code
 
 
 async def test_stream_bodies_that_say_nothing(ensemble: Any) -> None:

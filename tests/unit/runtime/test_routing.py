@@ -1,6 +1,8 @@
 """What routing remembers of providers, and how that changes who is asked."""
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -134,6 +136,26 @@ async def test_one_probe_at_a_time(routing: Routing, clock: Clock) -> None:
     assert await routing.claim_probe(provider) is None
     await routing.succeeded(plan, 0, FILL_FIRST)
     assert frozenset() == (await routing.choose(plan, FILL_FIRST)).probes
+
+
+@pytest.mark.virtual_time
+async def test_a_claim_that_is_cancelled_keeps_no_probe(clock: Clock) -> None:
+    """The client may leave while the store answers; then the next request may probe."""
+
+    class SlowStore(MemoryStore):
+        async def replace(self, *args: Any, **options: Any) -> bool:
+            is_set = await super().replace(*args, **options)
+            await asyncio.sleep(1)
+            return is_set
+
+    routing, plan = Routing(SlowStore(clock=clock), now=clock), plan_of("a")
+    for _ in range(5):
+        await fail(routing, plan, 0, FailureKind.UNREACHABLE)
+    clock.now += 30
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await routing.claim_probe(plan.providers[0])
+    assert await routing.claim_probe(plan.providers[0]) is None
 
 
 async def test_a_probe_that_is_answered_otherwise_is_no_verdict(routing: Routing, clock: Clock) -> None:
