@@ -142,7 +142,7 @@ def check_header_value(value: str) -> Complaint | None:
 
 
 def is_own_address(base_url: str, port: object) -> bool:
-    """Tell whether a valid URL leads to a proxy that listens here on ``port``: it would ask itself without end."""
+    """Tell whether a valid URL leads to a proxy that listens here on ``port``, which would ask itself."""
     url = urlsplit(base_url)
     return url.hostname in _LOOPBACK and url.port == port
 
