@@ -4,23 +4,28 @@ Exit codes: 0 success, 2 usage or configuration error (every problem is printed)
 Commands are imported when they run, so ``--help`` answers at once.
 """
 
+import errno
 import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from typing import Final
 
 from packyproxy.cli.failures import CommandFailed, WrongUsage
 from packyproxy.cli.parser import read_arguments
+from packyproxy.cli.streams import forget_output, prepare_streams
 from packyproxy.errors import ConfigError
 
 __all__ = ["main"]
 
+_OUTPUT_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; ``argv`` defaults to the process's arguments."""
-    arguments = read_arguments(argv)
+    prepare_streams()
     try:
-        code = _run(arguments)
+        code = _run(read_arguments(argv))
         sys.stdout.flush()
         return code
     except ConfigError as error:
@@ -34,8 +39,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"packyproxy: {error}", file=sys.stderr)
         return 1
     except BrokenPipeError:
-        # Whoever read the output has enough of it. The rest has nowhere to go, at exit neither.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_output()  # whoever read it has enough
+        return 1
+    except OSError as error:
+        if error.errno not in _OUTPUT_ERRORS:
+            raise
+        forget_output()
+        print(
+            f"packyproxy: the output cannot be written ({os.strerror(error.errno).lower()})", file=sys.stderr
+        )
         return 1
     except KeyboardInterrupt:
         return 1

@@ -169,7 +169,7 @@ def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if not name.startswith("-") and name not in commands:
         parser.error(f"there is no command {name!r}{_guess(name, commands)}")
     if name.startswith("-") and name not in _OPTIONS_OF_NO_COMMAND:
-        parser.error(f"{name} belongs after a command: packyproxy COMMAND {name}")
+        parser.error(_misplaced(name.partition("=")[0], commands.values()))
     child: list[str] = []
     if name == "run" and "--" in words:
         place = words.index("--")
@@ -182,9 +182,19 @@ def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
             command.error("name the program after --, for instance: packyproxy run -- claude")
     if unknown:
         option = unknown[0].partition("=")[0]
-        known = re.findall(r"--[a-z-]+", command.format_usage())
-        command.error(f"unknown argument {option}{_guess(option, known)}")
+        command.error(f"unknown argument {option}{_guess(option, _options_of(command))}")
     return arguments
+
+
+def _misplaced(option: str, commands: Iterable[argparse.ArgumentParser]) -> str:
+    """Say what is wrong with an option that stands before the command."""
+    if any(option in _options_of(command) for command in commands):
+        return f"{option} belongs after a command: packyproxy COMMAND {option}"
+    return f"unknown argument {option}{_guess(option, _OPTIONS_OF_NO_COMMAND)}"
+
+
+def _options_of(command: argparse.ArgumentParser) -> list[str]:
+    return re.findall(r"--[a-z-]+", command.format_usage())
 
 
 def _guess(word: str, known: Iterable[str]) -> str:

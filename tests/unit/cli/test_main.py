@@ -86,6 +86,9 @@ def test_commands_that_read_a_file_take_its_path(command: str, capsys: pytest.Ca
     [
         (["nonsense"], "there is no command 'nonsense'"),
         (["--config", "x", "check"], "--config belongs after a command: packyproxy COMMAND --config"),
+        (["--json=x"], "--json belongs after a command: packyproxy COMMAND --json"),
+        (["--versoin"], "unknown argument --versoin: did you mean --version?"),
+        (["-V"], "unknown argument -V; --help shows what there is"),
         (["chekc"], "there is no command 'chekc': did you mean check?"),
         (["serve", "--prot", "1"], "unknown argument --prot: did you mean --port?"),
         (["serve", "--por=1"], "unknown argument --por: did you mean --port?"),
@@ -203,20 +206,51 @@ def test_ctrl_c_ends_a_command_quietly(
     assert "" == capsys.readouterr().err
 
 
+IN_A_PROCESS = (sys.executable, "-c", "import sys\nfrom packyproxy.cli.main import main\nsys.exit(main())")
+
+
 def test_a_reader_that_has_enough_is_no_error(write_config: WriteConfig) -> None:
     """When the other end of a pipe is closed the command ends quietly."""
     write_config(PROVIDER)
     reading, writing = os.pipe()
     os.close(reading)
-    command = [
-        sys.executable,
-        "-c",
-        "import sys\nfrom packyproxy.cli.main import main\nsys.exit(main())",
-        "models",
-    ]
+    command = [*IN_A_PROCESS, "models"]
     ran = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (1, "") == (ran.returncode, ran.stderr)
+
+
+def test_output_that_cannot_be_written_is_told(write_config: WriteConfig) -> None:
+    """A full disk is exit code 1 and a line."""
+    write_config(PROVIDER)
+    with Path("/dev/full").open("wb") as full:
+        command = [*IN_A_PROCESS, "check"]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    expected = "packyproxy: the output cannot be written (no space left on device)\n"
+    assert (1, expected) == (ran.returncode, ran.stderr)
+
+
+def test_output_may_be_closed(write_config: WriteConfig) -> None:
+    """Whoever wants the exit code alone may start the command without a stdout."""
+    write_config(PROVIDER)
+    command = ["sh", "-c", '"$@" >&-', "sh", *IN_A_PROCESS, "check"]
+    ran = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    assert (0, "") == (ran.returncode, ran.stderr)
+
+
+def test_output_of_a_small_alphabet_takes_every_path(tmp_path: Path) -> None:
+    """What the encoding lacks is written as its number."""
+    path = tmp_path / "höhe.yaml"
+    path.write_text(PROVIDER)
+    ran = subprocess.run(
+        [*IN_A_PROCESS, "check", "--config", str(path)],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (ran.returncode, ran.stderr)
+    assert "h\\xf6he.yaml" in ran.stdout
 
 
 @pytest.mark.parametrize(
