@@ -82,6 +82,8 @@ class Signal(StrEnum):
     KEY_REFUSED = "key-refused"
     CHECK_PASSED = "check-passed"
     """A health check, which shows no more than that somebody is there: keys are not tried by it."""
+    RESTORED = "restored"
+    """The operator has switched the provider on: whatever was known of it may be no longer so."""
     PROBE_SENT = "probe-sent"
     PROBE_DROPPED = "probe-dropped"
     """The probe ended without a verdict: its client left, or it failed of something else."""
@@ -93,6 +95,7 @@ TABLE: Final[Mapping[tuple[Breaker, Signal], Breaker]] = MappingProxyType(
         (Breaker.CLOSED, Signal.FAILURE): Breaker.OPEN,  # with the fifth in a row; it stays closed until then
         (Breaker.CLOSED, Signal.KEY_REFUSED): Breaker.REJECTED,
         (Breaker.CLOSED, Signal.CHECK_PASSED): Breaker.CLOSED,
+        (Breaker.CLOSED, Signal.RESTORED): Breaker.CLOSED,
         (Breaker.CLOSED, Signal.PROBE_SENT): Breaker.CLOSED,
         (Breaker.CLOSED, Signal.PROBE_DROPPED): Breaker.CLOSED,
         # Requests from before it opened still report: good news counts, bad news is no news.
@@ -100,12 +103,14 @@ TABLE: Final[Mapping[tuple[Breaker, Signal], Breaker]] = MappingProxyType(
         (Breaker.OPEN, Signal.FAILURE): Breaker.OPEN,
         (Breaker.OPEN, Signal.KEY_REFUSED): Breaker.REJECTED,
         (Breaker.OPEN, Signal.CHECK_PASSED): Breaker.CLOSED,
+        (Breaker.OPEN, Signal.RESTORED): Breaker.CLOSED,
         (Breaker.OPEN, Signal.PROBE_SENT): Breaker.HALF_OPEN,
         (Breaker.OPEN, Signal.PROBE_DROPPED): Breaker.OPEN,
         (Breaker.HALF_OPEN, Signal.SUCCESS): Breaker.CLOSED,
         (Breaker.HALF_OPEN, Signal.FAILURE): Breaker.OPEN,
         (Breaker.HALF_OPEN, Signal.KEY_REFUSED): Breaker.REJECTED,
         (Breaker.HALF_OPEN, Signal.CHECK_PASSED): Breaker.CLOSED,
+        (Breaker.HALF_OPEN, Signal.RESTORED): Breaker.CLOSED,
         (Breaker.HALF_OPEN, Signal.PROBE_SENT): Breaker.HALF_OPEN,
         (Breaker.HALF_OPEN, Signal.PROBE_DROPPED): Breaker.HALF_OPEN,
         # Nothing asks here but health checks; an answer from before shows that the key is good after all.
@@ -113,6 +118,7 @@ TABLE: Final[Mapping[tuple[Breaker, Signal], Breaker]] = MappingProxyType(
         (Breaker.REJECTED, Signal.FAILURE): Breaker.REJECTED,
         (Breaker.REJECTED, Signal.KEY_REFUSED): Breaker.REJECTED,
         (Breaker.REJECTED, Signal.CHECK_PASSED): Breaker.REJECTED,
+        (Breaker.REJECTED, Signal.RESTORED): Breaker.CLOSED,
         (Breaker.REJECTED, Signal.PROBE_SENT): Breaker.REJECTED,
         (Breaker.REJECTED, Signal.PROBE_DROPPED): Breaker.REJECTED,
     }
@@ -120,7 +126,7 @@ TABLE: Final[Mapping[tuple[Breaker, Signal], Breaker]] = MappingProxyType(
 """Every pair of state and signal has its row."""
 
 
-_GOOD_NEWS: Final = frozenset({Signal.SUCCESS, Signal.CHECK_PASSED})
+_GOOD_NEWS: Final = frozenset({Signal.SUCCESS, Signal.CHECK_PASSED, Signal.RESTORED})
 
 
 class Admission(StrEnum):
@@ -144,6 +150,8 @@ class ProviderHealth(Struct, frozen=True, kw_only=True):
     """Half-open: when the probe was sent that has no verdict yet; None if there is none."""
     kind: FailureKind | None = None
     """What it last failed of."""
+    failed_at: float | None = None
+    """When the last failure that counted came to light."""
 
 
 HEALTHY: Final = ProviderHealth()
@@ -171,13 +179,32 @@ class Cooldown(Struct, frozen=True, kw_only=True):
 
 
 def next_health(
-    health: ProviderHealth, signal: Signal, *, now: float, kind: FailureKind | None = None
+    health: ProviderHealth,
+    signal: Signal,
+    *,
+    now: float,
+    kind: FailureKind | None = None,
+    asked_at: float | None = None,
 ) -> ProviderHealth:
-    """Return the state after a signal; ``kind`` is the failure's, where it is one."""
-    failures = health.failures + (signal is Signal.FAILURE)
+    """Return the state after a signal.
+
+    Requests that fail together are one incident, not several in a row: a failure counts only if its attempt
+    began when the one before it had come to light.
+
+    Args:
+        health: the state before.
+        signal: what happened.
+        now: Unix seconds.
+        kind: the failure's, where it is one.
+        asked_at: when the attempt began that failed; None: after all that is known.
+    """
+    is_failure = signal is Signal.FAILURE
+    if is_failure and asked_at is not None and health.failed_at is not None and asked_at < health.failed_at:
+        return health
+    failures = health.failures + is_failure
     breaker = TABLE[health.breaker, signal]
     if breaker is Breaker.OPEN and health.breaker is Breaker.CLOSED and failures < FAILURES_TO_OPEN:
-        return replace(health, failures=failures, kind=kind)
+        return replace(health, failures=failures, kind=kind, failed_at=now)
     if breaker is Breaker.CLOSED:
         return HEALTHY if signal in _GOOD_NEWS else health
     if breaker is health.breaker and breaker is not Breaker.HALF_OPEN:
@@ -188,6 +215,7 @@ def next_health(
         since=health.since if breaker is health.breaker else now,
         probe_at=now if signal is Signal.PROBE_SENT else None,
         kind=health.kind if breaker is Breaker.HALF_OPEN else kind,
+        failed_at=now if is_failure else health.failed_at,
     )
 
 

@@ -265,6 +265,7 @@ class Asking:
             inquiry.target.model,
             failure,
             is_probe=inquiry.is_probe,
+            seconds_ago=self._time() - inquiry.asked_at,
             longest_cooldown_seconds=self._config.max_retry_interval,
         )
 

@@ -4,7 +4,7 @@ What workers share (breakers, cooldowns, the provider of each session) is read f
 there by compare-and-set, so that no verdict is lost when two come at once. Times are Unix seconds.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 
 from packyproxy.config.schema import RoutingConfig
@@ -57,9 +57,13 @@ class Routing:
         self._turns: dict[tuple[str, ...], int] = {}
         self._noted: set[str] = set()
         """Ids of the providers of which the store may hold a verdict; of all others no success is news."""
+        self._restored: dict[str, Provider] = {}
+        """Providers that were switched on and not asked since, by their ids."""
 
     async def choose(self, plan: Plan, routing: RoutingConfig) -> Choice:
         """Decide in which order the plan's candidates are asked; the first one keeps the session."""
+        if self._restored:
+            await self._start_afresh()
         providers, candidates = plan.providers, plan.resolution.candidates
         if len(providers) == 1:
             return await self._choose_one(providers[0], candidates[0].model)
@@ -114,6 +118,18 @@ class Routing:
             health=decode_health(health),
             cooldown=decode_cooldown(cooldown),
         )
+
+    def restore(self, providers: Iterable[Provider]) -> None:
+        """Forget verdicts on providers that come into force; rests that they asked for are kept.
+
+        May be called on any thread; it holds from the next request on.
+        """
+        self._restored.update((provider.id, provider) for provider in providers)
+
+    async def _start_afresh(self) -> None:
+        while self._restored:
+            _, provider = self._restored.popitem()
+            await self._signal(provider, Signal.RESTORED)
 
     async def claim_probe(self, provider: Provider) -> Tried | None:
         """Take the one probe that a half-open breaker admits; returns a record when somebody else has it."""
@@ -177,6 +193,7 @@ class Routing:
         failure: Failure,
         *,
         is_probe: bool,
+        seconds_ago: float,
         longest_cooldown_seconds: float,
     ) -> Tried:
         """Take note of a failure that ended the asking of one candidate; returns the record of it.
@@ -186,6 +203,7 @@ class Routing:
             model: the upstream's model id.
             failure: the last one, after repairs and repeats.
             is_probe: whether the one probe of a half-open breaker was claimed for this.
+            seconds_ago: when the attempt began that failed last.
             longest_cooldown_seconds: the limit of cooldowns that the upstream did not ask for.
         """
         kind = failure.kind
@@ -194,7 +212,7 @@ class Routing:
         if kind is FailureKind.CREDENTIALS_REJECTED:
             await self._signal(provider, Signal.KEY_REFUSED, kind)
         elif FAILURES[kind].trips_breaker:
-            health = await self._signal(provider, Signal.FAILURE, kind)
+            health = await self._signal(provider, Signal.FAILURE, kind, asked_at=self._now() - seconds_ago)
             shut_until = available_at(health, self._now())
             resting_until = max(filter(None, (resting_until, shut_until)), default=None)
         elif is_probe:
@@ -220,6 +238,8 @@ class Routing:
 
     async def can_serve(self, providers: Sequence[Provider]) -> bool:
         """Tell whether any of these providers may be asked at this moment."""
+        if self._restored:
+            await self._start_afresh()
         now = self._now()
         states = await self._store.read([_health_key(provider.id) for provider in providers])
         return any(admission(decode_health(state), now) is not Admission.SHUT for state in states)
@@ -263,14 +283,18 @@ class Routing:
         return None
 
     async def _signal(
-        self, provider: Provider, signal: Signal, kind: FailureKind | None = None
+        self,
+        provider: Provider,
+        signal: Signal,
+        kind: FailureKind | None = None,
+        asked_at: float | None = None,
     ) -> ProviderHealth:
         """Give a provider's state one signal; returns the state it is in then."""
         key = _health_key(provider.id)
         health = HEALTHY
         for _ in range(_MOST_CLASHES):
             before = (await self._store.read([key]))[0]
-            if after := await self._change(provider, key, before, signal, kind, self._now()):
+            if after := await self._change(provider, key, before, signal, kind, self._now(), asked_at):
                 return after
             health = decode_health(before)
         return health
@@ -283,10 +307,11 @@ class Routing:
         signal: Signal,
         kind: FailureKind | None,
         now: float,
+        asked_at: float | None = None,
     ) -> ProviderHealth | None:
         """Move a provider's state on; None when another verdict came in between."""
         health = decode_health(before)
-        after = next_health(health, signal, now=now, kind=kind)
+        after = next_health(health, signal, now=now, kind=kind, asked_at=asked_at)
         if after == health:
             return after
         value = None if after == HEALTHY else encode_health(after)

@@ -114,7 +114,11 @@ class Runtime:
             before = self._snapshot.config
             if config == before:
                 return ()
+            known = {provider.id for provider in self._snapshot.providers.values()}
             self._snapshot = Snapshot.build(config, self._discovered)
+            self.routing.restore(
+                provider for provider in self._snapshot.providers.values() if provider.id not in known
+            )
             self._revision += 1
             self._applied_at = self.now()
             found = changes(before, config)

@@ -48,13 +48,13 @@ _NEW_KIND = FailureKind.UNREACHABLE
 _NOW_REJECTED = ProviderHealth(breaker=Breaker.REJECTED, since=_NOW, kind=_NEW_KIND)
 _STEPS = [
     (HEALTHY, Signal.SUCCESS, HEALTHY),
-    (HEALTHY, Signal.FAILURE, ProviderHealth(failures=1, kind=_NEW_KIND)),
+    (HEALTHY, Signal.FAILURE, ProviderHealth(failures=1, kind=_NEW_KIND, failed_at=_NOW)),
     (_FAILING, Signal.SUCCESS, HEALTHY),
-    (_FAILING, Signal.FAILURE, ProviderHealth(failures=3, kind=_NEW_KIND)),
+    (_FAILING, Signal.FAILURE, ProviderHealth(failures=3, kind=_NEW_KIND, failed_at=_NOW)),
     (
         _FAILED_OFTEN,
         Signal.FAILURE,
-        ProviderHealth(breaker=Breaker.OPEN, failures=5, since=_NOW, kind=_NEW_KIND),
+        ProviderHealth(breaker=Breaker.OPEN, failures=5, since=_NOW, kind=_NEW_KIND, failed_at=_NOW),
     ),
     (HEALTHY, Signal.KEY_REFUSED, _NOW_REJECTED),
     (_FAILING, Signal.PROBE_SENT, _FAILING),
@@ -73,7 +73,11 @@ _STEPS = [
     ),
     (_OPEN, Signal.PROBE_DROPPED, _OPEN),
     (_PROBED, Signal.SUCCESS, HEALTHY),
-    (_PROBED, Signal.FAILURE, ProviderHealth(breaker=Breaker.OPEN, failures=6, since=_NOW, kind=_NEW_KIND)),
+    (
+        _PROBED,
+        Signal.FAILURE,
+        ProviderHealth(breaker=Breaker.OPEN, failures=6, since=_NOW, kind=_NEW_KIND, failed_at=_NOW),
+    ),
     (
         _PROBED,
         Signal.KEY_REFUSED,
@@ -89,6 +93,7 @@ _STEPS = [
         Signal.PROBE_DROPPED,
         ProviderHealth(breaker=Breaker.HALF_OPEN, failures=5, since=_BEFORE, kind=_ILL),
     ),
+    *((state, Signal.RESTORED, HEALTHY) for state in (HEALTHY, _FAILING, _OPEN, _PROBED, _REJECTED)),
     (HEALTHY, Signal.CHECK_PASSED, HEALTHY),
     (_FAILING, Signal.CHECK_PASSED, HEALTHY),
     (_OPEN, Signal.CHECK_PASSED, HEALTHY),

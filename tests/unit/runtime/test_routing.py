@@ -62,7 +62,12 @@ async def fail(
 ) -> None:
     """Report a failure of one candidate."""
     await routing.failed(
-        plan.providers[index], "gpt-5", Failure(kind=kind), is_probe=is_probe, longest_cooldown_seconds=30
+        plan.providers[index],
+        "gpt-5",
+        Failure(kind=kind),
+        is_probe=is_probe,
+        seconds_ago=0.0,
+        longest_cooldown_seconds=30,
     )
 
 
@@ -96,6 +101,7 @@ async def test_a_success_clears_the_record(routing: Routing, clock: Clock) -> No
         "gpt-5",
         Failure(kind=FailureKind.SERVER_ERROR),
         is_probe=False,
+        seconds_ago=0.0,
         longest_cooldown_seconds=30,
     )
     assert clock.now + 1 == tried.available_at
@@ -201,6 +207,33 @@ async def test_affinity_is_an_option(routing: Routing, is_kept: bool, expected: 
     await routing.choose(plan, config)
     await routing.succeeded(plan, 1, config)
     assert expected == await order(routing, plan, config)
+
+
+async def test_failures_together_are_one(routing: Routing, clock: Clock) -> None:
+    """Requests that were under way when the first of them failed do not shut the provider between them."""
+    provider = plan_of("a").providers[0]
+    for number in range(9):
+        clock.now += 0.1
+        await routing.failed(
+            provider,
+            "gpt-5",
+            Failure(kind=FailureKind.UNREACHABLE),
+            is_probe=False,
+            seconds_ago=number * 0.1 + 0.05,
+            longest_cooldown_seconds=0,
+        )
+    assert await routing.can_serve([provider])
+
+
+async def test_a_provider_that_comes_back_starts_afresh(routing: Routing) -> None:
+    """Switched on again, it is asked, whatever was the verdict; a rest that it asked for is kept."""
+    plan = plan_of("a", "b")
+    await fail(routing, plan, 0, FailureKind.CREDENTIALS_REJECTED)
+    await fail(routing, plan, 1, FailureKind.QUOTA)
+    assert [] == await order(routing, plan)
+    routing.restore(plan.providers)
+    assert await routing.can_serve(plan.providers)
+    assert ["a"] == await order(routing, plan)
 
 
 async def test_affinity_lasts_an_hour_after_the_last_use(routing: Routing, clock: Clock) -> None:
