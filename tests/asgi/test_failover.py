@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from packyproxy.config import config_from_mapping
 from packyproxy.runtime.routing import Routing
 from packyproxy.store.memory import MemoryStore
 from packyproxy.testing import Answer, Fault, Stream, Turn
@@ -207,6 +208,18 @@ async def test_a_refused_key_is_not_shown_again(ensemble: Any) -> None:
     for _ in range(3):
         assert 200 == (await stage.ask()).status_code
     assert {"a": 1, "b": 3} == stage.calls()
+
+
+async def test_a_restored_provider_may_show_its_key_again(ensemble: Any) -> None:
+    """Disabled and enabled again, a provider whose key was refused gets another chance."""
+    stage = ensemble({"a": [Fault.unauthorized(), Turn("from a")], "b": Turn("from b")})
+    providers = stage.settings["tppc"]["providers"]
+    for enabled in (False, True):
+        await stage.ask()
+        changed = {"tppc": {"providers": [dict(providers[0], enabled=enabled), providers[1]]}}
+        stage.proxy.runtime.apply(config_from_mapping(changed))
+    answer = await stage.ask(messages=[{"role": "user", "content": "another session"}])
+    assert ("a", {"a": 2, "b": 2}) == (answer.headers["x-packyproxy-provider"], stage.calls())
 
 
 @pytest.mark.virtual_time
