@@ -9,12 +9,14 @@ from http.client import HTTPConnection, HTTPException
 from typing import Final
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from packyproxy.app import PackyProxy
 from packyproxy.cli.banner import claude_code_exports
 from packyproxy.cli.failures import CommandFailed
 from packyproxy.cli.logs import configure_logging
 from packyproxy.cli.server import Stop, bind, run_in_loop, serve_app, server_url
-from packyproxy.config import Config, config_from_mapping
+from packyproxy.config import Config, ProviderConfig, Secret, discover_config
 from packyproxy.testing import FakeUpstream
 
 __all__ = ["demo"]
@@ -32,24 +34,24 @@ _REQUEST: Final = {
 }
 
 
-def demo(*, host: str, port: int | None, once: bool) -> int:
+def demo(path: str | None = None, *, host: str, port: int | None, once: bool) -> int:
     """Show one streamed answer, then keep serving unless ``once``; returns the exit code.
+
+    Args:
+        path: a configuration whose settings, without its providers, are to be tried; None for the defaults.
+        host: where to listen.
+        port: where to listen; None for the usual port, or any free one.
+        once: end after the answer.
 
     Raises:
         CommandFailed: an address cannot be bound, or the answer did not come to its end.
+        ConfigError: the configuration cannot be used.
     """
+    settings = Config() if path is None else discover_config(path).config
     configure_logging("console", debug=False)
     upstream_listener = bind("127.0.0.1", 0)
     listener = _bind_proxy(host, port)
-    config = config_from_mapping(
-        {
-            "packycode": {
-                "enabled": True,
-                "base-url": f"{server_url(upstream_listener)}/v1",
-                "credentials": {"openai-api-key": _KEY},
-            }
-        }
-    )
+    config = replace(settings, providers=(_provider(server_url(upstream_listener)),))
     url = server_url(listener)
 
     async def main() -> int:
@@ -61,7 +63,8 @@ def demo(*, host: str, port: int | None, once: bool) -> int:
                 serve_app(upstream, upstream_listener, stop, grace_seconds=_GRACE_SECONDS),
                 serve_app(proxy, listener, stop, grace_seconds=_GRACE_SECONDS),
             )
-            is_whole = await asyncio.to_thread(_show_answer, url)
+            key = config.api_keys[0].reveal() if config.api_keys else "any-value"
+            is_whole = await asyncio.to_thread(_show_answer, url, key)
             if once or not is_whole:
                 stop.ask()
             else:
@@ -72,6 +75,16 @@ def demo(*, host: str, port: int | None, once: bool) -> int:
         return 0
 
     return run_in_loop(main)
+
+
+def _provider(upstream_url: str) -> ProviderConfig:
+    return ProviderConfig(
+        kind="packycode",
+        name="packycode",
+        enabled=True,
+        base_url=f"{upstream_url}/v1",
+        api_key=Secret(_KEY),
+    )
 
 
 async def _pause(_: int) -> None:
@@ -88,13 +101,13 @@ def _bind_proxy(host: str, port: int | None) -> socket.socket:
         return bind(host, 0)
 
 
-def _show_answer(url: str) -> bool:
+def _show_answer(url: str, key: str) -> bool:
     """Send the request over HTTP, print the answer's events as they arrive, and tell whether it was whole."""
     body = json.dumps(_REQUEST)
     print(f"POST {url}/v1/messages\n{body}\n", flush=True)
     is_whole = False
     try:
-        for line in _answer_lines(url, body):
+        for line in _answer_lines(url, key, body):
             print(line, flush=True)
             is_whole = is_whole or line == "event: message_stop"
     except (OSError, HTTPException) as error:
@@ -103,14 +116,14 @@ def _show_answer(url: str) -> bool:
     return is_whole
 
 
-def _answer_lines(url: str, body: str) -> Iterator[str]:
+def _answer_lines(url: str, key: str, body: str) -> Iterator[str]:
     address = urlsplit(url)
     connection = HTTPConnection(address.hostname or "", address.port, timeout=_CLIENT_TIMEOUT_SECONDS)
     try:
         headers = {
             "content-type": "application/json",
             "anthropic-version": "2023-06-01",
-            "x-api-key": "any-value",
+            "x-api-key": key,
         }
         connection.request("POST", "/v1/messages", body, headers)
         response = connection.getresponse()

@@ -74,7 +74,7 @@ def _run(arguments: Namespace) -> int:
         case "demo":
             from packyproxy.cli.demo import demo
 
-            return demo(host=arguments.host, port=arguments.port, once=arguments.once)
+            return demo(arguments.config, host=arguments.host, port=arguments.port, once=arguments.once)
         case "init" | "import-codex" | "migrate":
             return _write(arguments)
         case _:

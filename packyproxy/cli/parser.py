@@ -56,6 +56,7 @@ _DEMO: Final = f"""\
 examples:
   packyproxy demo                       one answer, then keeps serving for curl and Claude Code
   packyproxy demo --once                one answer, then ends
+  packyproxy demo --config config.yaml  with your settings, such as api-keys and model-map
 
 {_EXIT_CODES}
 """
@@ -270,6 +271,9 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config", metavar="PATH", help="try the settings of this file; its providers are not asked"
+    )
     parser.add_argument("--once", action="store_true", help="show one answer and end")
     parser.add_argument(
         "--host", metavar="H", default="127.0.0.1", help="address to listen on (default 127.0.0.1)"

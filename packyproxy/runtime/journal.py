@@ -83,10 +83,9 @@ def log_outcome(outcome: Outcome, now: float, *, is_wanted: bool) -> None:
         return
     facts = outcome.facts(now)
     _log.info(
-        "request %s (%s, %s): %s in %s s",
+        "request %s (%s): %s in %s s",
         facts["request_id"],
-        facts["provider"],
-        facts["model"],
+        f"{facts['provider']}, {facts['model']}" if facts["provider"] is not None else "nobody was asked",
         facts["status"],
         facts["request_duration_seconds"],
         extra=facts,

@@ -73,9 +73,9 @@ def test_help_teaches_with_examples(command: str, capsys: pytest.CaptureFixture[
     assert "\nexit codes: 0 success, 2 wrong usage or configuration, 1 any other failure\n" in printed
 
 
-@pytest.mark.parametrize("command", sorted(COMMANDS - {"demo"}))
-def test_commands_that_read_a_file_take_its_path(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """``--config`` is an option of every command but the demo, which has a configuration of its own."""
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_commands_take_the_path_of_a_file(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """``--config`` is an option of every command."""
     with pytest.raises(SystemExit):
         main([command, "--help"])
     assert "--config PATH" in capsys.readouterr().out
@@ -135,7 +135,7 @@ def test_wrong_usage_exits_with_2(
                 },
             ),
         ),
-        (["demo", "--once"], "demo", ((), {"host": "127.0.0.1", "port": None, "once": True})),
+        (["demo", "--once"], "demo", ((None,), {"host": "127.0.0.1", "port": None, "once": True})),
         (["init"], "init", ((None,), {"template": "packycode"})),
         (["check", "--json"], "check", ((None,), {"as_json": True})),
         (["doctor", "--config", "x"], "doctor", (("x",), {"as_json": False})),
