@@ -67,6 +67,7 @@ class Asking:
         self._time = asyncio.get_running_loop().time
         self._line: deque[int] = deque(range(len(plan.providers)))
         self._probes: frozenset[int] = frozenset()
+        self._passed: list[int] = []
         self._is_shown = False
         self._lacks_some = False
         """Whether a candidate was skipped for what it cannot do."""
@@ -87,13 +88,14 @@ class Asking:
         choice = await self._routing.choose(self._plan, self._config.routing)
         self._line = deque(choice.order)
         self._probes = choice.probes
+        self._passed = [passed.index for passed in choice.passed]
         self.tried = [self._routing.passed_over(self._plan, passed) for passed in choice.passed]
 
     async def next(self) -> Inquiry | None:
         """Return the next candidate, translated for and ready to be asked; None when nobody is left.
 
         Raises:
-            InvalidRequest: nobody was asked or passed over, and nobody can be asked: the request cannot be
+            InvalidRequest: nobody was asked, and nobody could be, now or later: the request cannot be
                 translated.
         """
         request = self._request
@@ -102,28 +104,42 @@ class Asking:
         while self._line:
             index = self._line.popleft()
             try:
-                inquiry = Inquiry(
-                    self._runtime,
-                    self._plan,
-                    index,
-                    request,
-                    answer_id=self._answer_id,
-                    request_id=self._request_id,
-                )
+                inquiry = self._inquire(index, request)
             except CapabilityMissing as error:
                 lacking, self._lacks_some = error, True
                 continue
             if index in self._probes:
                 if passed := await self._routing.claim_probe(inquiry.provider):
                     self.tried.append(passed)
+                    self._passed.append(index)
                     continue
                 inquiry.is_probe = True
             if self.inquiry is None:
                 self.inquiry = inquiry
             return inquiry
-        if lacking is not None and not self.tried and self.inquiry is None:
+        if lacking is not None and self.inquiry is None and not self._may_be_served_later(request):
             raise lacking
         return None
+
+    def _inquire(self, index: int, request: ClientRequest) -> Inquiry:
+        return Inquiry(
+            self._runtime,
+            self._plan,
+            index,
+            request,
+            answer_id=self._answer_id,
+            request_id=self._request_id,
+        )
+
+    def _may_be_served_later(self, request: ClientRequest) -> bool:
+        """Tell whether somebody who is passed over now can do what the request needs."""
+        for index in self._passed:
+            try:
+                self._inquire(index, request)
+            except CapabilityMissing:
+                continue
+            return True
+        return False
 
     async def run(self, inquiry: Inquiry, watch: Watch, take: Take) -> Sequence[Tried]:
         """Ask one candidate after the other; return nothing after a whole answer, else who failed."""

@@ -309,6 +309,18 @@ async def test_a_pin_is_a_pin(ensemble: Any) -> None:
     assert {"a": 0, "b": 1} == stage.calls()
 
 
+async def test_a_missing_capability_is_no_matter_of_time(ensemble: Any) -> None:
+    """When nobody could ever serve the request, a rest of somebody is not what the client is told."""
+    tools = [{"type": "web_search_20250305", "name": "web_search"}]
+    without = {"profile": {"web-search": False}}
+    for resting, expected in ((without, 400), ({}, 429)):
+        stage = ensemble(
+            {"a": Fault.usage_limit(), "b": Turn("from b")}, providers={"a": resting, "b": without}
+        )
+        await stage.ask()
+        assert expected == (await stage.ask(tools=tools)).status_code
+
+
 async def test_web_search_goes_to_who_can_search(ensemble: Any) -> None:
     """A provider without web search is skipped; when nobody has it, the request is refused."""
     tools = [{"type": "web_search_20250305", "name": "web_search"}]
