@@ -3,7 +3,9 @@
 Warnings have the form of problems, ``path: what is wrong: how to mend it``, and forbid nothing.
 """
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.rules import is_own_address
@@ -15,6 +17,8 @@ from packyproxy.translate.effort import split_effort_suffix
 
 __all__ = ["warnings"]
 
+_PLACEHOLDER: Final = re.compile(r"\.\.\.|[<>*]|xxxx|your[-_]", re.IGNORECASE)
+
 
 def warnings(config: Config, registry: Registry) -> tuple[Problem, ...]:
     """Return every warning; ``registry`` is that of the configuration."""
@@ -22,6 +26,7 @@ def warnings(config: Config, registry: Registry) -> tuple[Problem, ...]:
         *_nobody_serves(config),
         *_is_open(config),
         *_ask_themselves(config),
+        *_placeholder_keys(config),
         *_unlisted_defaults(config),
         *_idle_weights(config),
         *_unserved_targets(config, registry),
@@ -59,6 +64,27 @@ def _ask_themselves(config: Config) -> Iterator[Problem]:
                 code="own_address",
                 message=f"port {config.port} of this machine is where the proxy itself listens",
                 fix="set the provider's own address, or another port",
+            )
+
+
+def _placeholder_keys(config: Config) -> Iterator[Problem]:
+    for place, provider in _places(config):
+        key = provider.api_key.reveal() if provider.enabled and provider.api_key else ""
+        path = f"{place}.{'credentials.openai-api-key' if provider.kind == 'packycode' else 'api-key'}"
+        if key.startswith("$"):
+            yield Problem(
+                field=path,
+                code="not_expanded",
+                message="looks like a variable, and none is replaced in this file",
+                fix="write the key itself"
+                + (", or remove the line and set $PACKYCODE_API_KEY" if provider.kind == "packycode" else ""),
+            )
+        elif _PLACEHOLDER.search(key):
+            yield Problem(
+                field=path,
+                code="placeholder",
+                message="looks like the placeholder of an example",
+                fix="write the key that you got from the provider",
             )
 
 

@@ -25,6 +25,16 @@ __all__ = ["read_packycode", "read_tppc"]
 _FREE_MAPPINGS: Final = frozenset({"headers"})
 _GLOB_CHARACTERS: Final = frozenset("*?")
 _DEFAULT_BUFFER_TOOLS: Final = ProviderConfig(kind="packycode", name="").buffer_tools
+_USUAL_MISTAKES: Final = {
+    **dict.fromkeys(("url", "baseurl", "base", "api_base", "endpoint"), "base-url"),
+    "proxy": "proxy-url",
+    "model": "defaults.model",
+    "small_model": "defaults.small-model",
+    **dict.fromkeys(
+        ("model_reasoning_effort", "reasoning_effort", "effort"), "defaults.model-reasoning-effort"
+    ),
+}
+"""What other programs call a key, or where it is not, and what is meant."""
 _URL_EXAMPLE: Final = 'base-url: "https://codex-api.packycode.com/v1"'
 
 
@@ -47,7 +57,9 @@ def read_packycode(block: Section) -> ProviderConfig:
         fix = f"add your provider's key, or set {block.at('requires-openai-auth')}: false if it takes none"
         credentials.problem("openai-api-key", "missing", "is missing", fix)
     credentials.close(api_key="openai-api-key", key="openai-api-key")
-    block.close(**dict.fromkeys(("api_key", "apikey", "key", "openai_api_key"), "credentials.openai-api-key"))
+    keys = dict.fromkeys(("api_key", "apikey", "key", "openai_api_key"), "credentials.openai-api-key")
+    storage = {"disable_response_storage": "privacy.disable-response-storage"}
+    block.close(**keys, **storage, **_USUAL_MISTAKES)
     return provider
 
 
@@ -63,7 +75,8 @@ def read_tppc(entry: Section) -> ProviderConfig:
         entry.problem("name", "missing", "is missing", "give the provider a name of its own")
     if _needs_key(provider) and entry.lacks("api-key"):
         entry.problem("api-key", "missing", "is missing", "add the provider's key, or set enabled: false")
-    entry.close(**dict.fromkeys(("apikey", "key", "openai_api_key", "credentials"), "api-key"))
+    keys = dict.fromkeys(("apikey", "key", "openai_api_key", "credentials"), "api-key")
+    entry.close(**keys, **_USUAL_MISTAKES)
     return provider
 
 

@@ -29,6 +29,25 @@ __all__ = ["read_config", "validate"]
 _DEFAULT: Final = Config()
 _LOG_FORMATS: Final[tuple[LogFormat, ...]] = get_args(LogFormat)
 _STRATEGIES: Final[tuple[RoutingStrategy, ...]] = get_args(RoutingStrategy)
+_SECTIONS: Final = {
+    "packycode": (
+        "enabled",
+        "base-url",
+        "wire-api",
+        "requires-openai-auth",
+        "credentials",
+        "defaults",
+        "models",
+    ),
+    "tppc": ("providers",),
+    "routing": ("strategy", "session-affinity", "hedge-after"),
+    "streaming": ("commit-deadline", "keepalive-seconds", "headers-timeout", "idle-timeout", "total-timeout"),
+    "remote-management": ("secret-key", "allow-remote"),
+}
+_USUAL_MISTAKES: Final = {
+    key.replace("-", "_"): f"{section}.{key}" for section, keys in _SECTIONS.items() for key in keys
+} | {"log_level": "debug", "timeout": "streaming.total-timeout"}
+"""Keys that stand where they are not indented, or that other programs have, and what is meant."""
 
 
 def validate(document: Document, *, source: str) -> tuple[Config | None, tuple[Problem, ...]]:
@@ -68,7 +87,7 @@ def read_config(findings: Findings, root: object, source: str) -> Config:
         debug=top.flag("debug", default=_DEFAULT.debug),
         source=source,
     )
-    top.close()
+    top.close(**_USUAL_MISTAKES)
     return config
 
 

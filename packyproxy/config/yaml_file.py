@@ -131,7 +131,7 @@ def read_text(text: str | bytes) -> Document:
 
 def _may_exist(path: Path) -> bool:
     try:
-        return path.exists()
+        return path.exists() or path.is_symlink()  # a link to nowhere is meant to be the file
     except OSError:  # a folder that may not be entered: reading the file will say so
         return True
 

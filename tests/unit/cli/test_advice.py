@@ -94,6 +94,20 @@ def test_a_sound_configuration_has_no_warnings(mapping: dict[str, Any]) -> None:
             ),
         ),
         (
+            {"packycode": {**PACKYCODE, "credentials": {"openai-api-key": "${MY_KEY}"}}},
+            (
+                "packycode.credentials.openai-api-key: looks like a variable, and none is replaced in this file: "
+                "write the key itself, or remove the line and set $PACKYCODE_API_KEY"
+            ),
+        ),
+        (
+            {"tppc": {"providers": [{**TPPC, "api-key": "sk-..."}]}},
+            (
+                "tppc.providers[0].api-key: looks like the placeholder of an example: "
+                "write the key that you got from the provider"
+            ),
+        ),
+        (
             {"packycode": {**PACKYCODE, "defaults": {"model": "gpt5"}}},
             (
                 "packycode.defaults.model: gpt5 is no model known here; it is sent upstream as it is: "
@@ -148,6 +162,8 @@ def test_a_sound_configuration_has_no_warnings(mapping: dict[str, Any]) -> None:
         "all disabled",
         "open to others",
         "the proxy as its own provider",
+        "variable as a key",
+        "key of an example",
         "unknown default",
         "default outside the list",
         "idle weight",

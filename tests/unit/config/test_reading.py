@@ -59,6 +59,15 @@ def test_a_process_whose_folder_is_gone_has_its_home(cwd: Path, tmp_path: Path) 
     assert file == found_file(None)
 
 
+def test_a_link_to_nowhere_is_the_file(cwd: Path, tmp_path: Path) -> None:
+    """No other place is taken silently where somebody has put a link."""
+    file = tmp_path / "home" / ".config" / "packyproxy" / "config.yaml"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    (cwd / "config.yaml").symlink_to("nowhere")
+    assert refusal().startswith(f"config.yaml: {cwd}/config.yaml cannot be read (no such file or directory)")
+
+
 @pytest.mark.parametrize(
     ("xdg", "places"),
     [
