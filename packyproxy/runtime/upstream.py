@@ -34,10 +34,18 @@ _LEFTOVER_SECONDS = 0.5
 
 
 class _AiohttpBody(httpx.AsyncByteStream):
-    """Yield whatever has arrived, so that one network read makes one piece."""
+    """Yield whatever has arrived, so that one network read makes one piece.
+
+    When a chunk's size cannot be read (some gateway wrote its error page into the stream), aiohttp drops the
+    connection and tells nobody who waits for the body; so the connection's end is watched too.
+    """
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
+        protocol = response.connection.protocol if response.connection is not None else None
+        self._lost = protocol.closed if protocol is not None else None
+        if self._lost is not None:
+            self._lost.add_done_callback(self._connection_lost)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -56,12 +64,30 @@ class _AiohttpBody(httpx.AsyncByteStream):
         """Whether all of it was read, up to the end of the HTTP message."""
         return self._response.content.at_eof()
 
+    def _connection_lost(self, lost: asyncio.Future[None]) -> None:
+        _see(lost)
+        content = self._response.content
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError())
+
     async def aclose(self) -> None:
+        if self._lost is not None:
+            # The connection may serve others and outlive this by hours.
+            self._lost.remove_done_callback(self._connection_lost)
+            self._lost.remove_done_callback(_see)
+            self._lost.add_done_callback(_see)
+            self._lost = None
         # Closing, not releasing: an answer that was not read to its end must not stay in the pool.
         if self.is_read:
             self._response.release()
         else:
             self._response.close()
+
+
+def _see(lost: asyncio.Future[None]) -> None:
+    """Look at why a connection ended, or asyncio would log that nobody did."""
+    if not lost.cancelled():
+        lost.exception()
 
 
 class AiohttpTransport(httpx.AsyncBaseTransport):

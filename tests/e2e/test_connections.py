@@ -7,6 +7,9 @@ import httpx
 import pytest
 
 from packyproxy import PackyProxy
+from packyproxy.errors import UpstreamFailed
+from packyproxy.providers.request import UpstreamRequest
+from packyproxy.runtime.upstream import Upstream
 from packyproxy.testing import StreamingASGITransport
 from tests.support.servers import PROVIDER_KEY
 
@@ -158,3 +161,27 @@ async def test_a_handshake_that_never_comes_is_given_up(monkeypatch: pytest.Monk
     error = answer["error"]
     assert isinstance(error, dict)
     assert error["type"] == "timeout_error"
+
+
+async def test_a_stream_that_breaks_between_two_chunks_is_over_at_once() -> None:
+    """As when a gateway writes its own error page into the stream; nobody waits for the idle limit."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HEAD + chunk(DELTA))
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    upstream = Upstream()
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1/responses"
+    async with server, asyncio.timeout(5):
+        response = await upstream.open(UpstreamRequest(url, (), b"{}"))
+        assert DELTA == await anext(response)
+        with pytest.raises(UpstreamFailed):
+            await anext(response)
+        await response.aclose()
+        await upstream.aclose()
