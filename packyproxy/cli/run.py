@@ -15,6 +15,7 @@ import socket
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
@@ -58,6 +59,8 @@ def run(path: str | None, command: Sequence[str]) -> int:
     if not config.enabled_providers:
         raise CommandFailed("no provider is enabled: packyproxy check says what to set")
     program = shutil.which(command[0])
+    if program is None and Path(command[0]).exists():
+        raise CommandFailed(f"{command[0]} is there, but is no program that you may run: see its permissions")
     if program is None:
         raise CommandFailed(f"there is no program {command[0]!r}: is it installed, and on your PATH?")
     _log_warnings(config)

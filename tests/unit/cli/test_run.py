@@ -87,6 +87,13 @@ def test_a_program_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "there is no program 'no-such-program-here'" in capsys.readouterr().err
 
 
+def test_a_file_that_is_no_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever named an existing file is not asked whether it is installed."""
+    config = configure(tmp_path)
+    assert 1 == main(["run", "--config", config, "--", config])
+    assert f"{config} is there, but is no program that you may run" in capsys.readouterr().err
+
+
 def test_without_a_provider_nothing_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A child that could not be served is not started."""
     marker = tmp_path / "started"
