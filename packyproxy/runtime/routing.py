@@ -5,6 +5,7 @@ there by compare-and-set, so that no verdict is lost when two come at once. Time
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from hashlib import sha256
 
 from packyproxy.config.schema import RoutingConfig
@@ -82,13 +83,11 @@ class Routing:
             self._standing(provider, candidate.model, values[2 * index], values[2 * index + 1], now)
             for index, (provider, candidate) in enumerate(zip(providers, candidates, strict=True))
         ]
-        choice = choose(
-            standings,
-            strategy=routing.strategy,
-            preferred=preferred,
-            turn=0 if preferred is not None else self._next_turn(providers),
-            now=now,
-        )
+        arrange = partial(choose, standings, strategy=routing.strategy, preferred=preferred, now=now)
+        choice = arrange(turn=self._next_turn(providers) if preferred is None else 0)
+        if preferred is not None and choice.order and providers[choice.order[0]].id != preferred:
+            # A session that has lost its provider takes its turn like a new one: all go different ways.
+            choice = arrange(turn=self._next_turn(providers))
         if routing.session_affinity and preferred is None and choice.order:
             await self._keep_session(plan, providers[choice.order[0]])
         return choice

@@ -236,6 +236,16 @@ async def test_a_provider_that_comes_back_starts_afresh(routing: Routing) -> Non
     assert ["a"] == await order(routing, plan)
 
 
+async def test_sessions_that_lose_their_provider_take_turns(routing: Routing) -> None:
+    """They do not all fall on the same one."""
+    config = RoutingConfig(strategy="round-robin")
+    plans = [plan_of("a", "b", "c", session=f"s{number}") for number in range(4)]
+    for plan in plans:
+        await routing.succeeded(plan, 2, config)
+    await fail(routing, plans[0], 2, FailureKind.SERVER_ERROR)
+    assert ["a", "b", "a", "b"] == [(await order(routing, plan, config))[0] for plan in plans]
+
+
 async def test_affinity_lasts_an_hour_after_the_last_use(routing: Routing, clock: Clock) -> None:
     """Each use begins the hour anew; then the session is like a new one."""
     plan = plan_of("a", "b")
