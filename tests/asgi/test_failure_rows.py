@@ -156,6 +156,14 @@ ROWS: dict[str, Row] = {
     "429 rate limit, by text": limited(Fault.rate_limit(try_again_in="20s"), 20),
     "429 rate limit, no time": limited(Fault.rate_limit(try_again_in=None), 5),
     "429 other": limited(Fault.detail(429, "Too Many Requests"), 5),
+    "429 with a full window": limited(
+        Fault.answer(
+            429,
+            {"detail": "Too Many Requests"},
+            headers={"x-codex-primary-used-percent": "100", "x-codex-primary-reset-after-seconds": "900"},
+        ),
+        900,
+    ),
     "429 slow_down": limited(Fault.status(429, "slow down", code="slow_down"), 5),
     "server_is_overloaded": overloaded(Fault.overloaded()),
     "stream: server_is_overloaded": overloaded(Fault.failed("server_is_overloaded", "busy")),
@@ -164,6 +172,14 @@ ROWS: dict[str, Row] = {
     "400 at capacity": overloaded(Fault.detail(400, "Selected model is at capacity")),
     "529": overloaded(Fault.status(529, "busy")),
     "503": overloaded(Fault.status(503, "Service Unavailable")),
+    "503 with a time": Row(
+        signal=Fault.status(503, "maintenance", headers={"retry-after": "90"}),
+        rests=90,
+        status=529,
+        type="overloaded_error",
+        retry_after=90,
+        should_retry="false",
+    ),
     "500": broken(Fault.status(500)),
     "502 HTML": broken(Fault.html(502)),
     "200 HTML": broken(Fault.html(200)),
@@ -171,6 +187,13 @@ ROWS: dict[str, Row] = {
     "504": timed_out(Fault.status(504), requests=2),
     "520": broken(Fault.status(520)),
     "524": broken(Fault.status(524)),
+    "200 JSON error": overloaded(
+        Fault.answer(200, {"error": {"message": "busy", "type": "overloaded_error"}})
+    ),
+    "200 JSON refusal": unpaid(
+        Fault.answer(200, {"error": {"message": "no credit", "code": "insufficient_user_quota"}})
+    ),
+    "200 plain text": broken(Fault.answer(200, b"Service overloaded", content_type="text/plain")),
     "stream: server_error": broken(Fault.failed("server_error", "oops")),
     "stream: no code": broken(Fault.failed(None, "oops")),
     "stream: error event": broken(Fault.error_event(None, "oops")),
