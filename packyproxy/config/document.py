@@ -4,6 +4,7 @@ The values are those of JSON, but a bare YAML scalar that is not text is kept as
 spelling: ``no``, ``0777`` and ``1:30`` may well have been meant as text.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,6 +17,9 @@ from packyproxy.errors import Problem
 __all__ = ["Document", "Origin", "Plain", "is_blank", "join_path", "plain_value"]
 
 _LONGEST_SHOWN_KEY: Final = 40
+_PAIR_SIGNS: Final = re.compile(r"[:=]")
+_MAY_BE_SECRET: Final = re.compile(r"(?<![a-z0-9])sk-|[\"']", re.IGNORECASE)
+"""Also behind a quote, which is part of a key only where something else is missing."""
 
 
 class Plain(Struct, frozen=True):
@@ -49,10 +53,14 @@ class Document(Struct, frozen=True, kw_only=True):
 def join_path(parent: str, key: str) -> str:
     """Return the path of ``key`` in the mapping at ``parent``, which is ``""`` for the whole file.
 
-    A key that may be a secret in the wrong place is masked, so that a path can always be shown.
+    A key that may be a secret in the wrong place is masked, so that a path can always be shown. So is what
+    stands behind a colon or the like: YAML takes ``{api-key:SECRET}``, which lacks a blank, for a key.
     """
-    if len(key) > _LONGEST_SHOWN_KEY or key.lower().startswith("sk-") or not key.isprintable():
-        key = MASK
+    name = _PAIR_SIGNS.split(key, maxsplit=1)[0]
+    rest = key[len(name) :]
+    if len(name) > _LONGEST_SHOWN_KEY or _MAY_BE_SECRET.search(name) or not name.isprintable():
+        name = MASK
+    key = name + (rest[0] + MASK if len(rest) > 1 else rest)
     return f"{parent}.{key}" if parent else key
 
 

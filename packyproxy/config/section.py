@@ -271,7 +271,13 @@ class Section:
     def _unknown(self, key: str, known: list[str], meant: Mapping[str, str]) -> None:
         near = [text for mistake, text in meant.items() if mistake == key.lower().replace("-", "_")]
         near = near or difflib.get_close_matches(key.lower().replace("_", "-"), known, n=1)
-        fix = f"did you mean {near[0]}?" if near else f"remove it; known here: {', '.join(known)}"
+        name, colon, _ = key.partition(":")
+        if colon and name in known:
+            fix = "put a blank behind the colon"
+        elif near:
+            fix = f"did you mean {near[0]}?"
+        else:
+            fix = f"remove it; known here: {', '.join(known)}"
         self.problem(key, "unknown_key", "unknown key", fix)
 
     def _has(self, key: str) -> bool:

@@ -38,7 +38,10 @@ _SYNTAX_FIXES: Final = (
     (r"undefined alias|scanning an alias", "put text that begins with * in quotes"),
     (r"scanning an anchor", "put text that begins with & in quotes"),
     (r"character '[%@`]'", "put text that begins with this character in quotes"),
-    (r"mapping values are not allowed", 'put text that holds ": " in quotes, or mend the indentation'),
+    (
+        r"mapping values are not allowed",
+        'put text that holds ": " in quotes and a blank behind every other colon, or mend the indentation',
+    ),
     (r"unexpected end of stream|expected ',' or", "close the quote or bracket that is still open"),
     (r"unknown escape|escape sequence", "use single quotes, or write each backslash twice"),
     (
