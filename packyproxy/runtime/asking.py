@@ -146,45 +146,31 @@ class Asking:
         hedge_after = self._config.routing.hedge_after
         while True:
             self.inquiry = inquiry
+            earlier = len(self._failed)
             if hedge_after is not None and self._line:
-                failures = await self._race(inquiry, watch, take, hedge_after)
+                answered = await self._race(inquiry, watch, take, hedge_after)
             else:
-                failures = await self._ask_alone(inquiry, watch, take)
-            if not failures:
+                failure = await self._ask_and_note(inquiry, watch, self._deadlines, take)
+                answered = inquiry if failure is None else None
+            if answered is not None:
+                await self._note_success(answered)
                 return ()
-            tried = [await self._note_failure(asked, failure) for asked, failure in failures]
             if self._is_shown:
-                return tried[-1:]
-            self.tried += tried
-            self._failed += zip(tried, (asked for asked, _ in failures), strict=True)
+                return self.tried[-1:]
+            failed = [one for one, _ in self._failed[earlier:]]
             self.inquiry = self._most_useful()
-            if not all(FAILURES[failure.kind].fails_over for _, failure in failures):
+            if not all(FAILURES[one.failure.kind].fails_over for one in failed):
                 return self.tried
             self._start_over()
             following = await self.next()
             if following is None:
                 return self.tried
-            asked, failure = failures[-1]
-            log_failover(asked.provider.name, following.provider.name, failure, self._request_id)
+            last = failed[-1]
+            log_failover(last.provider, following.provider.name, last.failure, self._request_id)
             inquiry = following
 
-    async def _ask_alone(
-        self, inquiry: Inquiry, watch: Watch, take: Take
-    ) -> Sequence[tuple[Inquiry, Failure]]:
-        try:
-            failure = await self._ask(inquiry, watch, self._deadlines, take)
-        except BaseException:
-            await self._release(inquiry)
-            raise
-        if failure is not None:
-            return ((inquiry, failure),)
-        await self._note_success(inquiry)
-        return ()
-
-    async def _race(
-        self, inquiry: Inquiry, watch: Watch, take: Take, hedge_after: float
-    ) -> Sequence[tuple[Inquiry, Failure]]:
-        """Ask a second candidate when the first is slow (``routing.hedge-after``)."""
+    async def _race(self, inquiry: Inquiry, watch: Watch, take: Take, hedge_after: float) -> Inquiry | None:
+        """Ask a second candidate when the first is slow (``routing.hedge-after``); returns who answered."""
         asked = [inquiry]
 
         async def second() -> Inquiry | None:
@@ -193,7 +179,7 @@ class Asking:
             return another
 
         race = Race(
-            self._ask,
+            self._ask_and_note,
             take,
             deadlines=self._deadlines,
             limits=self._limits,
@@ -205,22 +191,28 @@ class Asking:
             for each in asked:
                 await self._release(each)
             raise
+        noted = {asked for _, asked in self._failed}
+        for failed, failure in race.failures:
+            if failed not in noted:  # cancelled for its slowness between two attempts
+                await self._note_failure(failed, failure)
         for loser, seconds in race.cancelled:
             await self._release(loser)
-            if winner is None and not self._is_shown:
+            if race.winner is None:
+                log_hedge(loser.provider.name, None, seconds, self._request_id)
+            elif winner is None and not self._is_shown:
                 self._line.append(loser.index)  # nothing speaks against it but that somebody was quicker
-            log_hedge(
-                loser.provider.name,
-                winner.provider.name if winner else None,
-                seconds,
-                self._request_id,
-            )
-        if winner is None:
-            return race.failures
-        for loser, failure in race.failures:
-            await self._note_failure(loser, failure)
-        await self._note_success(winner)
-        return ()
+        return winner
+
+    async def _ask_and_note(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Failure | None:
+        """Ask one candidate, and note at once how it failed, or that it will not be heard of."""
+        try:
+            failure = await self._ask(inquiry, guard, clock, take)
+        except BaseException:
+            await self._release(inquiry)
+            raise
+        if failure is not None:
+            await self._note_failure(inquiry, failure)
+        return failure
 
     async def _ask(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Failure | None:
         """Ask one candidate until it answers (None) or is not worth asking again (its failure)."""
@@ -274,9 +266,9 @@ class Asking:
             self._plan, inquiry.index, self._config.routing, takes_session=not self._lacks_some
         )
 
-    async def _note_failure(self, inquiry: Inquiry, failure: Failure) -> Tried:
+    async def _note_failure(self, inquiry: Inquiry, failure: Failure) -> None:
         inquiry.forget()
-        return await self._routing.failed(
+        tried = await self._routing.failed(
             inquiry.provider,
             inquiry.target.model,
             failure,
@@ -284,11 +276,14 @@ class Asking:
             seconds_ago=self._time() - inquiry.asked_at,
             longest_cooldown_seconds=self._config.max_retry_interval,
         )
+        self.tried.append(tried)
+        self._failed.append((tried, inquiry))
 
     async def _release(self, inquiry: Inquiry) -> None:
         """Let somebody else probe a provider that this exchange will not hear of."""
         if inquiry.is_probe:
             await self._routing.release_probe(inquiry.provider)
+            inquiry.is_probe = False
 
     def content_begins(self) -> None:
         """Take note that the first content is about to be shown; the request's content is let go.
@@ -311,12 +306,13 @@ class Asking:
         told = most_useful([one for one, _ in self._failed])
         return next(inquiry for one, inquiry in self._failed if one is told)
 
-    def _note_win(self, winner: Inquiry, losers: Sequence[Inquiry]) -> None:
+    def _note_win(self, winner: Inquiry, losers: Sequence[tuple[Inquiry, float]]) -> None:
         self.inquiry = winner
         self._note_asked(winner)
         now = self._time()
-        for loser in losers:
+        for loser, seconds in losers:
             loser.forget()
+            log_hedge(loser.provider.name, winner.provider.name, seconds, self._request_id)
             if loser.asked_at < winner.asked_at:
                 # It would have taken longer still; but who had less time than the winner shows nothing.
                 self._routing.answered_after(loser.provider, loser.target.model, now - loser.asked_at)

@@ -38,7 +38,7 @@ class _Lane:
         self._last_read_at: float | None = None
         self._waiting_since: float | None = None
         self.inquiry = inquiry
-        self.started_at = started_at
+        self.started_at = self.ended_at = started_at
         self.too_late: Due | None = None
         """Why it is being cancelled, when that is for its slowness."""
         self.task: asyncio.Task[Failure | None]
@@ -110,7 +110,8 @@ class Race:
         take: what the winner's bytes are given to.
         deadlines: the exchange's; the winner's from its first content on.
         limits: how long a lane may wait for headers and for bytes.
-        on_win: told of the winner, and of who is cancelled for it, before its first bytes are taken.
+        on_win: told of the winner, and of who is cancelled for it after how many seconds, before its first
+            bytes are taken.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Race:
         *,
         deadlines: Deadlines,
         limits: TimeLimits,
-        on_win: Callable[[Inquiry, Sequence[Inquiry]], None],
+        on_win: Callable[[Inquiry, Sequence[tuple[Inquiry, float]]], None],
     ) -> None:
         self._ask = ask
         self._limits = limits
@@ -184,8 +185,9 @@ class Race:
             losers = [other for other in self._running() if other is not lane]
             for loser in losers:
                 loser.task.cancel()
-            self.deadlines.headers_received(self._time())
-            self._on_win(lane.inquiry, [loser.inquiry for loser in losers])
+            now = self._time()
+            self.deadlines.headers_received(now)
+            self._on_win(lane.inquiry, [(loser.inquiry, now - loser.started_at) for loser in losers])
         elif self.winner is not lane:
             await asyncio.get_running_loop().create_future()  # its cancellation is under way
 
@@ -202,6 +204,8 @@ class Race:
         except asyncio.CancelledError as error:
             # The task keeps it while the winner's answer streams, and its frames hold the request.
             raise error.with_traceback(None) from None
+        finally:
+            lane.ended_at = self._time()
 
     def _running(self) -> list[_Lane]:
         return [lane for lane in self._lanes if not lane.task.done()]
@@ -260,7 +264,7 @@ class Race:
                 if lane.too_late is not None:  # between two attempts, or while one was being closed
                     self.failures.append((lane.inquiry, transport_failure(TIMEOUTS[lane.too_late])))
                 else:
-                    self.cancelled.append((lane.inquiry, self._time() - lane.started_at))
+                    self.cancelled.append((lane.inquiry, lane.ended_at - lane.started_at))
             elif (failure := lane.task.result()) is not None:
                 self.failures.append((lane.inquiry, failure))
             else:

@@ -103,6 +103,49 @@ async def test_each_failure_is_logged(hedge: Any, caplog: pytest.LogCaptureFixtu
     assert [("a", "headers_timeout"), ("b", "headers_timeout")] == told
 
 
+@pytest.mark.parametrize("stays", [True, False], ids=["stays", "leaves"])
+async def test_a_failure_counts_at_once(hedge: Any, stays: bool) -> None:
+    """A refused key is not shown again while the other's answer streams, nor when its client has left."""
+    stall = Fault.stall(Turn("from b"), after_events=8)
+    stage = hedge(Fault.unauthorized(), [stall, Turn("b")], upstreams={"a": late(3), "b": late(2)})
+    async with stage.stream() as first:
+        if not stays:
+            await first.aclose()
+            await asyncio.sleep(1)
+        assert 200 == (await stage.ask()).status_code
+        stage.upstreams["b"].release()
+    assert {"a": 1, "b": 2} == stage.calls()
+
+
+@pytest.mark.parametrize("stays", [True, False], ids=["stays", "leaves"])
+async def test_what_the_loser_cost_is_logged(
+    hedge: Any, caplog: pytest.LogCaptureFixture, stays: bool
+) -> None:
+    """The seconds are those until it was cancelled, whatever becomes of the winner's answer."""
+    caplog.set_level("INFO", "packyproxy")
+    stage = hedge(SILENT, Fault.stall(Turn("from b"), after_events=8), upstreams={"b": late(1)})
+    async with stage.stream() as answer:
+        await asyncio.sleep(20)
+        if stays:
+            stage.upstreams["b"].release()
+            await answer.aread()
+    [logged] = [vars(record) for record in caplog.records if vars(record).get("event") == "hedge"]
+    assert ("a", "b", 3.0) == (logged["provider"], logged["winner"], logged["seconds"])
+
+
+async def test_a_probe_that_loses_is_over(hedge: Any) -> None:
+    """Somebody else may probe the provider while the winner's answer still streams."""
+    stage = hedge(Fault.status(500), Turn("b"), config={"max-retry-interval": 0, "request-retry": 0})
+    for _ in range(5):
+        await stage.ask(model="a/gpt-5")
+    await asyncio.sleep(30)
+    stage.upstreams["a"].script = [SILENT, Turn("from a")]
+    stage.upstreams["b"].script = Fault.stall(Turn("from b"), after_events=8)
+    async with stage.stream() as first:
+        assert "b" == first.headers["x-packyproxy-provider"]
+        assert 200 == (await stage.ask(model="a/gpt-5")).status_code
+
+
 async def test_who_loses_is_known_to_be_slow(hedge: Any) -> None:
     """Under least-latency the next request goes to the quicker one first, though the other never answered."""
     config = {"routing": {**ROUTING, "strategy": "least-latency"}}

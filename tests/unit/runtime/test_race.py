@@ -60,7 +60,7 @@ class Heat:
         ]
         self.taken: list[bytes] = []
         self.told: list[str] = []
-        self.losers: list[str] = []
+        self.losers: list[tuple[str, float]] = []
         self.gone = asyncio.Event()
         now = asyncio.get_running_loop().time()
         self.deadlines = Deadlines(LIMITS, accepted_at=now, is_stream=False)
@@ -105,9 +105,9 @@ class Heat:
         except Aborted as aborted:
             return transport_failure(TIMEOUTS[aborted.due])
 
-    def _tell(self, winner: Any, losers: Sequence[Any]) -> None:
+    def _tell(self, winner: Any, losers: Sequence[tuple[Any, float]]) -> None:
         self.told.append(winner.name)
-        self.losers += [loser.name for loser in losers]
+        self.losers += [(loser.name, round(seconds, 3)) for loser, seconds in losers]
 
     async def _take(self, data: bytes, *, is_last: bool) -> None:
         self.taken.append(data)
@@ -117,8 +117,8 @@ async def test_the_second_wins_and_the_first_is_cancelled() -> None:
     """The second starts after the hedge time; whoever shows content first is the only one heard."""
     heat = Heat(speaks(b"a", after=10), speaks(b"b", after=1, ends_after=20))
     assert "b" == await heat.run()
-    assert ([b"b", b"b"], ["b"], ["a"]) == (heat.taken, heat.told, heat.losers)
-    assert [("a", 23.0)] == [(name, round(seconds, 3)) for name, seconds in heat.cancelled]
+    assert ([b"b", b"b"], ["b"], [("a", 3.0)]) == (heat.taken, heat.told, heat.losers)
+    assert [("a", 3.0)] == [(name, round(seconds, 3)) for name, seconds in heat.cancelled]
 
 
 async def test_the_first_may_still_win() -> None:
