@@ -2,7 +2,7 @@
 
 :data:`TABLE` is the breaker: where a state goes with each signal. It opens after five failures in a row, lets
 one probe through after thirty seconds, and closes with any success. A refused key shuts the provider until it
-is given another one, which makes it another provider. A cooldown is a rest: as long as the upstream said, as
+is given another one, which makes it another provider, or is switched off and on. A cooldown is a rest: as long as the upstream said, as
 its kind of failure asks for, or doubling from one second.
 
 Times are Unix seconds. States are values; whoever stores them replaces what it read, so that two verdicts at
@@ -80,8 +80,6 @@ class Signal(StrEnum):
     FAILURE = "failure"
     """One that makes the provider look ill as a whole: ``trips_breaker`` in ``translate.failure_table``."""
     KEY_REFUSED = "key-refused"
-    CHECK_PASSED = "check-passed"
-    """A health check, which shows no more than that somebody is there: keys are not tried by it."""
     RESTORED = "restored"
     """The operator has switched the provider on: whatever was known of it may be no longer so."""
     PROBE_SENT = "probe-sent"
@@ -94,7 +92,6 @@ TABLE: Final[Mapping[tuple[Breaker, Signal], Breaker]] = MappingProxyType(
         (Breaker.CLOSED, Signal.SUCCESS): Breaker.CLOSED,
         (Breaker.CLOSED, Signal.FAILURE): Breaker.OPEN,  # with the fifth in a row; it stays closed until then
         (Breaker.CLOSED, Signal.KEY_REFUSED): Breaker.REJECTED,
-        (Breaker.CLOSED, Signal.CHECK_PASSED): Breaker.CLOSED,
         (Breaker.CLOSED, Signal.RESTORED): Breaker.CLOSED,
         (Breaker.CLOSED, Signal.PROBE_SENT): Breaker.CLOSED,
         (Breaker.CLOSED, Signal.PROBE_DROPPED): Breaker.CLOSED,
@@ -102,22 +99,19 @@ TABLE: Final[Mapping[tuple[Breaker, Signal], Breaker]] = MappingProxyType(
         (Breaker.OPEN, Signal.SUCCESS): Breaker.CLOSED,
         (Breaker.OPEN, Signal.FAILURE): Breaker.OPEN,
         (Breaker.OPEN, Signal.KEY_REFUSED): Breaker.REJECTED,
-        (Breaker.OPEN, Signal.CHECK_PASSED): Breaker.CLOSED,
         (Breaker.OPEN, Signal.RESTORED): Breaker.CLOSED,
         (Breaker.OPEN, Signal.PROBE_SENT): Breaker.HALF_OPEN,
         (Breaker.OPEN, Signal.PROBE_DROPPED): Breaker.OPEN,
         (Breaker.HALF_OPEN, Signal.SUCCESS): Breaker.CLOSED,
         (Breaker.HALF_OPEN, Signal.FAILURE): Breaker.OPEN,
         (Breaker.HALF_OPEN, Signal.KEY_REFUSED): Breaker.REJECTED,
-        (Breaker.HALF_OPEN, Signal.CHECK_PASSED): Breaker.CLOSED,
         (Breaker.HALF_OPEN, Signal.RESTORED): Breaker.CLOSED,
         (Breaker.HALF_OPEN, Signal.PROBE_SENT): Breaker.HALF_OPEN,
         (Breaker.HALF_OPEN, Signal.PROBE_DROPPED): Breaker.HALF_OPEN,
-        # Nothing asks here but health checks; an answer from before shows that the key is good after all.
-        (Breaker.REJECTED, Signal.SUCCESS): Breaker.CLOSED,
+        # Good news is of answers that began before, or of health checks, which do not try the key.
+        (Breaker.REJECTED, Signal.SUCCESS): Breaker.REJECTED,
         (Breaker.REJECTED, Signal.FAILURE): Breaker.REJECTED,
         (Breaker.REJECTED, Signal.KEY_REFUSED): Breaker.REJECTED,
-        (Breaker.REJECTED, Signal.CHECK_PASSED): Breaker.REJECTED,
         (Breaker.REJECTED, Signal.RESTORED): Breaker.CLOSED,
         (Breaker.REJECTED, Signal.PROBE_SENT): Breaker.REJECTED,
         (Breaker.REJECTED, Signal.PROBE_DROPPED): Breaker.REJECTED,
@@ -126,7 +120,7 @@ TABLE: Final[Mapping[tuple[Breaker, Signal], Breaker]] = MappingProxyType(
 """Every pair of state and signal has its row."""
 
 
-_GOOD_NEWS: Final = frozenset({Signal.SUCCESS, Signal.CHECK_PASSED, Signal.RESTORED})
+_GOOD_NEWS: Final = frozenset({Signal.SUCCESS, Signal.RESTORED})
 
 
 class Admission(StrEnum):

@@ -224,7 +224,7 @@ class Routing:
 
     async def check_passed(self, provider: Provider) -> None:
         """Take note of a health check that went well; a refused key stays refused."""
-        await self._signal(provider, Signal.CHECK_PASSED)
+        await self._signal(provider, Signal.SUCCESS)
 
     async def check_failed(self, provider: Provider, failure: Failure) -> None:
         """Take note of a health check that found the provider ill."""

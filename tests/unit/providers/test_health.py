@@ -94,12 +94,7 @@ _STEPS = [
         ProviderHealth(breaker=Breaker.HALF_OPEN, failures=5, since=_BEFORE, kind=_ILL),
     ),
     *((state, Signal.RESTORED, HEALTHY) for state in (HEALTHY, _FAILING, _OPEN, _PROBED, _REJECTED)),
-    (HEALTHY, Signal.CHECK_PASSED, HEALTHY),
-    (_FAILING, Signal.CHECK_PASSED, HEALTHY),
-    (_OPEN, Signal.CHECK_PASSED, HEALTHY),
-    (_PROBED, Signal.CHECK_PASSED, HEALTHY),
-    (_REJECTED, Signal.CHECK_PASSED, _REJECTED),
-    (_REJECTED, Signal.SUCCESS, HEALTHY),
+    (_REJECTED, Signal.SUCCESS, _REJECTED),
     (_REJECTED, Signal.FAILURE, _REJECTED),
     (_REJECTED, Signal.KEY_REFUSED, _REJECTED),
     (_REJECTED, Signal.PROBE_SENT, _REJECTED),
@@ -137,10 +132,20 @@ def _after(history: list[tuple[Signal, float]]) -> tuple[ProviderHealth, float]:
 
 
 @given(_HISTORIES)
-def test_success_always_closes(history: list[tuple[Signal, float]]) -> None:
-    """Whatever was, after a success the provider is healthy."""
+def test_what_closes(history: list[tuple[Signal, float]]) -> None:
+    """A success always does, but for a refused key; an operator's restoring does even then."""
     health, now = _after(history)
-    assert HEALTHY == next_health(health, Signal.SUCCESS, now=now)
+    expected = health if health.breaker is Breaker.REJECTED else HEALTHY
+    assert expected == next_health(health, Signal.SUCCESS, now=now)
+    assert HEALTHY == next_health(health, Signal.RESTORED, now=now)
+
+
+@pytest.mark.parametrize(("seconds_ago", "failures"), [(0.0, 2), (4.9, 2), (5.1, 1)])
+def test_failures_that_overlap_are_one(seconds_ago: float, failures: int) -> None:
+    """A failure counts when its attempt began after the one before it had come to light."""
+    health = next_health(HEALTHY, Signal.FAILURE, now=_NOW, kind=_ILL)
+    after = next_health(health, Signal.FAILURE, now=_NOW + 5, kind=_ILL, asked_at=_NOW + 5 - seconds_ago)
+    assert failures == after.failures
 
 
 @given(st.integers(0, 12), st.integers(0, 4))
