@@ -2,8 +2,8 @@
 
 :data:`TABLE` is the breaker: where a state goes with each signal. It opens after five failures in a row, lets
 one probe through after thirty seconds, and closes with any success. A refused key shuts the provider until it
-is given another one, which makes it another provider, or is switched off and on. A cooldown is a rest: as long as the upstream said, as
-its kind of failure asks for, or doubling from one second.
+has another one, which makes it another provider, or is switched off and on. A cooldown is a rest: as long as
+the upstream said, as its kind of failure asks for, or doubling from one second.
 
 Times are Unix seconds. States are values; whoever stores them replaces what it read, so that two verdicts at
 once are two steps. What cannot be read counts as healthy.

@@ -1,8 +1,8 @@
 """What a store of shared state provides: so little that memory, Redis or a table of SQL can each be one.
 
 Keys are short texts, values are bytes that their owner encodes; the store understands neither. A caller
-never holds a lock: who wants to change a value reads it, decides, and replaces exactly what it read, or starts
-over. So several event loops, threads or processes may share one store.
+never holds a lock: who wants to change a value reads it, decides, and replaces exactly what it read, or
+starts over. So several event loops, threads or processes may share one store.
 """
 
 from collections.abc import Sequence
