@@ -17,7 +17,7 @@ from packyproxy.asgi.routes import RouteTable
 from packyproxy.asgi.status import Status
 from packyproxy.config import Config, config_from_mapping
 from packyproxy.config.changes import Change
-from packyproxy.runtime.config_file import ConfigFile
+from packyproxy.runtime.reload.config_file import ConfigFile
 from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["PackyProxy"]

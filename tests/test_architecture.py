@@ -33,7 +33,7 @@ MAY_IMPORT_ENGINES = ("packyproxy/runtime/upstream.py",)
 MAY_IMPORT_HTTPX = (
     *MAY_IMPORT_ENGINES,
     "packyproxy/testing/",
-    "packyproxy/cli/demo.py",
+    "packyproxy/cli/commands/demo.py",
     "packyproxy/app.py",
     "packyproxy/runtime/runtime.py",
     "packyproxy/runtime/pools.py",

@@ -11,10 +11,10 @@ from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Endpoint, Route, RouteTable
 from packyproxy.errors import InvalidRequest
-from packyproxy.runtime.counting import count_tokens
-from packyproxy.runtime.exchange import Exchange
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.runtime import Runtime
+from packyproxy.runtime.serving.counting import count_tokens
+from packyproxy.runtime.serving.exchange import Exchange
 from packyproxy.translate.contract import ClientProtocol
 from packyproxy.translate.protocols import PROTOCOLS
 

@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: Namespace) -> int:
     match arguments.command:
         case "serve":
-            from packyproxy.cli.serve import serve
+            from packyproxy.cli.commands.serve import serve
 
             return serve(
                 arguments.config,
@@ -68,11 +68,11 @@ def _run(arguments: Namespace) -> int:
                 tppc=arguments.tppc,
             )
         case "run":
-            from packyproxy.cli.run import run
+            from packyproxy.cli.commands.run import run
 
             return run(arguments.config, arguments.child)
         case "demo":
-            from packyproxy.cli.demo import demo
+            from packyproxy.cli.commands.demo import demo
 
             return demo(arguments.config, host=arguments.host, port=arguments.port, once=arguments.once)
         case "init" | "import-codex" | "migrate":
@@ -85,15 +85,15 @@ def _write(arguments: Namespace) -> int:
     """Run a command that makes or changes the configuration file."""
     match arguments.command:
         case "init":
-            from packyproxy.cli.init import init
+            from packyproxy.cli.commands.init import init
 
             return init(arguments.config, template=arguments.template)
         case "import-codex":
-            from packyproxy.cli.import_codex import import_codex
+            from packyproxy.cli.commands.import_codex import import_codex
 
             return import_codex(arguments.config, write=arguments.write, target=arguments.target)
         case _:
-            from packyproxy.cli.migrate import migrate
+            from packyproxy.cli.commands.migrate import migrate
 
             return migrate(arguments.config, write=arguments.write)
 
@@ -102,23 +102,23 @@ def _show(arguments: Namespace) -> int:
     """Run a command that only looks."""
     match arguments.command:
         case "check":
-            from packyproxy.cli.check import check
+            from packyproxy.cli.commands.check import check
 
             return check(arguments.config, as_json=arguments.as_json)
         case "doctor":
-            from packyproxy.cli.doctor import doctor
+            from packyproxy.cli.commands.doctor import doctor
 
             return doctor(arguments.config, as_json=arguments.as_json)
         case "models":
-            from packyproxy.cli.models import models
+            from packyproxy.cli.commands.models import models
 
             return models(arguments.config, provider=arguments.provider, as_json=arguments.as_json)
         case "explain":
-            from packyproxy.cli.explain import explain
+            from packyproxy.cli.commands.explain import explain
 
             return explain(arguments.config, arguments.model, as_json=arguments.as_json)
         case _:
-            from packyproxy.cli.translate import translate
+            from packyproxy.cli.commands.translate import translate
 
             return translate(
                 arguments.config,

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from packyproxy.cli.client_findings import Finding
-from packyproxy.runtime.connection_probe import Step
-from packyproxy.runtime.diagnosis import ProbeReport
-from packyproxy.runtime.trial import Trial
+from packyproxy.runtime.examination.connection import Step
+from packyproxy.runtime.examination.diagnosis import ProbeReport
+from packyproxy.runtime.examination.trial import Trial
 
 __all__ = ["provider_findings"]
 

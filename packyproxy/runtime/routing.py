@@ -4,6 +4,7 @@ What workers share (breakers, cooldowns, the provider of each session) is read f
 there by compare-and-set, so that no verdict is lost when two come at once. Times are Unix seconds.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from hashlib import sha256
@@ -28,13 +29,13 @@ from packyproxy.providers.health import (
 )
 from packyproxy.providers.latency import Latencies
 from packyproxy.providers.provider import Provider
-from packyproxy.runtime.journal import log_breaker
 from packyproxy.runtime.plan import Plan
 from packyproxy.store.contract import Store
 from packyproxy.translate.failure_table import FAILURES
 
 __all__ = ["Routing"]
 
+_log = logging.getLogger("packyproxy")
 _AFFINITY_SECONDS = 3600.0
 _MOST_CLASHES = 16
 """Verdicts on one provider that came between reading its state and writing it; then ours is dropped."""
@@ -319,7 +320,7 @@ class Routing:
         ):
             return None
         if after.breaker is not health.breaker:
-            log_breaker(provider.name, health.breaker.value, after.breaker.value, kind)
+            _log_breaker(provider.name, health.breaker.value, after.breaker.value, kind)
         return after
 
 
@@ -340,3 +341,22 @@ def _affinity_key(plan: Plan) -> str:
     """Name a session at its model: caches and reasoning are per model, and so may be who serves it."""
     text = f"{plan.resolution.candidates[0].model}\0{plan.session}"
     return f"affinity:{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+
+
+def _log_breaker(provider: str, before: str, after: str, kind: FailureKind | None) -> None:
+    """Log that a provider's breaker changed its state."""
+    because = f" (last failure: {kind.value})" if kind is not None else ""
+    _log.warning(
+        "provider %s: breaker %s -> %s%s",
+        provider,
+        before,
+        after,
+        because,
+        extra={
+            "event": "breaker",
+            "provider": provider,
+            "before": before,
+            "after": after,
+            "failure": kind.value if kind is not None else None,
+        },
+    )

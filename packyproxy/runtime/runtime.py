@@ -21,13 +21,13 @@ from packyproxy.config import Config
 from packyproxy.config.changes import Change, changes
 from packyproxy.providers.learned import Learned
 from packyproxy.providers.provider import Provider
-from packyproxy.runtime.background import Background
-from packyproxy.runtime.config_file import ConfigFile
-from packyproxy.runtime.config_log import log_changes, log_listener_failed
-from packyproxy.runtime.discovery import run_discovery
-from packyproxy.runtime.health_checks import run_health_checks
+from packyproxy.runtime.background.discovery import run_discovery
+from packyproxy.runtime.background.health_checks import run_health_checks
+from packyproxy.runtime.background.tasks import Background
 from packyproxy.runtime.pools import Pools
-from packyproxy.runtime.reload import Reloader, ReloadState
+from packyproxy.runtime.reload.config_file import ConfigFile
+from packyproxy.runtime.reload.config_log import log_changes, log_listener_failed
+from packyproxy.runtime.reload.reloader import Reloader, ReloadState
 from packyproxy.runtime.routing import Routing
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.runtime.upstream import Upstream

@@ -12,7 +12,7 @@ from packyproxy.providers.provider import Provider
 from packyproxy.registry.registry import Registry
 from packyproxy.registry.resolve import Resolution, resolve
 from packyproxy.runtime.client_keys import ClientKeys
-from packyproxy.runtime.deadlines import TimeLimits
+from packyproxy.runtime.time_limits import TimeLimits
 
 __all__ = ["Snapshot"]
 

@@ -12,7 +12,7 @@ from packyproxy.app import PackyProxy
 from packyproxy.config import config_from_mapping
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.providers.provider import Provider
-from packyproxy.runtime.health_checks import CheckSchedule
+from packyproxy.runtime.background.health_checks import CheckSchedule
 
 pytestmark = pytest.mark.virtual_time
 

@@ -16,7 +16,7 @@ from packyproxy.asgi.models import Models
 from packyproxy.asgi.status import Status
 from packyproxy.config import config_from_mapping
 from packyproxy.errors import ConfigError
-from packyproxy.runtime.config_file import ConfigFile
+from packyproxy.runtime.reload.config_file import ConfigFile
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.testing import FakeUpstream, Fault, StreamingASGITransport
 

@@ -9,7 +9,7 @@ import pytest
 
 from packyproxy.config import config_from_mapping
 from packyproxy.errors import FailureKind
-from packyproxy.runtime.diagnosis import ProbeReport, probe_provider
+from packyproxy.runtime.examination.diagnosis import ProbeReport, probe_provider
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.testing import FakeUpstream, Fault, ReceivedRequest, Stream, Turn
 from tests.support.servers import PROVIDER_KEY, Listener, free_port
@@ -194,8 +194,8 @@ async def silent() -> AsyncIterator[str]:
 
 async def test_silence_has_an_end(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider that never answers is given up."""
-    monkeypatch.setattr("packyproxy.runtime.probe.PROBE_SECONDS", 0.1)
-    monkeypatch.setattr("packyproxy.runtime.trial._ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr("packyproxy.runtime.background.model_list.PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("packyproxy.runtime.examination.trial._ANSWER_SECONDS", 0.1)
     report = await examine(silent)
     assert report.failure is not None
     assert FailureKind.HEADERS_TIMEOUT == report.failure.kind
@@ -205,7 +205,7 @@ async def test_a_stream_that_stalls_has_an_end(
     upstream: FakeUpstream, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Likewise, with the first token known by then."""
-    monkeypatch.setattr("packyproxy.runtime.trial._ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("packyproxy.runtime.examination.trial._ANSWER_SECONDS", 0.5)
     upstream.script = Fault.stall("OK or not", after_events=5)
     report = await examine(listener.url)
     assert report.failure is not None

@@ -132,7 +132,7 @@ async def test_a_bug_is_logged_without_its_message(
     def explode(*_: object, **__: object) -> None:
         raise ValueError(CANARY)
 
-    monkeypatch.setattr("packyproxy.runtime.exchange.make_plan", explode)
+    monkeypatch.setattr("packyproxy.runtime.serving.exchange.make_plan", explode)
     answer = await run("never asked", {}, streams=True)
     text = logged(caplog)
     assert (500, "internal error") == (answer.status_code, answer.json()["error"]["message"])

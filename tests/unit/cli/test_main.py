@@ -171,7 +171,7 @@ def test_each_command_gets_its_arguments(
 
     stand_in = ModuleType(module)
     setattr(stand_in, module, command)
-    monkeypatch.setitem(sys.modules, f"packyproxy.cli.{module}", stand_in)
+    monkeypatch.setitem(sys.modules, f"packyproxy.cli.commands.{module}", stand_in)
     assert (7, [expected]) == (main(arguments), got)
 
 
@@ -188,7 +188,7 @@ def test_errors_of_commands_are_one_line(
     def check(*_: object, **__: object) -> int:
         raise error
 
-    monkeypatch.setattr("packyproxy.cli.check.check", check)
+    monkeypatch.setattr("packyproxy.cli.commands.check.check", check)
     assert code == main(["check"])
     assert f"packyproxy: {error}\n" == capsys.readouterr().err
 
@@ -201,7 +201,7 @@ def test_ctrl_c_ends_a_command_quietly(
     def check(*_: object, **__: object) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("packyproxy.cli.check.check", check)
+    monkeypatch.setattr("packyproxy.cli.commands.check.check", check)
     assert 1 == main(["check"])
     assert "" == capsys.readouterr().err
 

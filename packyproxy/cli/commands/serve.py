@@ -1,0 +1,134 @@
+"""``packyproxy serve``: the proxy under hypercorn, in this process or in several that share the port."""
+
+import logging
+import multiprocessing
+import signal
+import socket
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+from typing import Final
+
+from packyproxy.cli.banner import banner
+from packyproxy.cli.failures import CommandFailed
+from packyproxy.cli.logs import configure_logging
+from packyproxy.cli.overrides import Overrides
+from packyproxy.cli.registration import Kind, register
+from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, serve_app, server_url
+from packyproxy.config import Config
+from packyproxy.config.pending import not_yet_in_effect
+from packyproxy.runtime.reload.config_file import ConfigFile
+
+__all__ = ["follow_logging", "serve"]
+
+_LONGEST_GRACE_SECONDS: Final = 30.0
+"""Service managers and containers kill what has not ended by then."""
+
+_log = logging.getLogger("packyproxy")
+
+
+def serve(
+    path: str | None,
+    *,
+    host: str | None,
+    port: int | None,
+    workers: int,
+    allow_open: bool,
+    packycode: bool,
+    tppc: bool,
+) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code.
+
+    Args:
+        path: of the configuration, None to look for it; the file is followed while it serves.
+        host: stands over the file's, also when that changes.
+        port: likewise.
+        workers: how many processes share the port.
+        allow_open: without api-keys, listen beyond loopback all the same.
+        packycode: the models of the ``packycode`` block are expected.
+        tppc: the models of ``tppc.providers`` are expected.
+
+    Raises:
+        ConfigError: the configuration cannot be used, lacks a source that was asked for, or would be open to
+            other machines.
+        CommandFailed: the address cannot be bound, or a worker died.
+    """
+    file = ConfigFile(path, amend=Overrides(host, port, allow_open=allow_open).apply)
+    config = file.loaded.config
+    wanted: dict[Kind, bool] = {"packycode": packycode, "tppc": tppc}
+    registered = register(config, tuple(kind for kind, is_wanted in wanted.items() if is_wanted))
+    configure_logging(config.log_format, debug=config.debug)
+    listener = bind(config.host, config.port)
+    notes = (*registered, *file.loaded.notes)
+    print(banner(config, server_url(listener), workers=workers, notes=notes), flush=True)
+    if pending := not_yet_in_effect(config):
+        _log.warning(
+            "without effect in this release: %s", ", ".join(pending), extra={"event": "not_in_effect"}
+        )
+    if workers == 1:
+        return _serve_here(file, listener, signal.SIGINT, signal.SIGTERM)
+    return _serve_in_workers(file, listener, workers)
+
+
+def _serve_here(file: ConfigFile, listener: socket.socket, *signals: signal.Signals) -> int:
+    from packyproxy.app import PackyProxy
+
+    async def main() -> int:
+        stop = Stop()
+        stop.on_signals(*signals)
+        grace_seconds = min(file.loaded.config.streaming.total_timeout, _LONGEST_GRACE_SECONDS)
+        proxy = PackyProxy(file)
+        proxy.runtime.listen(follow_logging)
+        async with proxy:
+            calm_the_collector()
+            await serve_app(proxy, listener, stop, grace_seconds=grace_seconds)
+        return 0
+
+    return run_in_loop(main)
+
+
+def follow_logging(config: Config) -> None:
+    """Log as a configuration says that has come into force."""
+    configure_logging(config.log_format, debug=config.debug)
+
+
+def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> int:
+    """Fork workers over one listening socket and wait for them.
+
+    A worker that dies ends all, for a manager to restart. Ctrl-C reaches the whole process group, so workers
+    ignore it and take their orders from this process alone.
+    """
+    if "fork" not in multiprocessing.get_all_start_methods():
+        raise CommandFailed(
+            "--workers above 1 needs a system that can fork: run several processes on several ports"
+        )
+    context = multiprocessing.get_context("fork")
+    workers: list[BaseProcess] = []
+    is_stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal is_stopping
+        if multiprocessing.parent_process() is not None:
+            raise SystemExit(0)  # a worker that has not begun yet still has this handler
+        is_stopping = True
+        for worker in workers:
+            worker.terminate()
+
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGTERM, stop)
+    while len(workers) < count and not is_stopping:
+        workers.append(context.Process(target=_worker, args=(file, listener)))
+        workers[-1].start()
+    wait([worker.sentinel for worker in workers])
+    has_died = not is_stopping
+    if has_died:
+        stop()
+    for worker in workers:
+        worker.join()
+    if has_died:
+        raise CommandFailed("a worker process died; the others were stopped")
+    return 0
+
+
+def _worker(file: ConfigFile, listener: socket.socket) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _serve_here(file, listener, signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Examine one provider closely, as ``packyproxy doctor`` does."""

@@ -1,0 +1,1 @@
+"""Follow the files of the configuration while it is in force."""

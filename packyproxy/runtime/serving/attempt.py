@@ -1,0 +1,173 @@
+"""One try at one provider: open the upstream, move its bytes through a transcoder, say how it ended."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractContextManager
+from types import MappingProxyType
+from typing import Protocol
+
+from packyproxy.errors import Failure, FailureKind, UpstreamFailed
+from packyproxy.providers.request import UpstreamRequest
+from packyproxy.runtime.serving.deadlines import Due
+from packyproxy.runtime.serving.watch import Aborted
+from packyproxy.runtime.upstream import Upstream, UpstreamResponse
+from packyproxy.transcode import Transcoder
+from packyproxy.translate.failures import classify_response, mask_secrets, transport_failure
+from packyproxy.wire.content_encoding import DecompressionFailed, Decompressor
+
+__all__ = ["TIMEOUTS", "Attempt", "Clock", "Guard", "Take"]
+
+
+class Take(Protocol):
+    """What an attempt gives client bytes to."""
+
+    async def __call__(self, data: bytes, *, is_last: bool) -> None:
+        """Take one piece; ``is_last`` ends a whole answer."""
+        ...
+
+
+class Guard(Protocol):
+    """What may end an attempt from outside."""
+
+    def abortable(self) -> AbstractContextManager[None]:
+        """Return a block in which ``Aborted`` may be raised."""
+        ...
+
+
+class Clock(Protocol):
+    """What is told how far an attempt is; times are those of the event loop."""
+
+    last_read_at: float | None
+    """When it last received a byte."""
+
+    def start_attempt(self, now: float) -> None:
+        """Begin to wait for the headers."""
+        ...
+
+    def headers_received(self, now: float) -> None:
+        """Begin to watch for idleness."""
+        ...
+
+    def end_attempt(self) -> None:
+        """Stop watching the upstream."""
+        ...
+
+
+TIMEOUTS: Mapping[Due, FailureKind] = MappingProxyType(
+    {
+        Due.HEADERS_TIMEOUT: FailureKind.HEADERS_TIMEOUT,
+        Due.IDLE_TIMEOUT: FailureKind.IDLE_TIMEOUT,
+        Due.TOTAL_TIMEOUT: FailureKind.TOTAL_TIMEOUT,
+    }
+)
+"""The limits that fall to the upstream's account; the others mean that the client is gone."""
+
+
+class Attempt:
+    """Run one upstream request.
+
+    Args:
+        upstream: the connections to the provider.
+        transcoder: fresh; turns the answer into client bytes.
+        take: given each piece of client bytes, one per upstream read at most, and whether it is the last.
+        deadlines: told of every upstream read.
+        watch: whose aborts end the attempt.
+        time: the event loop's.
+        secrets: strings to mask in upstream texts.
+    """
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        transcoder: Transcoder,
+        *,
+        take: Take,
+        deadlines: Clock,
+        watch: Guard,
+        time: Callable[[], float],
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        self._upstream = upstream
+        self._transcoder = transcoder
+        self._take = take
+        self._deadlines = deadlines
+        self._watch = watch
+        self._time = time
+        self._secrets = secrets
+
+    async def run(self, request: UpstreamRequest) -> Failure | None:
+        """Return None after a whole answer, else what went wrong; the upstream is closed in every case.
+
+        Args:
+            request: what to send; not kept once it is sent.
+
+        Raises:
+            Aborted: the client left, or took no bytes for too long.
+        """
+        self._deadlines.start_attempt(self._time())
+        response: UpstreamResponse | None = None
+        try:
+            with self._watch.abortable():
+                response = await self._upstream.open(request)
+                del request
+                self._deadlines.headers_received(self._time())
+                if not 200 <= response.status < 300:
+                    return await self._read_refusal(response)
+                await self._relay(response)
+            failure = self._transcoder.failure
+            return mask_secrets(failure, self._secrets) if failure is not None else None
+        except Aborted as aborted:
+            kind = TIMEOUTS.get(aborted.due)
+            if kind is None:
+                raise
+            return transport_failure(kind)
+        except UpstreamFailed as error:
+            return error.failure
+        finally:
+            self._deadlines.end_attempt()
+            if response is not None:
+                await (response.finish() if self._transcoder.is_finished else response.aclose())
+
+    async def _relay(self, response: UpstreamResponse) -> None:
+        transcoder, take, deadlines, time = self._transcoder, self._take, self._deadlines, self._time
+        encoding = response.headers.get("content-encoding", "identity")
+        pieces: AsyncIterator[bytes] = (
+            response if encoding == "identity" else _decompressed(response, encoding)
+        )
+        try:
+            async for chunk in pieces:
+                deadlines.last_read_at = time()
+                if out := transcoder.feed(chunk):
+                    await take(out, is_last=transcoder.is_finished)
+                if transcoder.is_over:
+                    return
+        except UpstreamFailed as error:
+            # A broken connection is an early end of the stream: what was complete by then still counts.
+            if error.failure.kind is not FailureKind.TRUNCATED:
+                raise
+        if out := transcoder.finish():
+            await take(out, is_last=transcoder.is_finished)
+
+    async def _read_refusal(self, response: UpstreamResponse) -> Failure:
+        body = await response.read_error_body()
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            body = _start_of(body, encoding)
+        return classify_response(response.status, response.headers, body, secrets=self._secrets)
+
+
+async def _decompressed(response: UpstreamResponse, encoding: str) -> AsyncIterator[bytes]:
+    try:
+        decompressor = Decompressor(encoding)
+        async for chunk in response:
+            for piece in decompressor.feed(chunk):
+                yield piece
+    except DecompressionFailed as error:
+        raise UpstreamFailed(transport_failure(FailureKind.BAD_STREAM, str(error))) from error
+
+
+def _start_of(body: bytes, encoding: str) -> bytes:
+    """Decompress the first piece of a refusal, which is more than any refusal says."""
+    try:
+        return next(Decompressor(encoding).feed(body), b"")
+    except DecompressionFailed:
+        return b""
