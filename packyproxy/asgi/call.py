@@ -15,8 +15,8 @@ from starlette.types import Message, Receive, Send
 from packyproxy.asgi.body import read_body
 from packyproxy.asgi.paths import Scope, is_anthropic_path, route_path
 from packyproxy.errors import ClientLeft
+from packyproxy.runtime.identity import new_request_id
 from packyproxy.runtime.serving.downstream import Headers as RawHeaders
-from packyproxy.runtime.serving.identity import new_request_id
 from packyproxy.translate.contract import Family
 
 __all__ = ["Call"]

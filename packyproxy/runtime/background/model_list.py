@@ -13,7 +13,7 @@ from packyproxy.errors import Failure, FailureKind, UpstreamFailed
 from packyproxy.providers.provider import Provider
 from packyproxy.providers.request import models_request
 from packyproxy.registry.discovery import read_model_list
-from packyproxy.runtime.serving.identity import new_request_id
+from packyproxy.runtime.identity import new_request_id
 from packyproxy.runtime.upstream import Upstream, UpstreamResponse
 from packyproxy.translate.failures import classify_response, mask_secrets, transport_failure
 from packyproxy.wire.content_encoding import DecompressionFailed, decompress

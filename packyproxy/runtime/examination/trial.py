@@ -13,9 +13,9 @@ from packyproxy.errors import Failure, FailureKind, UpstreamFailed
 from packyproxy.providers.provider import Provider
 from packyproxy.providers.quirks import answer_quirks
 from packyproxy.registry.resolve import Candidate, Resolution
+from packyproxy.runtime.identity import new_answer_id, new_request_id
 from packyproxy.runtime.plan import Plan
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.runtime.serving.identity import new_answer_id, new_request_id
 from packyproxy.runtime.serving.inquiry import Inquiry
 from packyproxy.runtime.upstream import UpstreamResponse
 from packyproxy.transcode import Transcoder

@@ -36,8 +36,13 @@ class Guard(Protocol):
 class Clock(Protocol):
     """What is told how far an attempt is; times are those of the event loop."""
 
-    last_read_at: float | None
-    """When it last received a byte."""
+    @property
+    def last_read_at(self) -> float | None:
+        """When it last received a byte."""
+        ...
+
+    @last_read_at.setter
+    def last_read_at(self, now: float | None) -> None: ...
 
     def start_attempt(self, now: float) -> None:
         """Begin to wait for the headers."""
