@@ -5,6 +5,7 @@ aligned columns, one line per row however long, so that grep and awk can read it
 for markup.
 """
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -78,7 +79,11 @@ def waiting(text: str) -> Iterator[None]:
 
 def print_json(value: object) -> None:
     """Print a value as indented JSON; a :class:`~packyproxy.config.Secret` in it as its mask."""
-    print(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+    try:
+        text = msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode()
+    except UnicodeEncodeError:  # a path that is no UTF-8: JSON can only say it in escapes
+        text = json.dumps(msgspec.to_builtins(value, enc_hook=str), indent=2)
+    print(text)
 
 
 def _aligned(rows: Sequence[Sequence[Cell]], indent: int) -> list[str]:

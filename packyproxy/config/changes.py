@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from packyproxy.config.document import join_path
 from packyproxy.config.schema import Config, Defaults, ProviderConfig
@@ -62,12 +62,22 @@ class Change(Struct, frozen=True, kw_only=True):
         return f"{self.field}: {self.old} -> {self.new}{hidden}"
 
 
-def changes(old: Config, new: Config) -> tuple[Change, ...]:
+def changes(old: Config, new: Config, *, served: Config | None = None) -> tuple[Change, ...]:
     """Return what differs, in the order of the schema; empty when both mean the same.
 
     Where the values came from is no difference.
+
+    Args:
+        old: what was in force.
+        new: what is.
+        served: what a running server began with, ``old`` by default; to go back to that needs no restart.
     """
-    return tuple(_between_structs("", old, new))
+    return tuple(
+        replace(change, needs_restart=False)
+        if change.needs_restart and served and getattr(served, change.field) == getattr(new, change.field)
+        else change
+        for change in _between_structs("", old, new)
+    )
 
 
 def _between(path: str, old: object, new: object) -> Iterator[Change]:

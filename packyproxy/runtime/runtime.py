@@ -66,6 +66,7 @@ class Runtime:
             self._reloader = Reloader(config, self.apply)
         self._swapping = threading.Lock()
         self._snapshot = Snapshot.build(config if isinstance(config, Config) else config.loaded.config)
+        self._served = self._snapshot.config
         self._revision = 1
         self._applied_at = self.now()
         self._listeners: list[Callable[[Config], None]] = []
@@ -121,7 +122,7 @@ class Runtime:
             )
             self._revision += 1
             self._applied_at = self.now()
-            found = changes(before, config)
+            found = changes(before, config, served=self._served)
             log_changes(found, source=config.source, revision=self._revision)
         for listener in tuple(self._listeners):
             try:

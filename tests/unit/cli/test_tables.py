@@ -157,3 +157,9 @@ def test_a_pipe_does_without_rich() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ["a  b", "c", "False"] == ran.stdout.splitlines()
+
+
+def test_paths_that_are_no_utf8_are_json_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be encoded is escaped, so that no command ends in a traceback over it."""
+    print_json({"path": "a\udcff.yaml"})
+    assert {"path": "a\udcff.yaml"} == json.loads(capsys.readouterr().out)

@@ -315,3 +315,10 @@ def test_a_value_of_an_unforeseen_type_is_not_shown() -> None:
     old = Config(providers=(ProviderConfig(kind="tppc", name="b", models=(ModelConfig(id="a"),)),))
     new = msgspec.structs.replace(old, host=object())
     assert (Change(field="host", old="127.0.0.1", new="***", needs_restart=True),) == changes(old, new)
+
+
+def test_going_back_to_what_is_served_needs_no_restart() -> None:
+    """A port that is set back to the one that the server listens on is as it was."""
+    served, other = Config(port=1), Config(port=2)
+    found = [changes(served, other, served=served), changes(other, served, served=served)]
+    assert [True, False] == [change.needs_restart for (change,) in found]
