@@ -65,6 +65,7 @@ class Asking:
         self._outcome = outcome
         self._start_over = start_over
         self._time = asyncio.get_running_loop().time
+        self._has_choice = len(plan.providers) > 1
         self._line: deque[int] = deque(range(len(plan.providers)))
         self._probes: frozenset[int] = frozenset()
         self._passed: list[int] = []
@@ -87,9 +88,10 @@ class Asking:
         """Decide who is asked in which order, and note who is passed over; else all are, in their order."""
         choice = await self._routing.choose(self._plan, self._config.routing)
         self._line = deque(choice.order)
-        self._probes = choice.probes
-        self._passed = [passed.index for passed in choice.passed]
-        self.tried = [self._routing.passed_over(self._plan, passed) for passed in choice.passed]
+        if choice.probes or choice.passed:
+            self._probes = choice.probes
+            self._passed = [passed.index for passed in choice.passed]
+            self.tried = [self._routing.passed_over(self._plan, passed) for passed in choice.passed]
 
     async def next(self) -> Inquiry | None:
         """Return the next candidate, translated for and ready to be asked; None when nobody is left.
@@ -296,7 +298,9 @@ class Asking:
         self.current.forget()
 
     def note_first_content(self) -> None:
-        """Take note of how long the current candidate took to give any content."""
+        """Take note of how long the current candidate took to give any content, where that may matter."""
+        if not self._has_choice:
+            return
         inquiry = self.current
         seconds = self._time() - inquiry.asked_at
         self._routing.answered_after(inquiry.provider, inquiry.target.model, seconds)
