@@ -366,6 +366,7 @@ async def test_content_ends_the_keeping_of_the_request(ensemble: Any, hedge_afte
         },
         config={"routing": {"hedge-after": hedge_after}},
     )
+    gc.collect()  # what other tests have left behind
     async with stage.stream() as answer:
         async for chunk in answer.aiter_bytes():
             if b"content_block_start" in chunk:
