@@ -1,11 +1,11 @@
-"""What ``doctor`` says of one provider, line by line, from its report."""
+"""What ``doctor`` says of one provider, line by line, from its diagnosis."""
 
 from collections.abc import Iterator
 from typing import Final
 
 from packyproxy.cli.client_findings import Finding
 from packyproxy.runtime.examination.connection import Step
-from packyproxy.runtime.examination.diagnosis import ProbeReport
+from packyproxy.runtime.examination.diagnosis import Diagnosis
 from packyproxy.runtime.examination.trial import Trial
 
 __all__ = ["provider_findings"]
@@ -13,21 +13,23 @@ __all__ = ["provider_findings"]
 _SUBJECTS: Final = {"dns": "name", "tcp": "connection", "tls": "TLS"}
 
 
-def provider_findings(report: ProbeReport) -> Iterator[Finding]:
+def provider_findings(diagnosis: Diagnosis) -> Iterator[Finding]:
     """Yield what was found out, in the order in which a request meets it."""
-    for step in report.steps:
+    for step in diagnosis.steps:
         yield _step(step)
-    if report.trial is not None:
-        yield _key(report)
-        if report.models_listed is not None:
-            yield Finding(mark="ok", subject="models", text=f"{report.models_listed} listed by the provider")
-        yield _answer(report, report.trial)
-    elif not report.steps:
-        yield Finding(mark="failed", subject="model", text=report.failure_text)
-    for quirk in report.quirks:
+    if diagnosis.trial is not None:
+        yield _key(diagnosis)
+        if diagnosis.models_listed is not None:
+            yield Finding(
+                mark="ok", subject="models", text=f"{diagnosis.models_listed} listed by the provider"
+            )
+        yield _answer(diagnosis, diagnosis.trial)
+    elif not diagnosis.steps:
+        yield Finding(mark="failed", subject="model", text=diagnosis.failure_text)
+    for quirk in diagnosis.quirks:
         yield Finding(mark="note", subject="quirk", text=quirk)
-    if report.next_step:
-        yield Finding(mark="note", subject="what to do", text=report.next_step)
+    if diagnosis.next_step:
+        yield Finding(mark="note", subject="what to do", text=diagnosis.next_step)
 
 
 def _step(step: Step) -> Finding:
@@ -38,8 +40,8 @@ def _step(step: Step) -> Finding:
     return Finding(mark="ok", subject=subject, text=text)
 
 
-def _key(report: ProbeReport) -> Finding:
-    match report.key:
+def _key(diagnosis: Diagnosis) -> Finding:
+    match diagnosis.key:
         case "refused":
             return Finding(mark="failed", subject="key", text="refused")
         case "unknown":
@@ -47,14 +49,14 @@ def _key(report: ProbeReport) -> Finding:
                 mark="note", subject="key", text="not known: the provider failed for another reason"
             )
         case _:
-            return Finding(mark="ok", subject="key", text=report.key)
+            return Finding(mark="ok", subject="key", text=diagnosis.key)
 
 
-def _answer(report: ProbeReport, trial: Trial) -> Finding:
-    asked = f"{report.model} at effort {trial.effort}" if trial.effort else report.model
-    if report.failure is not None:
-        status = f"HTTP {report.failure.status}: " if report.failure.status else ""
-        return Finding(mark="failed", subject="answer", text=f"{asked}: {status}{report.failure_text}")
+def _answer(diagnosis: Diagnosis, trial: Trial) -> Finding:
+    asked = f"{diagnosis.model} at effort {trial.effort}" if trial.effort else diagnosis.model
+    if diagnosis.failure is not None:
+        status = f"HTTP {diagnosis.failure.status}: " if diagnosis.failure.status else ""
+        return Finding(mark="failed", subject="answer", text=f"{asked}: {status}{diagnosis.failure_text}")
     first = (
         "no content"
         if trial.first_token_seconds is None

@@ -1,4 +1,4 @@
-"""What an operator does about a failure: one sentence per kind, for ``doctor`` and whoever else probes."""
+"""What an operator does about a failure of a provider: one sentence per kind, as ``doctor`` says it."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -9,7 +9,7 @@ import pytest
 
 from packyproxy.config import config_from_mapping
 from packyproxy.errors import FailureKind
-from packyproxy.runtime.examination.diagnosis import ProbeReport, probe_provider
+from packyproxy.runtime.examination.diagnosis import Diagnosis, diagnose
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.testing import FakeUpstream, Fault, ReceivedRequest, Stream, Turn
 from tests.support.servers import PROVIDER_KEY, Listener, free_port
@@ -24,7 +24,7 @@ UNUSUAL = (
 )
 
 
-async def examine(url: str, **changes: Any) -> ProbeReport:
+async def examine(url: str, **changes: Any) -> Diagnosis:
     """Examine one provider at a URL."""
     provider = {
         "enabled": True,
@@ -34,7 +34,7 @@ async def examine(url: str, **changes: Any) -> ProbeReport:
     }
     runtime = Runtime(config_from_mapping({"packycode": provider}))
     try:
-        return await probe_provider(runtime, runtime.snapshot.providers["packycode"])
+        return await diagnose(runtime, runtime.snapshot.providers["packycode"])
     finally:
         await runtime.aclose()
 
@@ -174,7 +174,7 @@ async def test_a_model_that_is_mapped_away(upstream: FakeUpstream, listener: Lis
         "models": ["gpt-5"],
     }
     runtime = Runtime(config_from_mapping({"packycode": provider, "model-map": {"*": "gpt-6"}}))
-    report = await probe_provider(runtime, runtime.snapshot.providers["packycode"])
+    report = await diagnose(runtime, runtime.snapshot.providers["packycode"])
     assert report.failure is not None
     assert (FailureKind.MODEL_NOT_FOUND, [], ()) == (report.failure.kind, upstream.requests, report.steps)
 
@@ -194,7 +194,7 @@ async def silent() -> AsyncIterator[str]:
 
 async def test_silence_has_an_end(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A provider that never answers is given up."""
-    monkeypatch.setattr("packyproxy.runtime.background.model_list.PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("packyproxy.runtime.model_list._ANSWER_SECONDS", 0.1)
     monkeypatch.setattr("packyproxy.runtime.examination.trial._ANSWER_SECONDS", 0.1)
     report = await examine(silent)
     assert report.failure is not None

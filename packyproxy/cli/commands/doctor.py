@@ -21,7 +21,7 @@ from packyproxy.cli.tables import Cell, Tone, print_json, print_line, print_tabl
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.reading import Loaded, discover_config, found_file
 from packyproxy.errors import ConfigError, Problem
-from packyproxy.runtime.examination.diagnosis import ProbeReport, probe_provider
+from packyproxy.runtime.examination.diagnosis import Diagnosis, diagnose
 from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["doctor"]
@@ -82,19 +82,19 @@ def doctor(path: str | None, *, as_json: bool) -> int:
     except ConfigError as error:
         return _refuse(path, error, as_json=as_json)
     with _working(loaded.config, is_shown=not as_json):
-        reports, runtime = _examine(loaded.config)
+        diagnoses, runtime = _examine(loaded.config)
     sections = (
         _Section(title="configuration", findings=tuple(_configuration(loaded, runtime))),
         *(
-            _Section(title=f"provider {report.provider}", findings=tuple(provider_findings(report)))
-            for report in reports
+            _Section(title=f"provider {diagnosis.provider}", findings=tuple(provider_findings(diagnosis)))
+            for diagnosis in diagnoses
         ),
         _Section(title="address", findings=(port_finding(loaded.config),)),
         _Section(title="clients in this shell", findings=client_findings(os.environ, loaded.config)),
     )
     failures = [section.title for section in sections if section.has_failed]
     if as_json:
-        figures = tuple(map(_figures, reports))
+        figures = tuple(map(_figures, diagnoses))
         print_json(_Report(ok=not failures, sections=sections, providers=figures))
     else:
         _show(sections, failures)
@@ -114,17 +114,17 @@ def _refuse(path: str | None, error: ConfigError, *, as_json: bool) -> int:
     return 2
 
 
-def _examine(config: Config) -> tuple[Sequence[ProbeReport], Runtime]:
+def _examine(config: Config) -> tuple[Sequence[Diagnosis], Runtime]:
     runtime = Runtime(config)
 
-    async def probe_all() -> Sequence[ProbeReport]:
+    async def diagnose_all() -> Sequence[Diagnosis]:
         try:
             providers = runtime.snapshot.providers.values()
-            return await asyncio.gather(*(probe_provider(runtime, provider) for provider in providers))
+            return await asyncio.gather(*(diagnose(runtime, provider) for provider in providers))
         finally:
             await runtime.aclose()
 
-    return asyncio.run(probe_all()), runtime
+    return asyncio.run(diagnose_all()), runtime
 
 
 def _working(config: Config, *, is_shown: bool) -> AbstractContextManager[object]:
@@ -155,13 +155,13 @@ def _origins(provider: ProviderConfig) -> str:
     return f"{state}; {sources}" if sources else state
 
 
-def _figures(report: ProbeReport) -> _ProviderReport:
-    steps = {step.name: step.seconds for step in report.steps}
-    trial = report.trial
+def _figures(diagnosis: Diagnosis) -> _ProviderReport:
+    steps = {step.name: step.seconds for step in diagnosis.steps}
+    trial = diagnosis.trial
     return _ProviderReport(
-        name=report.provider,
-        ok=report.failure is None,
-        model=report.model,
+        name=diagnosis.provider,
+        ok=diagnosis.failure is None,
+        model=diagnosis.model,
         effort=trial.effort if trial else None,
         dns_ms=_ms(steps.get("dns")),
         tcp_ms=_ms(steps.get("tcp")),
@@ -169,12 +169,12 @@ def _figures(report: ProbeReport) -> _ProviderReport:
         first_token_ms=_ms(trial.first_token_seconds if trial else None),
         input_tokens=trial.input_tokens if trial else 0,
         output_tokens=trial.output_tokens if trial else 0,
-        key=report.key,
-        models_listed=report.models_listed,
-        quirks=report.quirks,
-        failure=report.failure.kind.value if report.failure else None,
-        status=report.failure.status if report.failure else None,
-        next_step=report.next_step,
+        key=diagnosis.key,
+        models_listed=diagnosis.models_listed,
+        quirks=diagnosis.quirks,
+        failure=diagnosis.failure.kind.value if diagnosis.failure else None,
+        status=diagnosis.failure.status if diagnosis.failure else None,
+        next_step=diagnosis.next_step,
     )
 
 

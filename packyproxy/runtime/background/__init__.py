@@ -1,1 +1,1 @@
-"""What runs beside the requests: health checks, discovery, and the tasks that do them."""
+"""What runs beside the requests: health checks, discovery, and the tasks that they run in."""

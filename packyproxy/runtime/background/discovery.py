@@ -9,9 +9,9 @@ import logging
 
 from packyproxy.errors import Failure
 from packyproxy.providers.provider import Provider
-from packyproxy.runtime.background.model_list import ModelList, fetch_models
 from packyproxy.runtime.background.reload_signal import ReloadSignal
 from packyproxy.runtime.background.tasks import Surroundings
+from packyproxy.runtime.model_list import ModelList, fetch_models
 
 __all__ = ["run_discovery"]
 

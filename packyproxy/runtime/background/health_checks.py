@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from packyproxy.errors import Failure
 from packyproxy.providers.provider import Provider
-from packyproxy.runtime.background.model_list import ModelList, Verdict, fetch_models, verdict_on
 from packyproxy.runtime.background.reload_signal import ReloadSignal
 from packyproxy.runtime.background.tasks import Surroundings
+from packyproxy.runtime.model_list import ModelList, Verdict, fetch_models, verdict_on
 
 __all__ = ["CheckSchedule", "run_health_checks"]
 
@@ -92,12 +92,12 @@ def _log_verdict(provider: Provider, verdict: Verdict, outcome: ModelList | Fail
     _log.info(
         "health check: %s is %s%s",
         provider.name,
-        verdict.name.lower(),
+        verdict.value,
         f" ({reason})" if reason else "",
         extra={
             "event": "health_check",
             "provider": provider.name,
-            "verdict": verdict.name.lower(),
+            "verdict": verdict.value,
             "failure": reason,
         },
     )

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-__all__ = ["Step", "probe_connection"]
+__all__ = ["Step", "trace_connection"]
 
 _STEP_SECONDS = 10.0
 _DEFAULT_PORTS = MappingProxyType({"http": 80, "https": 443})
@@ -50,7 +50,7 @@ class Step(Struct, frozen=True, kw_only=True):
     """How long it took, where it went well."""
 
 
-async def probe_connection(base_url: str, proxy_url: str | None = None) -> tuple[Step, ...]:
+async def trace_connection(base_url: str, proxy_url: str | None = None) -> tuple[Step, ...]:
     """Go the way to a base URL as far as it leads; what follows a failed step is not tried.
 
     With a proxy it is the way to the proxy: what lies behind it shows only in an answer.

@@ -12,13 +12,13 @@ from packyproxy.errors import Failure, FailureKind, InvalidRequest
 from packyproxy.providers.next_steps import NEXT_STEPS
 from packyproxy.providers.provider import Provider
 from packyproxy.providers.quirks import learned_quirks
-from packyproxy.runtime.background.model_list import ModelList, fetch_models
-from packyproxy.runtime.examination.connection import Step, probe_connection
+from packyproxy.runtime.examination.connection import Step, trace_connection
 from packyproxy.runtime.examination.trial import Trial, try_out
+from packyproxy.runtime.model_list import ModelList, fetch_models
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.translate.failure_table import FAILURES
 
-__all__ = ["KeyVerdict", "ProbeReport", "probe_provider"]
+__all__ = ["Diagnosis", "KeyVerdict", "diagnose"]
 
 KeyVerdict = Literal["accepted", "refused", "not needed", "unknown"]
 
@@ -30,7 +30,7 @@ _STEP_FAILURES: Final = {
 }
 
 
-class ProbeReport(Struct, frozen=True, kw_only=True):
+class Diagnosis(Struct, frozen=True, kw_only=True):
     """What was found out about one provider; holds no secret and no content."""
 
     provider: str
@@ -60,7 +60,7 @@ class ProbeReport(Struct, frozen=True, kw_only=True):
         return "" if self.failure is None else NEXT_STEPS[self.failure.kind]
 
 
-async def probe_provider(runtime: Runtime, provider: Provider) -> ProbeReport:
+async def diagnose(runtime: Runtime, provider: Provider) -> Diagnosis:
     """Examine a provider; takes a minute and a half at worst, and raises for nothing that the provider does.
 
     What is asked for is the model that ``claude-*`` names get there, at the lowest effort that it takes.
@@ -73,18 +73,18 @@ async def probe_provider(runtime: Runtime, provider: Provider) -> ProbeReport:
         candidate = runtime.snapshot.resolve(f"{provider.name}/{_MODEL}").candidates[0]
     except InvalidRequest as error:
         unknown = Failure(kind=FailureKind.MODEL_NOT_FOUND, message=error.reason)
-        return ProbeReport(provider=provider.name, model=_MODEL, failure=unknown)
+        return Diagnosis(provider=provider.name, model=_MODEL, failure=unknown)
     candidate = replace(candidate, suffix_effort=next(iter(candidate.efforts), None))
     proxy_url = provider.proxy_url.reveal() if provider.proxy_url else None
-    steps = await probe_connection(provider.base_url, proxy_url)
-    report = ProbeReport(provider=provider.name, model=candidate.model, steps=steps)
+    steps = await trace_connection(provider.base_url, proxy_url)
+    diagnosis = Diagnosis(provider=provider.name, model=candidate.model, steps=steps)
     if problem := steps[-1].problem:
-        return replace(report, failure=Failure(kind=_STEP_FAILURES[steps[-1].name], message=problem))
+        return replace(diagnosis, failure=Failure(kind=_STEP_FAILURES[steps[-1].name], message=problem))
     listed = await fetch_models(runtime.upstream(provider), provider, version=runtime.version)
     trial = await try_out(runtime, provider, candidate)
     learned = learned_quirks(runtime.learned, provider.id, candidate.model, candidate.efforts)
     return replace(
-        report,
+        diagnosis,
         key=_key_verdict(provider, listed, trial.failure),
         models_listed=(len(listed.models) or None) if isinstance(listed, ModelList) else None,
         trial=trial,

@@ -16,11 +16,11 @@ from packyproxy.config.reading import discover_config
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.providers.provider import Provider
 from packyproxy.runtime.examination.connection import Step
-from packyproxy.runtime.examination.diagnosis import KeyVerdict, ProbeReport
+from packyproxy.runtime.examination.diagnosis import Diagnosis, KeyVerdict
 from packyproxy.runtime.examination.trial import Trial
 from packyproxy.runtime.runtime import Runtime
 
-WELL = ProbeReport(
+WELL = Diagnosis(
     provider="packycode",
     model="gpt-5",
     steps=(Step(name="dns", seconds=0.012), Step(name="tcp", seconds=0.0031), Step(name="tls", seconds=0.04)),
@@ -31,9 +31,9 @@ WELL = ProbeReport(
 )
 
 
-def failing(kind: FailureKind, key: KeyVerdict = "unknown", **facts: Any) -> ProbeReport:
+def failing(kind: FailureKind, key: KeyVerdict = "unknown", **facts: Any) -> Diagnosis:
     failure = Failure(kind=kind, **facts)
-    return ProbeReport(
+    return Diagnosis(
         provider="packycode",
         model="gpt-5",
         steps=WELL.steps,
@@ -43,7 +43,7 @@ def failing(kind: FailureKind, key: KeyVerdict = "unknown", **facts: Any) -> Pro
     )
 
 
-UNREACHABLE = ProbeReport(
+UNREACHABLE = Diagnosis(
     provider="packycode",
     model="gpt-5",
     steps=(Step(name="dns"), Step(name="tcp", problem="the connection was refused (127.0.0.1 port 9)")),
@@ -80,14 +80,14 @@ def port() -> int:
 
 
 @pytest.fixture
-def examined(monkeypatch: pytest.MonkeyPatch) -> dict[str, ProbeReport]:
+def examined(monkeypatch: pytest.MonkeyPatch) -> dict[str, Diagnosis]:
     """Return the reports that examining gives, by provider."""
     reports = {"packycode": WELL}
 
-    async def probe_provider(_: Runtime, provider: Provider) -> ProbeReport:
+    async def diagnose(_: Runtime, provider: Provider) -> Diagnosis:
         return reports[provider.name]
 
-    monkeypatch.setattr("packyproxy.cli.commands.doctor.probe_provider", probe_provider)
+    monkeypatch.setattr("packyproxy.cli.commands.doctor.diagnose", diagnose)
     return reports
 
 
@@ -160,7 +160,7 @@ def test_all_is_well(port: int, capsys: pytest.CaptureFixture[str]) -> None:
             id="connection",
         ),
         pytest.param(
-            ProbeReport(
+            Diagnosis(
                 provider="packycode",
                 model="default",
                 failure=Failure(kind=FailureKind.MODEL_NOT_FOUND, message="not served"),
@@ -171,9 +171,9 @@ def test_all_is_well(port: int, capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_a_provider_that_fails(
-    report: ProbeReport,
+    report: Diagnosis,
     expected: str,
-    examined: dict[str, ProbeReport],
+    examined: dict[str, Diagnosis],
     port: int,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -187,10 +187,10 @@ def test_a_provider_that_fails(
 
 
 def test_an_answer_without_content(
-    examined: dict[str, ProbeReport], port: int, capsys: pytest.CaptureFixture[str]
+    examined: dict[str, Diagnosis], port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """An empty answer that ends well is told as it is."""
-    examined["packycode"] = ProbeReport(
+    examined["packycode"] = Diagnosis(
         provider="packycode", model="gpt-5", steps=WELL.steps, key="not needed", trial=Trial(effort=None)
     )
     configure(port)
@@ -346,7 +346,7 @@ def test_json_for_programs(port: int, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_json_of_a_provider_that_fails(
-    examined: dict[str, ProbeReport], port: int, capsys: pytest.CaptureFixture[str]
+    examined: dict[str, Diagnosis], port: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Kind and status of the failure, and the exit code."""
     examined["packycode"] = failing(FailureKind.UNAVAILABLE, status=503)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from packyproxy.runtime.examination.connection import Step, probe_connection
+from packyproxy.runtime.examination.connection import Step, trace_connection
 
 CERTIFICATE = Path(__file__).parents[3] / "corpus" / "tls" / "localhost.pem"
 
@@ -50,7 +50,7 @@ def problems(steps: tuple[Step, ...]) -> list[tuple[str, str | None]]:
 async def test_a_way_without_tls() -> None:
     """Two steps, and an address needs no look-up."""
     async with server() as port:
-        dns, tcp = await probe_connection(f"http://127.0.0.1:{port}/v1")
+        dns, tcp = await trace_connection(f"http://127.0.0.1:{port}/v1")
     assert Step(name="dns") == dns
     assert tcp.problem is None
     assert tcp.seconds is not None
@@ -59,7 +59,7 @@ async def test_a_way_without_tls() -> None:
 async def test_names_are_looked_up() -> None:
     """And the time is told."""
     async with server() as port:
-        dns, _ = await probe_connection(f"http://localhost:{port}/v1")
+        dns, _ = await trace_connection(f"http://localhost:{port}/v1")
     assert dns.seconds is not None
 
 
@@ -67,7 +67,7 @@ async def test_names_are_looked_up() -> None:
 async def test_a_way_with_tls(tls: ssl.SSLContext) -> None:
     """The third step is the handshake."""
     async with server(tls) as port:
-        steps = await probe_connection(f"https://localhost:{port}/v1")
+        steps = await trace_connection(f"https://localhost:{port}/v1")
     assert [("dns", None), ("tcp", None), ("tls", None)] == problems(steps)
     assert None not in [step.seconds for step in steps]
 
@@ -75,7 +75,7 @@ async def test_a_way_with_tls(tls: ssl.SSLContext) -> None:
 async def test_a_certificate_that_nobody_trusts(tls: ssl.SSLContext) -> None:
     """The problem is told in words."""
     async with server(tls) as port:
-        steps = await probe_connection(f"https://localhost:{port}/v1")
+        steps = await trace_connection(f"https://localhost:{port}/v1")
     assert ("tls", "the certificate is self-signed") == problems(steps)[-1]
 
 
@@ -83,7 +83,7 @@ async def test_a_certificate_that_nobody_trusts(tls: ssl.SSLContext) -> None:
 async def test_a_certificate_for_another_host(tls: ssl.SSLContext) -> None:
     """An address is not a name."""
     async with server(tls) as port:
-        steps = await probe_connection(f"https://127.0.0.1:{port}/v1")
+        steps = await trace_connection(f"https://127.0.0.1:{port}/v1")
     assert ("tls", "the certificate is for another address") == problems(steps)[-1]
 
 
@@ -101,7 +101,7 @@ async def test_a_certificate_for_another_host(tls: ssl.SSLContext) -> None:
 async def test_a_port_without_tls(says: bytes, problem: str) -> None:
     """The usual mistake has its own words."""
     async with server(says=says) as port:
-        steps = await probe_connection(f"https://127.0.0.1:{port}/v1")
+        steps = await trace_connection(f"https://127.0.0.1:{port}/v1")
     assert ("tls", problem) == problems(steps)[-1]
 
 
@@ -109,7 +109,7 @@ async def test_a_tls_version_that_is_too_old() -> None:
     """Anything else that breaks a handshake is named as such."""
     alert = b"\x15\x03\x01\x00\x02\x02\x46"  # fatal, protocol_version
     async with server(says=alert) as port:
-        steps = await probe_connection(f"https://127.0.0.1:{port}/v1")
+        steps = await trace_connection(f"https://127.0.0.1:{port}/v1")
     assert ("tls", "the handshake failed") == problems(steps)[-1]
 
 
@@ -117,7 +117,7 @@ async def test_nobody_listens() -> None:
     """What follows is not tried."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    steps = await probe_connection(f"https://127.0.0.1:{port}/v1")
+    steps = await trace_connection(f"https://127.0.0.1:{port}/v1")
     assert [("dns", None), ("tcp", f"the connection was refused (127.0.0.1 port {port})")] == problems(steps)
 
 
@@ -128,13 +128,13 @@ async def test_any_other_reason_is_the_systems(monkeypatch: pytest.MonkeyPatch) 
         raise OSError(errno.ENETUNREACH, "Network is unreachable")
 
     monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", fail)
-    steps = await probe_connection("http://127.0.0.1:9/v1")
+    steps = await trace_connection("http://127.0.0.1:9/v1")
     assert ("tcp", "network is unreachable (127.0.0.1 port 9)") == problems(steps)[-1]
 
 
 async def test_a_name_that_is_not_known() -> None:
     """Likewise."""
-    steps = await probe_connection("https://no-such-host.invalid/v1")
+    steps = await trace_connection("https://no-such-host.invalid/v1")
     assert [("dns", "the name no-such-host.invalid is not known")] == problems(steps)
 
 
@@ -143,7 +143,7 @@ async def test_with_a_proxy_it_is_the_way_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     proxy_url = f"http://user:password@127.0.0.1:{port}"
-    steps = await probe_connection("https://no-such-host.invalid/v1", proxy_url)
+    steps = await trace_connection("https://no-such-host.invalid/v1", proxy_url)
     assert [("dns", None), ("tcp", f"the connection was refused (127.0.0.1 port {port})")] == problems(steps)
 
 
@@ -164,14 +164,14 @@ async def test_silence_ends_a_step(
         await asyncio.sleep(3600)
 
     monkeypatch.setattr(asyncio.get_running_loop(), function, silent)
-    assert expected == problems(await probe_connection("https://localhost/v1"))[-1]
+    assert expected == problems(await trace_connection("https://localhost/v1"))[-1]
 
 
 async def test_a_server_that_never_shakes_hands(monkeypatch: pytest.MonkeyPatch) -> None:
     """A handshake has its own limit."""
     monkeypatch.setattr("packyproxy.runtime.examination.connection._STEP_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
-        steps = await probe_connection(f"https://127.0.0.1:{deaf.getsockname()[1]}/v1")
+        steps = await trace_connection(f"https://127.0.0.1:{deaf.getsockname()[1]}/v1")
     assert ("tls", "no handshake in 0 s") == problems(steps)[-1]
 
 
@@ -187,5 +187,5 @@ async def test_the_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> Non
             return found
 
         monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", two)
-        _, tcp = await probe_connection(f"http://localhost:{port}/v1")
+        _, tcp = await trace_connection(f"http://localhost:{port}/v1")
     assert tcp.problem is None
