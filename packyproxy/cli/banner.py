@@ -1,14 +1,14 @@
 """What a command tells its user at start; keys are never shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from packyproxy.cli.origins import list_by_source
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.pending import not_yet_in_effect
-from packyproxy.config.schema import Source
 from packyproxy.registry.registry import Registry
 from packyproxy.version import __version__
 
-__all__ = ["banner", "claude_code_exports", "summary"]
+__all__ = ["banner", "claude_code_exports", "claude_names", "client_keys"]
 
 _NO_PROVIDER = (
     "provider   none is enabled: set packycode.enabled: true, or enabled: true of an entry of "
@@ -25,29 +25,27 @@ def banner(config: Config, url: str, *, workers: int = 1, notes: Sequence[str] =
         workers: how many processes serve.
         notes: what else there is to say of where the settings came from.
     """
-    lines = [f"packyproxy {__version__} listens on {url}", *(f"  {line}" for line in summary(config))]
+    lines = [f"packyproxy {__version__} listens on {url}", *(f"  {line}" for line in _summary(config))]
     lines += [f"  note       {note}" for note in notes]
     if workers > 1:
         lines.append(
-            f"  workers    {workers} processes; each has cooldowns, breakers, session affinity and what it "
-            "learns of providers for itself"
+            f"  workers    {workers} processes; each keeps cooldowns, breakers, sessions and what it learns "
+            "of providers for itself"
         )
     return "\n".join(
         [*lines, "", "Claude Code, in the shell where it runs:", claude_code_exports(config, url), ""]
     )
 
 
-def summary(config: Config) -> list[str]:
+def _summary(config: Config) -> list[str]:
     """Return what a configuration amounts to, one aligned line per subject."""
     enabled = config.routing_order
     lines = [f"config     {config.source}", *_providers(enabled)]
     if disabled := [provider.name or "(unnamed)" for provider in config.providers if not provider.enabled]:
         lines.append(f"disabled   {', '.join(disabled)}")
     models = Registry.build(enabled, config.model_map).models()
-    lines.append(f"models     {len(models)} registered" + (_defaults(enabled[0]) if enabled else ""))
-    count = len(config.api_keys)
-    keys = f"{count} configured" if count else "none: everybody who can connect is let in"
-    lines.append(f"api-keys   {keys}")
+    lines.append(f"models     {len(models)} registered{claude_names(enabled)}")
+    lines.append(f"api-keys   {client_keys(config)}")
     if pending := not_yet_in_effect(config):
         lines.append(f"note       valid, but without effect in this release: {', '.join(pending)}")
     return lines
@@ -57,6 +55,21 @@ def claude_code_exports(config: Config, url: str) -> str:
     """Return the two shell lines that point Claude Code at ``url``."""
     token = "'<one of the api-keys in your configuration>'" if config.api_keys else "any-value"
     return f"  export ANTHROPIC_BASE_URL={url}\n  export ANTHROPIC_AUTH_TOKEN={token}"
+
+
+def client_keys(config: Config) -> str:
+    """Return how many ``api-keys`` there are, and what it means to have none."""
+    count = len(config.api_keys)
+    return f"{count} configured" if count else "none: everybody who can connect is let in"
+
+
+def claude_names(enabled: Sequence[ProviderConfig]) -> str:
+    """Return what ``claude-*`` names become at the provider that is asked first; empty without one."""
+    if not enabled:
+        return ""
+    defaults = enabled[0].defaults
+    effort = f" at effort {defaults.effort}" if defaults.effort else ""
+    return f"; claude-* names get {defaults.model}{effort}"
 
 
 def _providers(enabled: Sequence[ProviderConfig]) -> list[str]:
@@ -69,17 +82,5 @@ def _providers(enabled: Sequence[ProviderConfig]) -> list[str]:
         origin = f" ({provider.effective_source})" if provider.effective_source else ""
         lines.append(f"provider   {rank}{provider.name} at {provider.base_url}{origin}")
         if set(provider.sources.values()) - {"config.yaml"}:
-            lines.append(f"           {_by_source(provider.sources)}")
+            lines.append(f"           from {list_by_source(provider.sources)}")
     return lines
-
-
-def _by_source(sources: Mapping[str, Source]) -> str:
-    fields: dict[Source, list[str]] = {}
-    for field, source in sources.items():
-        fields.setdefault(source, []).append(field)
-    return "; ".join(f"from {source}: {', '.join(names)}" for source, names in fields.items())
-
-
-def _defaults(first: ProviderConfig) -> str:
-    effort = f" at effort {first.defaults.effort}" if first.defaults.effort else ""
-    return f"; claude-* names get {first.defaults.model}{effort}"

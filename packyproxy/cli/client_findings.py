@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from packyproxy.cli.server import is_loopback
+from packyproxy.cli.server import is_loopback, local_url
 from packyproxy.config import Config
 
-__all__ = ["Finding", "client_findings", "local_url"]
+__all__ = ["Finding", "client_findings"]
 
 _BASE_URL: Final = "ANTHROPIC_BASE_URL"
 _TOKEN: Final = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the name of a variable
@@ -33,14 +33,6 @@ class Finding(Struct, frozen=True, kw_only=True):
     text: str
 
 
-def local_url(config: Config) -> str:
-    """Return the URL under which clients on this machine reach what ``serve`` would run."""
-    host = config.host
-    if host in _UNSPECIFIED:
-        host = "::1" if ":" in host else "127.0.0.1"
-    return f"http://[{host}]:{config.port}" if ":" in host else f"http://{host}:{config.port}"
-
-
 def client_findings(environ: Mapping[str, str], config: Config) -> tuple[Finding, ...]:
     """Look at the variables that Anthropic's clients read.
 
@@ -49,7 +41,7 @@ def client_findings(environ: Mapping[str, str], config: Config) -> tuple[Finding
         config: says where the proxy listens, and which keys it takes.
     """
     base_url = environ.get(_BASE_URL, "").strip()
-    url = local_url(config)
+    url = local_url(config.host, config.port)
     if not base_url:
         text = f"not set: clients started here do not use the proxy; export {_BASE_URL}={url}"
         return (Finding(mark="note", subject=_BASE_URL, text=text),)

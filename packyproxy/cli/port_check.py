@@ -5,9 +5,9 @@ from http.client import HTTPConnection, HTTPException
 from typing import Final
 from urllib.parse import urlsplit
 
-from packyproxy.cli.client_findings import Finding, local_url
+from packyproxy.cli.client_findings import Finding
 from packyproxy.cli.failures import CommandFailed
-from packyproxy.cli.server import bind
+from packyproxy.cli.server import bind, local_url
 from packyproxy.config import Config
 
 __all__ = ["port_finding"]
@@ -23,7 +23,7 @@ def port_finding(config: Config) -> Finding:
     try:
         bind(config.host, config.port).close()
     except CommandFailed as error:
-        name, version = _who_answers(local_url(config))
+        name, version = _who_answers(local_url(config.host, config.port))
         if name == "packyproxy":
             return Finding(mark="ok", subject=subject, text=f"packyproxy {version} answers there")
         return Finding(mark="failed", subject=subject, text=str(error))

@@ -19,7 +19,16 @@ from hypercorn.typing import ASGIFramework
 
 from packyproxy.cli.failures import CommandFailed
 
-__all__ = ["Stop", "bind", "calm_the_collector", "is_loopback", "run_in_loop", "serve_app", "server_url"]
+__all__ = [
+    "Stop",
+    "bind",
+    "calm_the_collector",
+    "is_loopback",
+    "local_url",
+    "run_in_loop",
+    "serve_app",
+    "server_url",
+]
 
 _BACKLOG: Final = 2048
 """Connections that wait while the loop is busy; agents open many at once."""
@@ -95,9 +104,14 @@ def bind(host: str, port: int) -> socket.socket:
 
 def server_url(listener: socket.socket) -> str:
     """Return the URL under which clients on this machine reach a listening socket."""
-    host, port = listener.getsockname()[:2]
-    if ip_address(host.partition("%")[0]).is_unspecified:
-        host = "::1" if ":" in host else "127.0.0.1"
+    return local_url(*listener.getsockname()[:2])
+
+
+def local_url(host: str, port: int) -> str:
+    """Return the URL under which clients on this machine reach what listens on an address."""
+    with suppress(ValueError):  # a name
+        if ip_address(host.partition("%")[0]).is_unspecified:
+            host = "::1" if ":" in host else "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

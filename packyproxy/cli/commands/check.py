@@ -6,9 +6,10 @@ from pathlib import Path
 from msgspec import Struct
 
 from packyproxy.cli.advice import warnings
+from packyproxy.cli.banner import claude_names
 from packyproxy.cli.origins import describe_sources
 from packyproxy.cli.tables import Cell, print_json, print_line, print_table
-from packyproxy.config import Config, ProviderConfig
+from packyproxy.config import Config
 from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.config.reading import discover_config, found_file
 from packyproxy.config.schema import RoutingStrategy, Source
@@ -127,8 +128,13 @@ def _show(report: _Report, config: Config) -> None:
     facts = [
         ("config", report.source),
         ("listens", f"{config.host} port {config.port}"),
-        ("api-keys", f"{report.api_keys} configured" if report.api_keys else "none: everybody is let in"),
-        ("models", f"{report.models} listed{_claude_names(config.routing_order)}"),
+        (
+            "api-keys",
+            f"{report.api_keys} configured"
+            if report.api_keys
+            else "none: everybody who can connect is let in",
+        ),
+        ("models", f"{report.models} listed{claude_names(config.routing_order)}"),
         ("routing", report.strategy + affinity),
     ]
     facts += [("note", note) for note in report.notes]
@@ -143,16 +149,6 @@ def _show(report: _Report, config: Config) -> None:
         print_line()
         for warning in report.warnings:
             print_line(f"warning: {warning}", "warning")
-
-
-def _claude_names(enabled: Sequence[ProviderConfig]) -> str:
-    """Say what Claude Code's own model names become at the provider that is asked first."""
-    if not enabled:
-        return ""
-    defaults = enabled[0].defaults
-    return f"; claude-* names get {defaults.model}" + (
-        f" at effort {defaults.effort}" if defaults.effort else ""
-    )
 
 
 def _provider_row(provider: _ProviderReport) -> tuple[str | Cell, ...]:

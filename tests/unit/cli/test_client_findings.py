@@ -2,7 +2,7 @@
 
 import pytest
 
-from packyproxy.cli.client_findings import client_findings, local_url
+from packyproxy.cli.client_findings import client_findings
 from packyproxy.config import Config, Secret
 
 URL = "http://127.0.0.1:8317"
@@ -130,18 +130,3 @@ def test_a_proxy_on_the_way_is_noted(variables: dict[str, str], is_noted: bool) 
     """It cannot reach what is on this machine."""
     marks = [mark for mark, subject in found(shell(**variables)) if subject.lower() == "http_proxy"]
     assert (["note"] if is_noted else []) == marks
-
-
-@pytest.mark.parametrize(
-    ("host", "url"),
-    [
-        ("127.0.0.1", "http://127.0.0.1:8317"),
-        ("0.0.0.0", "http://127.0.0.1:8317"),
-        ("::", "http://[::1]:8317"),
-        ("::1", "http://[::1]:8317"),
-        ("proxy.example", "http://proxy.example:8317"),
-    ],
-)
-def test_the_url_for_clients_on_this_machine(host: str, url: str) -> None:
-    """An address that stands for all is not one to connect to."""
-    assert url == local_url(Config(host=host))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from packyproxy.cli.failures import CommandFailed
-from packyproxy.cli.server import Stop, bind, is_loopback, serve_app, server_url
+from packyproxy.cli.server import Stop, bind, is_loopback, local_url, serve_app, server_url
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
@@ -164,6 +164,21 @@ def test_the_printed_url_works_on_this_machine(family: int, host: str, shown: st
         pytest.skip("this machine has no IPv6")
     with bind(host, 0) as listener:
         assert f"http://{shown}:{listener.getsockname()[1]}" == server_url(listener)
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8317"),
+        ("0.0.0.0", "http://127.0.0.1:8317"),
+        ("::", "http://[::1]:8317"),
+        ("::1", "http://[::1]:8317"),
+        ("proxy.example", "http://proxy.example:8317"),
+    ],
+)
+def test_the_url_for_clients_on_this_machine(host: str, url: str) -> None:
+    """An address that stands for all is not one to connect to."""
+    assert url == local_url(host, 8317)
 
 
 def test_an_address_of_another_machine_cannot_be_bound() -> None:

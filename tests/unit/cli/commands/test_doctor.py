@@ -52,14 +52,9 @@ UNREACHABLE = Diagnosis(
 
 
 @pytest.fixture(autouse=True)
-def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run in an empty folder with an empty home, and without variables that clients read."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
+def _no_client_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the variables that clients read out of the environment."""
     for name in (
-        "PACKYPROXY_CONFIG",
-        "XDG_CONFIG_HOME",
-        "CODEX_HOME",
         "ANTHROPIC_BASE_URL",
         "ANTHROPIC_AUTH_TOKEN",
         "ANTHROPIC_API_KEY",
@@ -81,14 +76,14 @@ def port() -> int:
 
 @pytest.fixture
 def examined(monkeypatch: pytest.MonkeyPatch) -> dict[str, Diagnosis]:
-    """Return the reports that examining gives, by provider."""
-    reports = {"packycode": WELL}
+    """Return the diagnoses that are made, by provider."""
+    diagnoses = {"packycode": WELL}
 
     async def diagnose(_: Runtime, provider: Provider) -> Diagnosis:
-        return reports[provider.name]
+        return diagnoses[provider.name]
 
     monkeypatch.setattr("packyproxy.cli.commands.doctor.diagnose", diagnose)
-    return reports
+    return diagnoses
 
 
 def configure(port: int, *, enabled: bool = True, **settings: Any) -> str:

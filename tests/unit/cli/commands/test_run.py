@@ -1,8 +1,6 @@
 """``packyproxy run``: what the child is told, and what is refused before it starts."""
 
 import json
-import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +10,6 @@ from packyproxy.cli.commands.run import child_environment
 from packyproxy.cli.main import main
 
 URL = "http://127.0.0.1:4711"
-
-
-@pytest.fixture(autouse=True)
-def _own_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run in an empty folder with an empty home, and give logging back as it was."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("PACKYPROXY_CONFIG", "XDG_CONFIG_HOME", "CODEX_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    root, ours = logging.getLogger(), logging.getLogger("packyproxy")
-    handlers, levels = root.handlers[:], (root.level, ours.level)
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(levels[0])
-    ours.setLevel(levels[1])
 
 
 def configure(folder: Path, *, enabled: bool = True, **settings: Any) -> str:
