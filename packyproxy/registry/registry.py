@@ -80,11 +80,6 @@ class Registry(Struct, frozen=True, kw_only=True):
         """Return each model once, in the order of the providers and of their lists."""
         return list(self.served.values())
 
-    def providers_of(self, model_id: str) -> tuple[str, ...]:
-        """Return the names of the providers that list a model, none for an id that nobody lists."""
-        served = self.served.get(model_id.lower())
-        return served.providers if served is not None else ()
-
     def aliases(self) -> list[Alias]:
         """Return each alias once, as its first provider has it; a model's own id wins over an alias."""
         merged: dict[str, Alias] = {}
