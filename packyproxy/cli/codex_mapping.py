@@ -1,4 +1,4 @@
-"""What the files of Codex CLI say, and which keys of ``config.yaml`` say the same."""
+"""What the files of the Codex CLI say, and which keys of ``config.yaml`` say the same."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +15,8 @@ KEY_PATHS: Final = {"packycode": ("credentials", "openai-api-key"), "tppc": ("ap
 
 
 def print_mapping(reading: CodexReading, provider: CodexProvider, place: str, kind: str) -> None:
-    """Show a provider of Codex CLI as a table, secrets masked; ``place`` is the block it belongs to."""
-    print_line(f"found in {reading.config_path or 'the files of Codex CLI'}:")
+    """Show a provider of the Codex CLI as a table, secrets masked; ``place`` is the block it belongs to."""
+    print_line(f"found in {reading.config_path or 'the files of the Codex CLI'}:")
     rows = [(theirs, f"{place}.{ours}", value) for theirs, ours, value in _rows(provider, kind)]
     print_table(rows, headings=("Codex CLI", "config.yaml", "value"), indent=2)
     for note in reading.notes:
@@ -24,7 +24,7 @@ def print_mapping(reading: CodexReading, provider: CodexProvider, place: str, ki
 
 
 def what_is_missing(reading: CodexReading) -> str:
-    """Return why the files of Codex CLI name no provider that could be used."""
+    """Return why the files of the Codex CLI name no provider that could be used."""
     if reading.notes:
         return "; ".join(reading.notes)
     folder = reading.config_path.parent if reading.config_path else Path("~/.codex")

@@ -1,4 +1,4 @@
-"""The provider that Codex CLI is set up for, from its ``config.toml`` and ``auth.json``.
+"""The provider that the Codex CLI is set up for, from its ``config.toml`` and ``auth.json``.
 
 Codex's keys as of its release 0.169: ``model_providers.NAME`` with ``base_url``, ``env_key``,
 ``experimental_bearer_token``, ``requires_openai_auth``, ``http_headers``, ``env_http_headers``,
@@ -48,7 +48,7 @@ _Table = Mapping[str, object]
 
 
 class CodexProvider(Struct, frozen=True, kw_only=True):
-    """A third-party provider that Codex CLI is set up for."""
+    """A third-party provider that the Codex CLI is set up for."""
 
     name: str
     """Its key under ``model_providers``; any text."""
@@ -65,7 +65,7 @@ class CodexProvider(Struct, frozen=True, kw_only=True):
 
 
 class CodexReading(Struct, frozen=True, kw_only=True):
-    """What the files of Codex CLI amount to."""
+    """What the files of the Codex CLI amount to."""
 
     provider: CodexProvider | None = None
     notes: tuple[str, ...] = ()
@@ -84,7 +84,7 @@ class _UnusableError(Exception):
 
 
 def codex_files(environ: Mapping[str, str]) -> tuple[Path, Path] | None:
-    """Return where Codex CLI keeps ``config.toml`` and ``auth.json``; None without a home directory."""
+    """Return where the Codex CLI keeps ``config.toml`` and ``auth.json``; None without a home directory."""
     named = environ.get("CODEX_HOME", "").strip()
     try:
         home = Path(named) if named else Path.home() / ".codex"
@@ -206,7 +206,7 @@ def _entry(root: _Table, name: str) -> tuple[_Table, str]:
     shown = name if _NAME_TO_SHOW.fullmatch(name) and not name.lower().startswith("sk-") else "***"
     place = f"config.toml: model_providers.{shown}"
     if name in _BUILT_IN:
-        raise _UnusableError(f"{place} is built into Codex CLI, which alone knows how to reach it")
+        raise _UnusableError(f"{place} is built into the Codex CLI, which alone knows how to reach it")
     entry = _table(root, "model_providers", "config.toml: model_providers").get(name)
     if not isinstance(entry, Mapping):
         raise _UnusableError(f"{place} is selected but not there")

@@ -1,6 +1,6 @@
 """Configurations from files, texts and mappings: validated as a whole, or refused with every problem.
 
-The environment and the files of Codex CLI count for files alone, and only where they are asked for: what
+The environment and the files of the Codex CLI count for files alone, and only where they are asked for: what
 a program states as text or as a mapping is the whole configuration.
 """
 
@@ -30,18 +30,18 @@ class Loaded(Struct, frozen=True, kw_only=True):
 
     config: Config
     path: Path | None
-    """The configuration file; None when the environment or the files of Codex CLI were enough."""
+    """The configuration file; None when the environment or the files of the Codex CLI were enough."""
     watched: tuple[Path, ...]
     """Every file that was looked at, whether it exists or not: a change of one may change the outcome."""
     notes: tuple[str, ...] = ()
-    """What the files of Codex CLI could not give although it was needed, and why; ``Codex CLI: ...``."""
+    """What the files of the Codex CLI could not give although it was needed, and why; ``Codex CLI: ...``."""
 
 
 def load_config(path: str | Path, *, ambient: Ambient | None = None) -> Config:
     """Read and validate a file.
 
     With ``ambient=process_ambient()``, as the command line and ``PackyProxy(path)`` read it, the environment
-    and the files of Codex CLI fill in what the file leaves open; without, the file stands alone.
+    and the files of the Codex CLI fill in what the file leaves open; without, the file stands alone.
 
     Raises:
         ConfigError: the file cannot be read, or anything in it is wrong; carries every problem.
@@ -61,7 +61,7 @@ def discover_config(explicit: str | None = None) -> Loaded:
     """Find, read and validate the configuration of this process, completed by its surroundings.
 
     ``explicit`` is the file to use. Without one the usual places are searched; when there is no file at
-    all, a provider that the environment or the files of Codex CLI describe in full is taken as it is.
+    all, a provider that the environment or the files of the Codex CLI describe in full is taken as it is.
 
     Raises:
         ConfigError: as ``load_config`` does, or there is nothing to go by; the text says what to do next.
@@ -151,7 +151,7 @@ def _with_origin(problem: Problem, explicit: str | None) -> Problem:
 
 
 def _with_notes(problem: Problem, notes: tuple[str, ...]) -> Problem:
-    """Say at what is missing why the files of Codex CLI did not give it."""
+    """Say at what is missing why the files of the Codex CLI did not give it."""
     if not notes or problem.code != "missing" or problem.field not in _FROM_CODEX:
         return problem
     return replace(problem, fix=f"{problem.fix} ({'; '.join(notes)})")

@@ -31,7 +31,7 @@ __all__ = [
 LogFormat = Literal["auto", "console", "json"]
 RoutingStrategy = Literal["fill-first", "round-robin", "weighted-round-robin", "least-latency"]
 Source = Literal["config.yaml", "env", "codex-cli"]
-"""Where a value came from: the configuration itself, a ``PACKYCODE_*`` variable, the files of Codex CLI."""
+"""Where a value came from: the configuration, a ``PACKYCODE_*`` variable, the files of the Codex CLI."""
 
 DEFAULT_CONTEXT_WINDOW = 272_000
 """Tokens that a codex back end takes, whatever the model could take elsewhere (wire-mapping 0.2)."""
@@ -170,7 +170,7 @@ class Config(Struct, frozen=True, kw_only=True):
     def routing_order(self) -> tuple[ProviderConfig, ...]:
         """The enabled providers, first choice first.
 
-        Those of the configuration and the environment come before one that the files of Codex CLI gave (its
+        Those of the configuration and the environment come before one that the Codex CLI's files gave (its
         ``effective_source``); then the higher ``priority`` counts, then the order of ``providers``.
         """
         return tuple(sorted(self.enabled_providers, key=_rank))

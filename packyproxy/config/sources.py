@@ -1,9 +1,9 @@
 """Fill in what ``config.yaml`` leaves open in the ``packycode`` block: config.yaml > environment > Codex CLI.
 
-Every key is decided for itself, before anything is validated, and blank means absent. The files of Codex CLI
-speak of one provider: they complete a block that is switched on, and only if its URL is absent or that of
-Codex's provider, so a key never goes to a host that it was not made for. They switch nothing on, unless there
-is no configuration file at all.
+Every key is decided for itself, before anything is validated, and blank means absent. The files of the
+Codex CLI speak of one provider: they complete a block that is switched on, and only if its URL is absent or
+that of Codex's provider, so a key never goes to a host that it was not made for. They switch nothing on,
+unless there is no configuration file at all.
 """
 
 import os
@@ -50,7 +50,7 @@ class Ambient(Struct, frozen=True):
 
 
 def process_ambient() -> Ambient:
-    """Return what this process's environment and the files of Codex CLI say now; reads files."""
+    """Return what this process's environment and the files of the Codex CLI say now; reads files."""
     environ = dict(os.environ)
     return Ambient(environ, read_codex_files(environ))
 
@@ -150,7 +150,7 @@ class _Block:
                 )
 
     def take_codex(self) -> tuple[str, ...]:
-        """Fill in what the files of Codex CLI say, if they speak of this provider.
+        """Fill in what the files of the Codex CLI say, if they speak of this provider.
 
         The notes say why something is still missing; when nothing was, there are none.
         """

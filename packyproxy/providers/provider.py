@@ -43,7 +43,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     proxy_url: Secret | None = None
     buffered_tools: frozenset[str] = frozenset({"Read"})
     priority: int = 0
-    """The higher, the earlier it is asked; one with a key of Codex CLI's comes after the configured."""
+    """The higher, the earlier it is asked; one with a key of the Codex CLI comes after the configured."""
     weight: int = 1
     """Its share among providers of one priority under ``weighted-round-robin``."""
     secrets: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""``packyproxy import-codex``: take the provider of Codex CLI over into ``config.yaml``."""
+"""``packyproxy import-codex``: take the provider of the Codex CLI over into ``config.yaml``."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ Target = Literal["packycode", "tppc"]
 _Path = tuple[str | int, ...]
 
 _NEW_FILE: Final = "config.yaml"
-_HEAD: Final = "# packyproxy, with the provider that was taken from Codex CLI.\n\n"
+_HEAD: Final = "# packyproxy, with the provider that was taken from the Codex CLI.\n\n"
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_NAME: Final = 64
 
@@ -38,7 +38,7 @@ def import_codex(path: str | None, *, write: bool, target: Target) -> int:
     """Show the mapping and what it changes; with ``write``, change the file, or make one.
 
     Raises:
-        CommandFailed: Codex CLI is not set up for a provider that could be used.
+        CommandFailed: the Codex CLI is not set up for a provider that could be used.
         ConfigError: the file cannot be read or written, or would not be valid.
     """
     ambient = process_ambient()
@@ -48,7 +48,7 @@ def import_codex(path: str | None, *, write: bool, target: Target) -> int:
     file = found_file(path) or found_file(_NEW_FILE) or Path(_NEW_FILE)
     text = text_of(file)
     if is_own_address(provider.base_url, _meaning(text).port):
-        raise CommandFailed("there is nothing to import: the provider of Codex CLI is this proxy itself")
+        raise CommandFailed("there is nothing to import: the provider of the Codex CLI is this proxy itself")
     place, existing = _place(text, provider, target)
     print_mapping(ambient.codex, provider, _shown(place), target)
     print_line()

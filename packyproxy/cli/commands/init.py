@@ -61,6 +61,6 @@ def _write(file: Path, text: str) -> None:
 def _show_codex() -> None:
     reading = process_ambient().codex
     if reading.provider is None:
-        print_line(f"from Codex CLI: nothing; {what_is_missing(reading)}", "warning")
+        print_line(f"from the Codex CLI: nothing; {what_is_missing(reading)}", "warning")
     else:
         print_mapping(reading, reading.provider, "packycode", "packycode")

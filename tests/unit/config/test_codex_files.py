@@ -1,4 +1,4 @@
-"""The files of Codex CLI: which provider they describe, and why one is not used."""
+"""The files of the Codex CLI: which provider they describe, and why one is not used."""
 
 import json
 from pathlib import Path
@@ -158,7 +158,7 @@ NEVER_SENT = (
         ('model_provider = "relay"\nmodel_providers = 5', "config.toml: model_providers is not a table"),
         (
             'model_provider = "amazon-bedrock"',
-            "config.toml: model_providers.amazon-bedrock is built into Codex CLI, which alone knows how to reach it",
+            "config.toml: model_providers.amazon-bedrock is built into the Codex CLI, which alone knows how to reach it",
         ),
         ('model_provider = "sk-secret"', "config.toml: model_providers.*** is selected but not there"),
         ("model_provider = 5", "config.toml: model_provider is not text"),

@@ -382,10 +382,10 @@ def test_the_key_decides_the_effective_source(sources: dict[str, Source], expect
         ([("a", 9, "codex-cli"), ("b", -9, True)], "ba"),
         ([("a", 0, "env"), ("b", 1, True)], "ba"),
     ],
-    ids=["order of the file", "priority", "disabled", "key of Codex CLI", "key of the environment"],
+    ids=["order of the file", "priority", "disabled", "key of the Codex CLI", "key of the environment"],
 )
 def test_providers_are_asked_in_routing_order(providers: list[tuple[str, int, Any]], expected: str) -> None:
-    """Own keys come before one of Codex CLI, then the priority counts, then the order of the file."""
+    """Own keys come before one of the Codex CLI, then the priority counts, then the order of the file."""
     config = Config(
         providers=tuple(
             ProviderConfig(

@@ -1,5 +1,7 @@
 """Malformed files: each gives exactly its problems, never a traceback."""
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,35 @@ def test_the_command_prints_every_problem(path: Path, capsys: pytest.CaptureFixt
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     assert [*problems, f"{path}: {count}"] == printed.out.splitlines()
     assert "" == printed.err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["serve", "--port", "0", "--packycode", "--tppc"],
+        ["run", "--", "true"],
+        ["doctor"],
+        ["models"],
+        ["explain", "gpt-5"],
+        ["translate"],
+        ["migrate"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_no_command_works_with_a_malformed_file(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each one names what is wrong, exits 2, and leaves the file as it is."""
+    request = b'{"model": "gpt-5", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]}'
+    for path in FILES:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(request)))
+        before = path.read_bytes()
+        code = main([command[0], "--config", str(path), *command[1:]])
+        printed = capsys.readouterr()
+        problems = path.with_suffix(".problems").read_text().splitlines()
+        assert (path.name, 2, True) == (path.name, code, set(problems) <= _lines(printed.out + printed.err))
+        assert before == path.read_bytes()
+
+
+def _lines(text: str) -> set[str]:
+    return {line.strip() for line in text.splitlines()}

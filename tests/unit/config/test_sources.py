@@ -240,7 +240,7 @@ def test_a_malformed_url_is_nobodys(tmp_path: Path, url: str) -> None:
 
 
 def test_a_provider_without_a_key_is_taken_without_one(tmp_path: Path) -> None:
-    """Where Codex CLI asks without a key, so does the proxy, unless it was given one."""
+    """Where the Codex CLI asks without a key, so does the proxy, unless it was given one."""
     provider = packycode_of(load(tmp_path, ON, KEYLESS))
     assert (False, "codex-cli") == (provider.requires_openai_auth, provider.effective_source)
     provider = packycode_of(load(tmp_path, ON, KEYLESS, environ={"PACKYCODE_API_KEY": "k"}))
@@ -341,7 +341,7 @@ def test_whatever_the_sources_say_a_borrowed_key_stays_at_home(
 
 
 class Machine:
-    """A working folder and a home of their own, with Codex CLI in it."""
+    """A working folder and a home of their own, with the Codex CLI in it."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.cwd, self.codex = path / "cwd", path / ".codex"
@@ -370,7 +370,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 def test_codex_alone_is_picked_up(machine: Machine) -> None:
-    """Without any configuration file, the provider of Codex CLI is enabled, and says where it came from."""
+    """Without any configuration file, the provider of the Codex CLI is enabled, and says where it came from."""
     machine.write_codex()
     loaded = discover_config()
     provider = packycode_of(loaded.config)
@@ -492,7 +492,7 @@ def test_notes_are_kept_where_something_was_needed(
 
 
 def test_a_missing_key_says_why_codex_gave_none(machine: Machine) -> None:
-    """The problem that the files of Codex CLI might have solved tells what is wrong with them."""
+    """The problem that the files of the Codex CLI might have solved tells what is wrong with them."""
     machine.write_codex('env_key = "RELAY_KEY"')
     (machine.cwd / "config.yaml").write_text(ON)
     with pytest.raises(ConfigError) as refusal:

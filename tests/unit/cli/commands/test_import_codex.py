@@ -1,4 +1,4 @@
-"""``packyproxy import-codex``: the provider of Codex CLI in ``config.yaml``."""
+"""``packyproxy import-codex``: the provider of the Codex CLI in ``config.yaml``."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -275,9 +275,9 @@ def test_what_could_not_be_written_is_refused_before(
 def test_the_proxy_does_not_import_itself(
     write_codex: WriteCodex, write_config: WriteConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Codex CLI may be a client of this very proxy; a provider at that address would ask itself without end."""
+    """The Codex CLI may be a client of this very proxy; a provider at that address would ask itself without end."""
     write_codex(RELAY.replace("https://relay.example/v1", "http://127.0.0.1:9000/v1"))
     path = write_config("port: 9000\n")
     assert 1 == main(["import-codex", "--write"])
-    assert "the provider of Codex CLI is this proxy itself" in capsys.readouterr().err
+    assert "the provider of the Codex CLI is this proxy itself" in capsys.readouterr().err
     assert "port: 9000\n" == path.read_text()

@@ -33,7 +33,7 @@ def with_comments_as_settings(text: str) -> str:
 
 @pytest.fixture
 def codex_home(tmp_path: Path) -> Path:
-    """Set Codex CLI up for a third-party provider."""
+    """Set the Codex CLI up for a third-party provider."""
     (tmp_path / ".codex").mkdir()
     (tmp_path / ".codex" / "config.toml").write_text(CODEX_CONFIG)
     return tmp_path
@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_made_is_one_problem(
 
 @pytest.mark.usefixtures("codex_home")
 def test_what_codex_says_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """The template for Codex CLI takes address and key from its files, and shows them, the key masked."""
+    """The template for the Codex CLI takes address and key from its files, and shows them, the key masked."""
     assert 0 == main(["init", "--template", "codex-cli"])
     output = capsys.readouterr().out
     assert "its key    packycode.credentials.openai-api-key  ***1234" in output
@@ -125,7 +125,7 @@ def test_why_codex_says_nothing_is_shown(tmp_path: Path, capsys: pytest.CaptureF
     """Without its files the output says where they were looked for."""
     assert 0 == main(["init", "--template", "codex-cli"])
     assert (
-        f"from Codex CLI: nothing; there is no config.toml in {tmp_path / '.codex'}: "
+        f"from the Codex CLI: nothing; there is no config.toml in {tmp_path / '.codex'}: "
         "set $CODEX_HOME if it is elsewhere"
     ) in capsys.readouterr().out
 

@@ -23,7 +23,7 @@ INVALID = VALID + "unknown-key: 1\nport: none\n"
 
 @pytest.fixture(autouse=True)
 def _no_other_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide this machine's environment and Codex CLI files."""
+    """Hide this machine's environment and its Codex CLI's files."""
     for name in [name for name in os.environ if name.startswith("PACKY")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("CODEX_HOME", str(tmp_path / "codex"))
