@@ -255,7 +255,7 @@ class UpstreamResponse:
 
 
 class Upstream:
-    """The HTTP side of one provider on one event loop.
+    """One way to upstreams, on one event loop: its connections, and the requests that go over them.
 
     Args:
         client: a caller's own client; it is used as it is and never closed here.
