@@ -5,9 +5,8 @@ from packyproxy.cli.tables import print_line
 from packyproxy.config import Config
 from packyproxy.config.masking import masked_text
 from packyproxy.config.migration import moved_to_tppc
-from packyproxy.config.reading import found_file
+from packyproxy.config.reading import found_file, load_config
 from packyproxy.config.sources import process_ambient
-from packyproxy.config.yaml_file import read_file
 from packyproxy.config.yaml_writer import write_config
 from packyproxy.errors import ConfigError, Problem
 
@@ -23,11 +22,9 @@ def migrate(path: str | None, *, write: bool) -> int:
     file = found_file(path)
     if file is None:
         raise ConfigError((_NO_FILE,))
-    if problems := read_file(file).problems:
-        raise ConfigError(problems)
-    text = text_of(file)
     ambient = process_ambient()
-    _check_nothing_is_left_behind(usable_config(text, ambient))
+    _check_nothing_is_left_behind(load_config(file, ambient=ambient))
+    text = text_of(file)
     moved = moved_to_tppc(text)
     if moved == text:
         print_line(f"nothing to do: {file} has no packycode block")
