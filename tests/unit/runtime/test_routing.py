@@ -299,3 +299,49 @@ async def test_no_verdict_is_lost_when_two_come_at_once(clock: Clock) -> None:
     store.intruder = print
     await ours.check_failed(provider, Failure(kind=FailureKind.UNREACHABLE))
     assert not await ours.can_serve([provider])
+
+
+@pytest.fixture
+def workers(clock: Clock) -> tuple[Routing, Routing]:
+    """Return the routings of two processes that share nothing but a store."""
+    store = MemoryStore(clock=clock)
+    return Routing(store, now=clock), Routing(store, now=clock)
+
+
+async def test_workers_share_rests(workers: tuple[Routing, Routing], clock: Clock) -> None:
+    """Who rests for one rests for the other; a success that either sees ends the counting for both."""
+    one, other = workers
+    plan = plan_of("a", "b", session="")
+    without_affinity = RoutingConfig(session_affinity=False)
+    await fail(one, plan, 0, FailureKind.SERVER_ERROR)
+    assert ["b"] == await order(other, plan, without_affinity)
+    clock.now += 1
+    assert ["a", "b"] == await order(other, plan, without_affinity)
+    await other.succeeded(plan, 0, without_affinity)
+    await fail(one, plan, 0, FailureKind.SERVER_ERROR)
+    clock.now += 1
+    assert ["a", "b"] == await order(one, plan, without_affinity)
+
+
+async def test_workers_share_the_breaker_and_its_probe(
+    workers: tuple[Routing, Routing], clock: Clock
+) -> None:
+    """Failures count together whoever sees them, and only one of the two may probe."""
+    one, other = workers
+    plan = plan_of("a")
+    for number in range(5):
+        await fail(workers[number % 2], plan, 0, FailureKind.UNREACHABLE)
+    assert [False, False] == [await each.can_serve(plan.providers) for each in workers]
+    clock.now += 30
+    assert await one.claim_probe(plan.providers[0]) is None
+    assert await other.claim_probe(plan.providers[0]) is not None
+    await one.probe_answers(plan.providers[0])
+    assert ["a"] == await order(other, plan)
+
+
+async def test_workers_share_sessions(workers: tuple[Routing, Routing]) -> None:
+    """A session returns to its provider whichever process gets its next request."""
+    one, other = workers
+    plan = plan_of("a", "b")
+    await one.succeeded(plan, 1, FILL_FIRST)
+    assert ["b", "a"] == await order(other, plan)
