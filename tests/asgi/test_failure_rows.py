@@ -12,7 +12,7 @@ import httpx
 import pytest
 from msgspec import Struct
 
-from packyproxy.testing import Fault, Turn
+from packyproxy.testing import Fault, Stream, Turn
 
 pytestmark = pytest.mark.virtual_time
 
@@ -139,6 +139,7 @@ ROWS: dict[str, Row] = {
     ),
     "404 other": misconfigured(Fault.detail(404, "Not Found")),
     "405": misconfigured(Fault.detail(405, "Method Not Allowed")),
+    "418": misconfigured(Fault.status(418, "no"), fails_over=False),
     "413": refused(Fault.status(413, "too large"), status=413, kind="request_too_large"),
     "408": timed_out(Fault.status(408), requests=2),
     "409": Row(
@@ -198,6 +199,12 @@ ROWS: dict[str, Row] = {
     "stream: no code": broken(Fault.failed(None, "oops")),
     "stream: error event": broken(Fault.error_event(None, "oops")),
     "stream: ends early": broken(Fault.end(Turn("lost"), after_events=2)),
+    "stream: cancelled": broken(
+        Stream(b'data: {"type": "response.cancelled", "response": {"status": "cancelled"}}\n\n')
+    ),
+    "200 no response": broken(
+        Stream(b'{"answer": 42}', headers={"content-type": "application/json"}), requests=1
+    ),
     "stream: breaks early": broken(Fault.cut(Turn("lost"), after_events=2)),
     "vector_store_timeout": misconfigured(Fault.failed("vector_store_timeout", "no"), fails_over=False),
     "307": misconfigured(Fault.redirect(), fails_over=False),
