@@ -233,6 +233,56 @@ async def test_a_refused_key_alone_is_the_gateways_fault(ensemble: Any) -> None:
     assert {"a": 1} == stage.calls()
 
 
+async def test_another_key_is_another_chance(ensemble: Any) -> None:
+    """A provider whose key was refused is asked again as soon as the configuration has a new one for it."""
+    stage = ensemble({"a": [Fault.unauthorized(), Turn("from a")]})
+    assert [502, 502] == [(await stage.ask()).status_code for _ in range(2)]
+    [provider] = stage.settings["tppc"]["providers"]
+    changed = {"tppc": {"providers": [dict(provider, **{"api-key": "sk-another-0123456789"})]}}
+    stage.proxy.runtime.apply(config_from_mapping(changed))
+    assert (200, {"a": 2}) == ((await stage.ask()).status_code, stage.calls())
+    assert "Bearer sk-another-0123456789" == stage.upstreams["a"].last_request.headers["authorization"]
+
+
+async def test_each_provider_gets_a_translation_of_its_own(ensemble: Any) -> None:
+    """Model, effort, parameters and the place of system text are those that this very provider wants."""
+    wishes = {
+        "a": {"defaults": {"model": "gpt-5.1-low"}},
+        "b": {
+            "defaults": {"model": "gpt-5-codex-high"},
+            "profile": {"max-output-tokens": True, "system-as": "developer"},
+        },
+    }
+    stage = ensemble(
+        {"a": Fault.status(403), "b": Turn("from b")},
+        providers=wishes,
+        upstreams={"b": {"mode": "platform"}},
+    )
+    answer = await stage.ask(system="Be brief.")
+    sent = [stage.upstreams[name].last_request.body for name in ("a", "b")]
+    assert ["gpt-5.1", "gpt-5-codex"] == [body["model"] for body in sent]
+    assert ["low", "high"] == [body["reasoning"]["effort"] for body in sent]
+    assert [None, 1000] == [body.get("max_output_tokens") for body in sent]
+    assert ["user", "developer"] == [body["input"][0]["role"] for body in sent]
+    assert ("gpt-5-codex", "high") == (
+        answer.headers["x-packyproxy-upstream-model"],
+        answer.headers["x-packyproxy-effort"],
+    )
+
+
+async def test_what_one_provider_refused_another_still_gets(ensemble: Any) -> None:
+    """A parameter is left out at the provider that refused it, from then on, and nowhere else."""
+    refusal = Fault.detail(400, "Unsupported parameter: service_tier")
+    stage = ensemble({"a": [refusal, Turn("a"), Turn("a")], "b": Turn("b")})
+    for model in ("a/gpt-5", "a/gpt-5", "b/gpt-5"):
+        assert 200 == (await stage.ask(model=model, speed="fast")).status_code
+    tiers = {
+        name: [request.body.get("service_tier") for request in upstream.requests]
+        for name, upstream in stage.upstreams.items()
+    }
+    assert {"a": ["priority", None, None], "b": ["priority"]} == tiers
+
+
 @pytest.mark.virtual_time
 async def test_foreign_reasoning_never_travels(ensemble: Any) -> None:
     """What a encrypted is not sent to b, and comes back to a."""
@@ -299,6 +349,20 @@ async def test_round_robin_takes_turns(ensemble: Any) -> None:
     )
     asked = [(await stage.ask()).headers["x-packyproxy-provider"] for _ in range(6)]
     assert ["a", "b", "c", "a", "b", "c"] == asked
+
+
+async def test_weights_are_shares(ensemble: Any) -> None:
+    """A provider with three times the weight gets three of four requests or so, and a reserve gets none."""
+    stage = ensemble(
+        {"a": Turn("a"), "b": Turn("b"), "reserve": Turn("c")},
+        config={"routing": {"strategy": "weighted-round-robin", "session-affinity": False}},
+        providers={"a": {"weight": 3}, "reserve": {"priority": -1, "weight": 100}},
+    )
+    for _ in range(20):
+        await stage.ask()
+    calls = stage.calls()
+    assert (0, 20) == (calls["reserve"], calls["a"] + calls["b"])
+    assert 14 <= calls["a"] <= 16
 
 
 async def test_a_pin_is_a_pin(ensemble: Any) -> None:
