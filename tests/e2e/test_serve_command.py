@@ -2,10 +2,11 @@
 
 import http.client
 import json
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -25,22 +26,33 @@ metrics: true
 port: 0
 """
 
+CODEX_CONFIG = """
+model = "gpt-5-codex"
+model_provider = "relay"
+[model_providers.relay]
+base_url = "http://127.0.0.1:9/v1"
+wire_api = "responses"
+requires_openai_auth = true
+"""
+
 Start = Callable[..., tuple[subprocess.Popen[str], str]]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Return a function that serves a configuration and gives the process and its banner."""
+    """Return a function that serves a configuration, None for none, and gives the process and its banner."""
     running: list[subprocess.Popen[str]] = []
 
-    def start_server(config: str, *arguments: str) -> tuple[subprocess.Popen[str], str]:
-        path = tmp_path / "served.yaml"
-        path.write_text(config)
+    def start_server(
+        config: str | None, *arguments: str, env: Mapping[str, str] | None = None
+    ) -> tuple[subprocess.Popen[str], str]:
+        command = [*COMMAND, *arguments]
+        if config is not None:
+            path = tmp_path / "served.yaml"
+            path.write_text(config)
+            command += ["--config", str(path)]
         process = subprocess.Popen(
-            [*COMMAND, "--config", str(path), *arguments],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=env
         )
         running.append(process)
         assert process.stdout is not None
@@ -108,3 +120,18 @@ def test_host_and_port_override_the_file(start: Start) -> None:
     """``--host`` and ``--port`` win; ``--allow-open`` lets an open proxy listen beyond loopback."""
     _, banner = start("port: 1\nhost: 127.0.0.1\n", "--host", "0.0.0.0", "--port", "0", "--allow-open")
     assert 200 == get(banner, "/healthz")[0]
+
+
+def test_codex_cli_is_enough(start: Start, tmp_path: Path) -> None:
+    """Without any configuration file its provider is served and announced, and no key is shown."""
+    home = tmp_path / ".codex"
+    home.mkdir()
+    (home / "config.toml").write_text(CODEX_CONFIG)
+    (home / "auth.json").write_text(json.dumps({"OPENAI_API_KEY": "sk-canary-codex"}))
+    ambient = {"HOME": str(tmp_path), "OPENAI_API_KEY": "sk-canary-ambient", "PATH": os.environ["PATH"]}
+    _, banner = start(None, "--port", "0", "--packycode", env=ambient)
+    assert f"codex-cli ({home / 'config.toml'})" in banner
+    assert "packycode at http://127.0.0.1:9/v1 (codex-cli)" in banner
+    assert "claude-* names get gpt-5-codex" in banner
+    assert "canary" not in banner
+    assert (200, b'{"status":"ready"}') == get(banner, "/readyz")
