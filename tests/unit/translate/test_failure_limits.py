@@ -5,27 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from packyproxy.errors import Failure, FailureKind, Tried
+from packyproxy.errors import Failure, FailureKind
 from packyproxy.translate.contract import Family
-from packyproxy.translate.failures import ErrorResponse, classify_response, exhausted_response, wait_seconds
-
-_NOW = 1_893_546_000.0  # 2030-01-02T01:00:00Z
-
-
-def _respond(failure: Failure, family: Family = "anthropic", **changes: Any) -> ErrorResponse:
-    facts: dict[str, Any] = {
-        "request_id": "req_1",
-        "now": _NOW,
-        "input_tokens_estimate": 100,
-        "context_window": 272_000,
-        "max_tokens": None,
-    }
-    return exhausted_response([Tried(provider="pc", failure=failure)], family, **(facts | changes))
-
-
-def _message(response: ErrorResponse) -> str:
-    message: str = msgspec.json.decode(response.body)["error"]["message"]
-    return message
+from packyproxy.translate.failures import classify_response, wait_seconds
+from tests.support.exhausted import NOW, message_in, respond_to
 
 
 def _quota(headers: dict[str, str] | None = None, **error: Any) -> Failure:
@@ -119,12 +102,12 @@ _SUM = (
 )
 def test_overflow_sentence(message: str, facts: dict[str, Any], sentence: str) -> None:
     """Claude Code reads both numbers from an exact sentence, the first above the second."""
-    assert sentence == _message(_respond(_overflow(message), **facts))
+    assert sentence == message_in(respond_to(_overflow(message), **facts))
 
 
 def test_overflow_keeps_the_upstreams_text_for_openai() -> None:
     """OpenAI clients know overflow by its code and keep the text."""
-    assert _SUM == _message(_respond(_overflow(_SUM), "openai"))
+    assert _SUM == message_in(respond_to(_overflow(_SUM), "openai"))
 
 
 @pytest.mark.parametrize(
@@ -134,12 +117,12 @@ def test_overflow_keeps_the_upstreams_text_for_openai() -> None:
         pytest.param({"retry-after": "7.5"}, {"resets_in_seconds": 99}, 7.5, id="retry-after-seconds"),
         pytest.param({"retry-after": "Wed, 02 Jan 2030 01:00:30 GMT"}, {}, 30, id="retry-after-date"),
         pytest.param({"retry-after": "soon"}, {"resets_in_seconds": 99}, 99, id="retry-after-unreadable"),
-        pytest.param({}, {"resets_at": _NOW + 7200, "resets_in_seconds": 1}, 7200, id="resets-at"),
-        pytest.param({}, {"resets_at": (_NOW + 7200) * 1000}, 7200, id="resets-at-milliseconds"),
-        pytest.param({}, {"resets_at": _NOW - 5}, 0, id="resets-at-past"),
+        pytest.param({}, {"resets_at": NOW + 7200, "resets_in_seconds": 1}, 7200, id="resets-at"),
+        pytest.param({}, {"resets_at": (NOW + 7200) * 1000}, 7200, id="resets-at-milliseconds"),
+        pytest.param({}, {"resets_at": NOW - 5}, 0, id="resets-at-past"),
         pytest.param({}, {"resets_at": 1e300, "resets_in_seconds": "3600"}, 3600, id="resets-in-seconds"),
         pytest.param(
-            {"x-codex-primary-used-percent": "100", "x-codex-primary-reset-at": str(_NOW + 60)},
+            {"x-codex-primary-used-percent": "100", "x-codex-primary-reset-at": str(NOW + 60)},
             {},
             60,
             id="codex-at",
@@ -171,7 +154,7 @@ def test_overflow_keeps_the_upstreams_text_for_openai() -> None:
                 "x-codex-primary-used-percent": "100",
                 "x-codex-primary-reset-after-seconds": "90",
                 "x-codex-secondary-used-percent": "100",
-                "x-codex-secondary-reset-at": str(_NOW + 80),
+                "x-codex-secondary-reset-at": str(NOW + 80),
             },
             {},
             80,
@@ -180,9 +163,9 @@ def test_overflow_keeps_the_upstreams_text_for_openai() -> None:
         pytest.param(
             {
                 "x-codex-primary-used-percent": "100",
-                "x-codex-primary-reset-at": str(_NOW + 50),
+                "x-codex-primary-reset-at": str(NOW + 50),
                 "x-codex-secondary-used-percent": "100",
-                "x-codex-secondary-reset-at": str(_NOW + 40),
+                "x-codex-secondary-reset-at": str(NOW + 40),
             },
             {},
             50,
@@ -199,7 +182,7 @@ def test_overflow_keeps_the_upstreams_text_for_openai() -> None:
 )
 def test_quota_reset_time(headers: dict[str, str], error: dict[str, Any], wait: float) -> None:
     """The sources of a reset time are asked in their order; a quota without any is 60 seconds."""
-    assert wait == pytest.approx(wait_seconds(_quota(headers, **error), _NOW))
+    assert wait == pytest.approx(wait_seconds(_quota(headers, **error), NOW))
 
 
 @pytest.mark.parametrize(
@@ -213,13 +196,13 @@ def test_quota_reset_time(headers: dict[str, str], error: dict[str, Any], wait: 
 )
 def test_implied_wait(status: int, wait: float | None) -> None:
     """A kind may imply a wait that the upstream did not name."""
-    assert wait == wait_seconds(classify_response(status, {}, b""), _NOW)
+    assert wait == wait_seconds(classify_response(status, {}, b""), NOW)
 
 
 def test_full_window_delays_limits_only() -> None:
     """A used-up window beside a server error says nothing about that error."""
     headers = {"x-codex-primary-used-percent": "100", "x-codex-primary-reset-after-seconds": "90"}
-    assert wait_seconds(classify_response(500, headers, b""), _NOW) is None
+    assert wait_seconds(classify_response(500, headers, b""), NOW) is None
 
 
 @pytest.mark.parametrize(
@@ -252,18 +235,21 @@ def test_full_window_delays_limits_only() -> None:
 def test_quota_sentence(error: dict[str, Any], sentence: str) -> None:
     """The quota sentence tells who, until when and what to do, and leaves out what nobody said."""
     failure = _quota(message="The usage limit has been reached", **error)
-    assert (sentence, sentence) == (_message(_respond(failure)), _message(_respond(failure, "openai")))
+    assert (sentence, sentence) == (
+        message_in(respond_to(failure)),
+        message_in(respond_to(failure, "openai")),
+    )
 
 
 def test_rate_limit_keeps_the_upstreams_text() -> None:
     """A rate limit is explained by whoever set it."""
     failure = classify_response(429, {}, b'{"error":{"message":"30 requests per minute"}}')
-    assert "30 requests per minute (provider: pc)" == _message(_respond(failure))
+    assert "30 requests per minute (provider: pc)" == message_in(respond_to(failure))
 
 
 def test_rate_limit_without_text() -> None:
     """A silent 429 is a rate limit in words."""
-    assert "rate limit reached (provider: pc)" == _message(_respond(classify_response(429, {}, b"")))
+    assert "rate limit reached (provider: pc)" == message_in(respond_to(classify_response(429, {}, b"")))
 
 
 _RESET = b"2030-01-02T03:00:00Z"
@@ -273,7 +259,7 @@ _RESET = b"2030-01-02T03:00:00Z"
     ("failure", "family", "headers"),
     [
         pytest.param(
-            _quota(resets_at=_NOW + 7200),
+            _quota(resets_at=NOW + 7200),
             "anthropic",
             {
                 b"retry-after": b"7200",
@@ -285,7 +271,7 @@ _RESET = b"2030-01-02T03:00:00Z"
             id="quota-a",
         ),
         pytest.param(
-            _quota(resets_at=_NOW + 7200),
+            _quota(resets_at=NOW + 7200),
             "openai",
             {
                 b"retry-after": b"7200",
@@ -343,10 +329,10 @@ _RESET = b"2030-01-02T03:00:00Z"
 )
 def test_headers(failure: Failure, family: Family, headers: dict[bytes, bytes]) -> None:
     """Clients learn when to come back, and whether to."""
-    assert headers == dict(_respond(failure, family).headers)
+    assert headers == dict(respond_to(failure, family).headers)
 
 
 def test_far_future_is_still_a_date() -> None:
     """No reset time, however far, breaks the answer."""
     failure = Failure(kind=FailureKind.QUOTA, retry_after_seconds=2.53e11)
-    assert b"9999-12-31T23:59:59Z" == dict(_respond(failure).headers)[b"anthropic-ratelimit-requests-reset"]
+    assert b"9999-12-31T23:59:59Z" == dict(respond_to(failure).headers)[b"anthropic-ratelimit-requests-reset"]

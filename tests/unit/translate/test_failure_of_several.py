@@ -10,38 +10,21 @@ from hypothesis import strategies as st
 from packyproxy.errors import Failure, FailureKind, Tried
 from packyproxy.translate.contract import Family
 from packyproxy.translate.failure_table import FAILURES, Usefulness
-from packyproxy.translate.failures import ErrorResponse, classify_response, exhausted_response, most_useful
-
-_NOW = 1_893_546_000.0  # 2030-01-02T01:00:00Z
+from packyproxy.translate.failures import ErrorResponse, classify_response, most_useful
+from tests.support.exhausted import NOW, message_in, respond
 
 
 def _asked(kind: str, provider: str = "a", *, rests_seconds: float | None = None, **failure: Any) -> Tried:
     """Make the record of a provider that was asked; its cooldown is counted from now."""
-    at = None if rests_seconds is None else _NOW + rests_seconds
+    at = None if rests_seconds is None else NOW + rests_seconds
     return Tried(provider=provider, failure=Failure(kind=FailureKind(kind), **failure), available_at=at)
 
 
 def _passed(kind: str, provider: str = "a", *, rests_seconds: float | None = None) -> Tried:
     """Make the record of a provider that was passed over."""
-    at = None if rests_seconds is None else _NOW + rests_seconds
+    at = None if rests_seconds is None else NOW + rests_seconds
     failure = Failure(kind=FailureKind(kind), message=FAILURES[FailureKind(kind)].text)
     return Tried(provider=provider, failure=failure, was_asked=False, available_at=at)
-
-
-def _respond(*tried: Tried, family: Family = "anthropic", **changes: Any) -> ErrorResponse:
-    facts: dict[str, Any] = {
-        "request_id": "req_1",
-        "now": _NOW,
-        "input_tokens_estimate": 100,
-        "context_window": 272_000,
-        "max_tokens": None,
-    }
-    return exhausted_response(tried, family, **(facts | changes))
-
-
-def _message(response: ErrorResponse) -> str:
-    message: str = msgspec.json.decode(response.body)["error"]["message"]
-    return message
 
 
 def _told(response: ErrorResponse) -> tuple[int, str]:
@@ -80,8 +63,8 @@ def test_the_most_useful_failure_wins(more: str, less: str) -> None:
 def test_of_two_quotas_the_earlier_reset_wins() -> None:
     """Between equals the client hears of the one that is over first."""
     tried = [
-        _asked("quota", "late", rests_seconds=900, reset_at=_NOW + 900),
-        _asked("quota", "early", reset_at=_NOW + 90),
+        _asked("quota", "late", rests_seconds=900, reset_at=NOW + 900),
+        _asked("quota", "early", reset_at=NOW + 90),
         _asked("quota", "unknown"),
     ]
     assert "early" == most_useful(tried).provider
@@ -101,10 +84,10 @@ def test_who_was_asked_counts_before_who_was_not() -> None:
 @pytest.mark.parametrize("rests_seconds", [None, 0.5])
 def test_a_single_provider_is_not_told_as_one_of_several(family: Family, rests_seconds: float | None) -> None:
     """Where only one was asked its text stands alone, whatever its cooldown."""
-    response = _respond(
+    response = respond(
         _asked("server_error", message="oops", status=500, rests_seconds=rests_seconds), family=family
     )
-    assert ("oops (provider: a)", ((b"x-should-retry", b"true"),)) == (_message(response), response.headers)
+    assert ("oops (provider: a)", ((b"x-should-retry", b"true"),)) == (message_in(response), response.headers)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +127,7 @@ def test_a_single_provider_is_not_told_as_one_of_several(family: Family, rests_s
         ),
         pytest.param(
             [
-                _asked("quota", "a", plan_type="plus", reset_at=_NOW + 36_000, rests_seconds=36_000),
+                _asked("quota", "a", plan_type="plus", reset_at=NOW + 36_000, rests_seconds=36_000),
                 _asked("server_error", "b", rests_seconds=2),
             ],
             "usage limit reached for a (plan plus); resets at 2030-01-02T11:00:00Z (in 10h); wait or enable "
@@ -153,8 +136,8 @@ def test_a_single_provider_is_not_told_as_one_of_several(family: Family, rests_s
         ),
         pytest.param(
             [
-                _asked("quota", "a", reset_at=_NOW + 60, rests_seconds=60),
-                _asked("quota", "b", reset_at=_NOW + 90, rests_seconds=90),
+                _asked("quota", "a", reset_at=NOW + 60, rests_seconds=60),
+                _asked("quota", "b", reset_at=NOW + 90, rests_seconds=90),
             ],
             "usage limit reached for a; resets at 2030-01-02T01:01:00Z (in 1m); wait or enable another provider; "
             "also tried: b (usage limit reached)",
@@ -195,15 +178,15 @@ def test_a_single_provider_is_not_told_as_one_of_several(family: Family, rests_s
 )
 def test_who_else_was_tried_is_named(tried: list[Tried], message: str) -> None:
     """The text goes on with the others, in our words, and ends with when to come back."""
-    assert (message, message) == (_message(_respond(*tried)), _message(_respond(*tried, family="openai")))
+    assert (message, message) == (message_in(respond(*tried)), message_in(respond(*tried, family="openai")))
 
 
 def test_nothing_follows_the_overflow_sentence() -> None:
     """Claude Code reads that sentence as a whole, and OpenAI clients get the upstream's as it is."""
     tried = [_asked("quota", "a"), _asked("context_overflow", "b", message="exceeds the context window")]
     assert ("prompt is too long: 272001 tokens > 272000 maximum", "exceeds the context window") == (
-        _message(_respond(*tried)),
-        _message(_respond(*tried, family="openai")),
+        message_in(respond(*tried)),
+        message_in(respond(*tried, family="openai")),
     )
 
 
@@ -211,13 +194,13 @@ def test_nothing_follows_the_overflow_sentence() -> None:
     ("tried", "retry_after", "should_retry"),
     [
         pytest.param(
-            [_asked("quota", rests_seconds=36_000, reset_at=_NOW + 36_000), _passed("overloaded", rests_seconds=2)],
+            [_asked("quota", rests_seconds=36_000, reset_at=NOW + 36_000), _passed("overloaded", rests_seconds=2)],
             b"2",
             b"true",
             id="another-is-back-before-the-quota",
         ),
         pytest.param(
-            [_asked("quota", rests_seconds=900, reset_at=_NOW + 900), _asked("quota", reset_at=_NOW + 90)],
+            [_asked("quota", rests_seconds=900, reset_at=NOW + 900), _asked("quota", reset_at=NOW + 90)],
             b"90",
             b"false",
             id="earliest-of-long-waits",
@@ -260,7 +243,7 @@ def test_nothing_follows_the_overflow_sentence() -> None:
 )  # fmt: skip
 def test_when_to_come_back(tried: list[Tried], retry_after: bytes | None, should_retry: bytes | None) -> None:
     """The earliest moment at which anybody may serve decides, unless the request itself is at fault."""
-    headers = dict(_respond(*tried).headers)
+    headers = dict(respond(*tried).headers)
     assert (retry_after, should_retry) == (headers.get(b"retry-after"), headers.get(b"x-should-retry"))
 
 
@@ -275,8 +258,8 @@ def test_when_to_come_back(tried: list[Tried], retry_after: bytes | None, should
 )
 def test_quota_headers_name_the_earliest_moment(family: Family, header: bytes, value: bytes) -> None:
     """A quota of hours does not hide that another provider is back in seconds."""
-    tried = [_asked("quota", reset_at=_NOW + 36_000), _passed("server_error", "b", rests_seconds=2)]
-    assert value == dict(_respond(*tried, family=family).headers)[header]
+    tried = [_asked("quota", reset_at=NOW + 36_000), _passed("server_error", "b", rests_seconds=2)]
+    assert value == dict(respond(*tried, family=family).headers)[header]
 
 
 @pytest.mark.parametrize(
@@ -320,7 +303,7 @@ def test_quota_headers_name_the_earliest_moment(family: Family, header: bytes, v
 )  # fmt: skip
 def test_nobody_was_asked(tried: list[Tried], anthropic: tuple[int, str], openai: tuple[int, str]) -> None:
     """Providers that rest are told as a limit if limits are all that passes, else as an overload."""
-    assert (anthropic, openai) == (_told(_respond(*tried)), _told(_respond(*tried, family="openai")))
+    assert (anthropic, openai) == (_told(respond(*tried)), _told(respond(*tried, family="openai")))
 
 
 @pytest.mark.parametrize(
@@ -353,7 +336,7 @@ def test_nobody_was_asked(tried: list[Tried], anthropic: tuple[int, str], openai
 )
 def test_who_rests_is_named(tried: list[Tried], message: str) -> None:
     """Where nobody was asked the text says who rests, why and until when."""
-    assert message == _message(_respond(*tried))
+    assert message == message_in(respond(*tried))
 
 
 @pytest.mark.parametrize(
@@ -386,12 +369,12 @@ def test_who_rests_is_named(tried: list[Tried], message: str) -> None:
 )
 def test_headers_where_nobody_was_asked(tried: list[Tried], headers: dict[bytes, bytes]) -> None:
     """Resting providers say when the first of them is back."""
-    assert headers == dict(_respond(*tried).headers)
+    assert headers == dict(respond(*tried).headers)
 
 
 def test_type_inside_a_stream_of_several() -> None:
     """After the status line a timeout has a type that clients know from streams."""
-    response = _respond(_asked("idle_timeout"), _asked("server_error"), in_stream=True)
+    response = respond(_asked("idle_timeout"), _asked("server_error"), in_stream=True)
     assert "api_error" == _told(response)[1]
 
 
@@ -406,15 +389,15 @@ _TRIED = st.builds(
     )
     | st.builds(Failure, kind=st.sampled_from(FailureKind)),
     was_asked=st.booleans(),
-    available_at=st.none() | st.floats(_NOW - 10, _NOW + 1e6),
+    available_at=st.none() | st.floats(NOW - 10, NOW + 1e6),
 )
 
 
 @given(tried=st.lists(_TRIED, min_size=1, max_size=8), family=st.sampled_from(["anthropic", "openai"]))
 def test_any_outcome_can_be_told(tried: list[Tried], family: Family) -> None:
     """Whoever failed and rests, the client gets one error on one line that never says only that all failed."""
-    response = _respond(*tried, family=family)
-    message = _message(response)
+    response = respond(*tried, family=family)
+    message = message_in(response)
     assert (True, [message], False) == (
         400 <= response.status < 600,
         message.splitlines(),
@@ -425,9 +408,9 @@ def test_any_outcome_can_be_told(tried: list[Tried], family: Family) -> None:
 @given(tried=st.lists(_TRIED, min_size=2, max_size=8))
 def test_a_client_is_never_sent_away_longer_than_needed(tried: list[Tried]) -> None:
     """No wait that is told exceeds that of any provider which waiting brings back."""
-    told = dict(_respond(*tried).headers).get(b"retry-after")
+    told = dict(respond(*tried).headers).get(b"retry-after")
     rests = [
-        one.available_at - _NOW
+        one.available_at - NOW
         for one in tried
         if one.available_at is not None and not one.was_asked and not FAILURES[one.failure.kind].is_lasting
     ]

@@ -7,20 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from packyproxy.errors import AccessDenied, Failure, FailureKind, InvalidRequest, NoProvider, Tried
+from packyproxy.errors import AccessDenied, Failure, FailureKind, InvalidRequest, NoProvider
 from packyproxy.translate.contract import Family
 from packyproxy.translate.failures import (
-    ErrorResponse,
     classify_error_object,
     classify_response,
-    exhausted_response,
     internal_error_response,
     mask_secrets,
     refusal_response,
     transport_failure,
 )
-
-_NOW = 1_893_546_000.0
+from tests.support.exhausted import error_in, respond_to
 
 _INVALID = "invalid_request_error"
 
@@ -31,22 +28,6 @@ def _json(**error: Any) -> bytes:
 
 def _detail(text: str) -> bytes:
     return msgspec.json.encode({"detail": text})
-
-
-def _respond(failure: Failure, family: Family = "anthropic", **changes: Any) -> ErrorResponse:
-    facts: dict[str, Any] = {
-        "request_id": "req_1",
-        "now": _NOW,
-        "input_tokens_estimate": 100,
-        "context_window": 272_000,
-        "max_tokens": None,
-    }
-    return exhausted_response([Tried(provider="pc", failure=failure)], family, **(facts | changes))
-
-
-def _error(response: ErrorResponse) -> dict[str, Any]:
-    error: dict[str, Any] = msgspec.json.decode(response.body)["error"]
-    return error
 
 
 @pytest.mark.parametrize(
@@ -66,7 +47,7 @@ def _error(response: ErrorResponse) -> dict[str, Any]:
 def test_transport_failure(kind: str, detail: str, message: str) -> None:
     """An attempt without a readable answer has its own texts."""
     failure = transport_failure(FailureKind(kind), detail)
-    assert f"{message} (provider: pc)" == _error(_respond(failure))["message"]
+    assert f"{message} (provider: pc)" == error_in(respond_to(failure))["message"]
 
 
 @pytest.mark.parametrize(
@@ -153,8 +134,8 @@ _VALUES = st.recursive(
 )
 def test_any_answer_can_be_told(status: int, headers: dict[str, str], body: bytes) -> None:
     """Whatever an upstream answers, its client gets an error status and a message on one line."""
-    response = _respond(classify_response(status, headers, body))
-    message = _error(response)["message"]
+    response = respond_to(classify_response(status, headers, body))
+    message = error_in(response)["message"]
     assert (True, [message]) == (400 <= response.status < 600, message.splitlines())
 
 
@@ -172,21 +153,22 @@ def test_type_inside_a_stream(kind: str, in_stream_type: str) -> None:
     """After the status line a retryable cause has a type that clients know from streams."""
     assert (
         in_stream_type
-        == _error(_respond(Failure(kind=FailureKind(kind), message="x"), in_stream=True))["type"]
+        == error_in(respond_to(Failure(kind=FailureKind(kind), message="x"), in_stream=True))["type"]
     )
 
 
 def test_provider_is_named_after_the_upstreams_text() -> None:
     """The message starts with what happened and ends with who said it."""
     failure = classify_response(400, {}, _detail("No such tool"))
-    assert "No such tool (provider: pc)" == _error(_respond(failure))["message"]
+    assert "No such tool (provider: pc)" == error_in(respond_to(failure))["message"]
 
 
 def test_upstream_text_about_credentials_is_hidden() -> None:
     """A refusal of the gateway's key shows our words only."""
     failure = classify_response(401, {}, _json(message="Incorrect API key for org-canary"))
     assert (
-        "upstream rejected the gateway's credentials (provider: pc)" == _error(_respond(failure))["message"]
+        "upstream rejected the gateway's credentials (provider: pc)"
+        == error_in(respond_to(failure))["message"]
     )
 
 
@@ -196,12 +178,12 @@ def test_restricted_clients_get_a_hint() -> None:
     assert (
         "only allows Codex official clients: this provider restricts clients; see its terms and the provider's "
         "headers setting (provider: pc)"
-    ) == _error(_respond(failure))["message"]
+    ) == error_in(respond_to(failure))["message"]
 
 
 def test_an_empty_body_is_told_by_its_status() -> None:
     """Without any text the status is what happened."""
-    assert "HTTP 500 (provider: pc)" == _error(_respond(classify_response(500, {}, b"")))["message"]
+    assert "HTTP 500 (provider: pc)" == error_in(respond_to(classify_response(500, {}, b"")))["message"]
 
 
 def test_an_error_under_a_success_is_not_told_by_its_status() -> None:
@@ -324,7 +306,7 @@ def test_refusal(
 ) -> None:
     """A request that goes nowhere is refused in its client's own shape."""
     response = refusal_response(error, family, "req_1")
-    assert (status, expected) == (response.status, _error(response))
+    assert (status, expected) == (response.status, error_in(response))
 
 
 def test_missing_provider_is_not_worth_a_retry() -> None:
@@ -336,5 +318,5 @@ def test_missing_provider_is_not_worth_a_retry() -> None:
 def test_internal_error(family: Family, kind: str) -> None:
     """A bug of ours is a 500 that says nothing else."""
     response = internal_error_response(family, "req_1")
-    error = _error(response)
+    error = error_in(response)
     assert (500, kind, "internal error") == (response.status, error["type"], error["message"])
