@@ -94,7 +94,7 @@ async def test_refusals_are_mended_and_named(upstream: FakeUpstream, listener: L
 
 
 async def test_unusual_answers_are_named(upstream: FakeUpstream, listener: Listener) -> None:
-    """Whatever a client would not notice."""
+    """What is mended on the way, so that no client notices, is told to the operator."""
     headers = {"content-encoding": "gzip"}
     upstream.script = Stream(gzip.compress(UNUSUAL), headers=headers)
     report = await examine(listener.url)

@@ -19,7 +19,7 @@ def shell(**variables: str) -> dict[str, str]:
 
 
 def test_a_shell_that_is_set_up() -> None:
-    """URL and token are right."""
+    """A URL and a token that fit are each found in order."""
     assert [("ok", "ANTHROPIC_BASE_URL"), ("ok", "ANTHROPIC_AUTH_TOKEN")] == found(shell(), KEYED)
 
 

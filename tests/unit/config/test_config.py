@@ -46,7 +46,7 @@ def enabled_packycode(**more: Any) -> dict[str, Any]:
 
 
 def test_an_empty_file_is_the_built_in_defaults() -> None:
-    """Nothing has to be said."""
+    """Every key has a default, so nothing has to be said."""
     assert Config(source="text") == parse_config("")
 
 

@@ -57,7 +57,7 @@ async def test_a_way_without_tls() -> None:
 
 
 async def test_names_are_looked_up() -> None:
-    """And the time is told."""
+    """How long that took is told."""
     async with server() as port:
         dns, _ = await trace_connection(f"http://localhost:{port}/v1")
     assert dns.seconds is not None
@@ -133,7 +133,7 @@ async def test_any_other_reason_is_the_systems(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_a_name_that_is_not_known() -> None:
-    """Likewise."""
+    """Nothing else is tried then."""
     steps = await trace_connection("https://no-such-host.invalid/v1")
     assert [("dns", "the name no-such-host.invalid is not known")] == problems(steps)
 
