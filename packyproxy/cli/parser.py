@@ -89,7 +89,7 @@ examples:
   packyproxy doctor
   packyproxy doctor --json
 
-Each enabled provider is asked for a few words, which costs a few tokens.
+Each enabled provider is asked for two words, which costs a few tokens.
 
 {_EXIT_CODES}
 """
