@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from packyproxy.config import Config, ProviderConfig
+from packyproxy.config import Config
 from packyproxy.config.rules import is_own_address
 from packyproxy.errors import InvalidRequest, Problem
 from packyproxy.registry.provider_models import ProviderModels
@@ -35,7 +35,7 @@ def warnings(config: Config, registry: Registry) -> tuple[Problem, ...]:
 
 def _nobody_serves(config: Config) -> Iterator[Problem]:
     if not config.enabled_providers:
-        places = [f"{place}.enabled" for place, _ in _places(config)] or ["packycode.enabled"]
+        places = [f"{place}.enabled" for place, _ in config.places] or ["packycode.enabled"]
         yield Problem(
             field="",
             code="none_enabled",
@@ -57,7 +57,7 @@ def _is_open(config: Config) -> Iterator[Problem]:
 
 
 def _ask_themselves(config: Config) -> Iterator[Problem]:
-    for place, provider in _places(config):
+    for place, provider in config.places:
         if provider.enabled and is_own_address(provider.base_url, config.port):
             yield Problem(
                 field=f"{place}.base-url",
@@ -68,7 +68,7 @@ def _ask_themselves(config: Config) -> Iterator[Problem]:
 
 
 def _placeholder_keys(config: Config) -> Iterator[Problem]:
-    for place, provider in _places(config):
+    for place, provider in config.places:
         key = provider.api_key.reveal() if provider.enabled and provider.api_key else ""
         path = f"{place}.{'credentials.openai-api-key' if provider.kind == 'packycode' else 'api-key'}"
         if key.startswith("$"):
@@ -89,7 +89,7 @@ def _placeholder_keys(config: Config) -> Iterator[Problem]:
 
 
 def _unlisted_defaults(config: Config) -> Iterator[Problem]:
-    for place, provider in _places(config):
+    for place, provider in config.places:
         if not provider.enabled:
             continue
         models = ProviderModels.build(provider)
@@ -108,7 +108,7 @@ def _unlisted_defaults(config: Config) -> Iterator[Problem]:
 def _idle_weights(config: Config) -> Iterator[Problem]:
     if config.routing.strategy == "weighted-round-robin":
         return
-    for place, provider in _places(config):
+    for place, provider in config.places:
         if provider.weight != 1:
             yield Problem(
                 field=f"{place}.weight",
@@ -129,17 +129,6 @@ def _unserved_targets(config: Config, registry: Registry) -> Iterator[Problem]:
                 message=f"no enabled provider serves {target}, so what the pattern matches gets a 404",
                 fix="name one of those that packyproxy models lists",
             )
-
-
-def _places(config: Config) -> Iterator[tuple[str, ProviderConfig]]:
-    """Yield each provider with its path in the file."""
-    index = 0
-    for provider in config.providers:
-        if provider.kind == "packycode":
-            yield "packycode", provider
-        else:
-            yield f"tppc.providers[{index}]", provider
-            index += 1
 
 
 def _lists(models: ProviderModels, target: str) -> bool:

@@ -20,8 +20,7 @@ def not_yet_in_effect(config: Config) -> tuple[str, ...]:
     default = Config()
     found = [path.replace("_", "-") for path in _TOP_LEVEL if _value(config, path) != _value(default, path)]
     plain = ProviderConfig(kind="packycode", name="")
-    for provider in config.providers:
-        place = "packycode" if provider.kind == "packycode" else f"tppc.providers[{provider.name}]"
+    for place, provider in config.places:
         found += [
             f"{place}.{key}"
             for attribute, key in _OF_PROVIDERS.items()

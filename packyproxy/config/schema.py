@@ -6,6 +6,7 @@ logged.
 """
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -126,7 +127,7 @@ class RoutingConfig(Struct, frozen=True, kw_only=True):
 
 
 class HealthCheckConfig(Struct, frozen=True, kw_only=True):
-    """Active probes of the providers."""
+    """Whether, and every how many seconds, the providers are asked if they are well."""
 
     enabled: bool = False
     interval: float = 60.0
@@ -165,6 +166,15 @@ class Config(Struct, frozen=True, kw_only=True):
     def enabled_providers(self) -> tuple[ProviderConfig, ...]:
         """The providers that are switched on, in the order of ``providers``."""
         return tuple(provider for provider in self.providers if provider.enabled)
+
+    @property
+    def places(self) -> tuple[tuple[str, ProviderConfig], ...]:
+        """Each provider with its path in the file: ``packycode``, ``tppc.providers[0]``."""
+        index = count()
+        return tuple(
+            ("packycode" if provider.kind == "packycode" else f"tppc.providers[{next(index)}]", provider)
+            for provider in self.providers
+        )
 
     @property
     def routing_order(self) -> tuple[ProviderConfig, ...]:

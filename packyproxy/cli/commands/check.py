@@ -14,7 +14,7 @@ from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.config.reading import discover_config, found_file
 from packyproxy.config.schema import RoutingStrategy, Source
 from packyproxy.errors import ConfigError, Problem
-from packyproxy.registry.registry import Registry
+from packyproxy.runtime.snapshot import Snapshot
 
 __all__ = ["check"]
 
@@ -89,11 +89,7 @@ def _refuse(file: Path | None, error: ConfigError, *, as_json: bool) -> int:
 
 
 def _report(config: Config, notes: Sequence[str]) -> _Report:
-    registry = Registry.build(
-        config.routing_order,
-        config.model_map,
-        disabled=(provider.name for provider in config.providers if not provider.enabled),
-    )
+    registry = Snapshot.build(config).registry
     listed = {provider.name: len(provider.models) for provider in registry.providers}
     disabled = tuple(provider for provider in config.providers if not provider.enabled)
     return _Report(

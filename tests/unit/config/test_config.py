@@ -324,7 +324,7 @@ def test_settings_of_later_releases_are_named() -> None:
         "tps-log",
         "packycode.profile.compact",
         "packycode.compat.chat-reasoning",
-        "tppc.providers[b].profile.compact",
+        "tppc.providers[0].profile.compact",
     )
     assert expected == not_yet_in_effect(config_from_mapping(mapping))
     assert () == not_yet_in_effect(Config())
