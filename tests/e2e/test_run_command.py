@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -123,3 +124,19 @@ async def test_a_child_that_a_signal_ended(tmp_path: Path) -> None:
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
     )
     assert 128 + signal.SIGKILL == (await end(process))[0]
+
+
+def test_without_a_file_it_says_whose_settings_count(tmp_path: Path) -> None:
+    """One line before the child begins: nobody is surprised by where the requests go."""
+    ambient = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "PACKYCODE_BASE_URL": "http://127.0.0.1:9/v1",
+        "PACKYCODE_API_KEY": PROVIDER_KEY,
+    }
+    command = [str(COMMAND), "run", "--", sys.executable, "-c", "print('child')"]
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=END_SECONDS, check=False, cwd=tmp_path, env=ambient
+    )
+    said = "packyproxy: no configuration file: settings are from env\n"
+    assert (0, "child\n", said) == (ended.returncode, ended.stdout, ended.stderr)

@@ -12,6 +12,7 @@ import secrets
 import shutil
 import signal
 import socket
+import sys
 from asyncio.subprocess import Process
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -64,6 +65,8 @@ def run(path: str | None, command: Sequence[str]) -> int:
     if program is None:
         raise CommandFailed(f"there is no program {command[0]!r}: is it installed, and on your PATH?")
     _log_warnings(config)
+    if file.loaded.path is None:
+        print(f"packyproxy: no configuration file: settings are from {config.source}", file=sys.stderr)
     listener = bind("127.0.0.1", 0)
     environment = child_environment(os.environ, server_url(listener), key)
     return run_in_loop(lambda: _serve_child(file, listener, (program, *command[1:]), environment))

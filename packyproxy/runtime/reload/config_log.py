@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from packyproxy.config.changes import Change
 from packyproxy.errors import Problem
 
-__all__ = ["log_changes", "log_listener_failed", "log_missing", "log_problems", "log_recovered"]
+__all__ = [
+    "log_changes",
+    "log_listener_failed",
+    "log_missing",
+    "log_picked_up",
+    "log_problems",
+    "log_recovered",
+]
 
 _log = logging.getLogger("packyproxy")
 
@@ -62,6 +69,15 @@ def log_problems(problems: Sequence[Problem], *, source: str) -> None:
                 "line": problem.line,
             },
         )
+
+
+def log_picked_up(source: str) -> None:
+    """Log that there is no file, and whose settings are used instead."""
+    _log.info(
+        "no configuration file was found: in force is what %s says",
+        source,
+        extra={"event": "config_picked_up", "source": source},
+    )
 
 
 def log_missing(source: str) -> None:

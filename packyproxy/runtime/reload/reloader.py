@@ -20,7 +20,7 @@ from packyproxy.config import Config
 from packyproxy.config.changes import Change
 from packyproxy.errors import ConfigError, Problem
 from packyproxy.runtime.reload.config_file import ConfigFile
-from packyproxy.runtime.reload.config_log import log_missing, log_problems, log_recovered
+from packyproxy.runtime.reload.config_log import log_missing, log_picked_up, log_problems, log_recovered
 from packyproxy.runtime.reload.file_changes import STILL_SECONDS, Look, Sighting, Signatures, judge, sign
 
 __all__ = ["OnDisk", "ReloadError", "ReloadState", "Reloader"]
@@ -84,6 +84,8 @@ class Reloader:
         self._turn_to_look = threading.Lock()
         self._next_look_at = 0.0
         self.last_error: ReloadError | None = None
+        if file.loaded.path is None:
+            log_picked_up(file.loaded.config.source)
 
     @property
     def on_disk(self) -> OnDisk:

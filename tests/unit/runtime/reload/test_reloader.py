@@ -516,6 +516,27 @@ def test_a_file_that_comes_later_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     assert tmp_path / "config.yaml" == file.loaded.path
 
 
+def test_what_is_used_without_a_file_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A proxy that picked up the provider of Codex CLI says so in its log, and shows no key."""
+    folder = tmp_path / ".codex"
+    folder.mkdir()
+    (folder / "config.toml").write_text(
+        'model_provider = "relay"\n[model_providers.relay]\nbase_url = "https://a.test/v1"\nwire_api = "responses"\n'
+        "requires_openai_auth = true\n"
+    )
+    (folder / "auth.json").write_text('{"OPENAI_API_KEY": "sk-canary-0001"}')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+    monkeypatch.setenv("CODEX_HOME", str(folder))
+    with caplog.at_level(logging.INFO, "packyproxy"):
+        Runtime(ConfigFile())
+    assert ["config_picked_up"] == events(caplog)
+    source = f"codex-cli ({folder / 'config.toml'})"
+    assert [f"no configuration file was found: in force is what {source} says"] == caplog.messages
+
+
 def test_a_setting_that_moves_to_another_source_is_no_change(
     followed: Followed, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
