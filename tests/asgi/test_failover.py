@@ -164,6 +164,14 @@ async def test_a_failed_provider_rests(ensemble: Any) -> None:
 
 
 @pytest.mark.virtual_time
+async def test_a_rest_is_for_one_model(ensemble: Any) -> None:
+    """A quota that is used up for one model keeps no request for another one away."""
+    stage = ensemble({"a": [Fault.usage_limit(), Turn("from a")], "b": Turn("from b")})
+    asked = [(await stage.ask(model=model)) for model in ("gpt-5", "gpt-5-mini", "gpt-5")]
+    assert ["b", "a", "b"] == [answer.headers["x-packyproxy-provider"] for answer in asked]
+
+
+@pytest.mark.virtual_time
 async def test_a_lone_provider_does_not_rest_of_itself(ensemble: Any) -> None:
     """With nobody to prefer, the next request asks it again at once; a rest that it asked for is kept."""
     stage = ensemble(

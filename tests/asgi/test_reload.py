@@ -122,6 +122,21 @@ async def test_disabling_and_restoring_hold_for_the_next_request(scene: SetScene
     assert ["a", "b", "a", None] == found
 
 
+async def test_models_come_and_go_with_their_providers(scene: SetScene) -> None:
+    """Each configuration registers anew what its providers serve, each model once, and nothing of who is off."""
+    stage = await scene(enabled="ab")
+    registered, listed = [], []
+    for enabled in ("ab", "b", "ab", ""):
+        stage.save(enabled=enabled)
+        await stage.proxy.reload()
+        models = stage.proxy.runtime.snapshot.registry.models()
+        registered.append([model.providers for model in models if model.id == "gpt-5"])
+        ids = [model["id"] for model in (await stage.client.get("/v1/models")).json()["data"]]
+        listed.append(ids.count("gpt-5"))
+    assert [[("a", "b")], [("b",)], [("a", "b")], []] == registered
+    assert [1, 1, 1, 0] == listed
+
+
 async def test_a_request_in_flight_keeps_its_provider(scene: SetScene) -> None:
     """What began on one configuration ends on it, whatever comes into force meanwhile."""
     stage = await scene()
