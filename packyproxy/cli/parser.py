@@ -23,6 +23,7 @@ first steps:
   packyproxy demo                       try it: no key, no network
   packyproxy init                       write a config.yaml to put your key into
   packyproxy check                      is it right?
+  packyproxy doctor                     does the provider answer? (costs a few tokens)
   packyproxy serve                      run the proxy on http://127.0.0.1:8317
 
 then, in the shell where Claude Code runs:

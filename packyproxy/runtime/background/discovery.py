@@ -10,7 +10,7 @@ import logging
 from packyproxy.errors import Failure
 from packyproxy.providers.provider import Provider
 from packyproxy.runtime.background.reload_signal import ReloadSignal
-from packyproxy.runtime.background.tasks import Surroundings
+from packyproxy.runtime.background.tasks import RuntimeView
 from packyproxy.runtime.model_list import ModelList, fetch_models
 
 __all__ = ["run_discovery"]
@@ -20,7 +20,7 @@ _ROUND_SECONDS = 3600.0
 _log = logging.getLogger("packyproxy")
 
 
-async def run_discovery(runtime: Surroundings) -> None:
+async def run_discovery(runtime: RuntimeView) -> None:
     """Keep the registry told of what the providers list, until cancelled; does nothing while it is off."""
     found = _Found()
     async with ReloadSignal(runtime) as reloads:
@@ -61,7 +61,7 @@ class _Found:
         }
 
 
-async def _ask(runtime: Surroundings, provider: Provider) -> ModelList | Failure:
+async def _ask(runtime: RuntimeView, provider: Provider) -> ModelList | Failure:
     return await fetch_models(runtime.upstream(provider), provider, version=runtime.version)
 
 

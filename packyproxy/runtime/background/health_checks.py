@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from packyproxy.errors import Failure
 from packyproxy.providers.provider import Provider
 from packyproxy.runtime.background.reload_signal import ReloadSignal
-from packyproxy.runtime.background.tasks import Surroundings
+from packyproxy.runtime.background.tasks import RuntimeView
 from packyproxy.runtime.model_list import ModelList, Verdict, fetch_models, verdict_on
 
 __all__ = ["CheckSchedule", "run_health_checks"]
@@ -48,7 +48,7 @@ class CheckSchedule:
         return max(0.0, min(self._last.values()) + interval - now) if self._last else None
 
 
-async def run_health_checks(runtime: Surroundings) -> None:
+async def run_health_checks(runtime: RuntimeView) -> None:
     """Check the providers of the configuration in force until cancelled; does nothing while it is off."""
     schedule = CheckSchedule()
     verdicts: dict[str, Verdict] = {}

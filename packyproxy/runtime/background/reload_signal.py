@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Self
 
 from packyproxy.config import Config
-from packyproxy.runtime.background.tasks import Surroundings
+from packyproxy.runtime.background.tasks import RuntimeView
 
 __all__ = ["ReloadSignal"]
 
@@ -14,7 +14,7 @@ __all__ = ["ReloadSignal"]
 class ReloadSignal:
     """Wakes its task when a configuration comes into force; an async context manager."""
 
-    def __init__(self, runtime: Surroundings) -> None:
+    def __init__(self, runtime: RuntimeView) -> None:
         self._runtime = runtime
         self._loop = asyncio.get_running_loop()
         self._is_set = asyncio.Event()

@@ -11,14 +11,14 @@ from packyproxy.runtime.routing import Routing
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.runtime.upstream import Upstream
 
-__all__ = ["Background", "Surroundings"]
+__all__ = ["Background", "RuntimeView"]
 
 _Duty = Callable[[], Coroutine[Any, Any, None]]
 
 _log = logging.getLogger("packyproxy")
 
 
-class Surroundings(Protocol):
+class RuntimeView(Protocol):
     """What a duty sees of the runtime that it serves."""
 
     version: str
