@@ -42,15 +42,20 @@ async def examine(url: str, **changes: Any) -> Diagnosis:
 async def test_a_provider_that_is_well(upstream: FakeUpstream, listener: Listener) -> None:
     """Every step is timed, the key accepted, and the first token measured."""
     upstream.script = Turn("OK", reasoning=["Greet."])
-    report = await examine(listener.url)
-    trial = report.trial
-    assert (None, "accepted", 3, ()) == (report.failure, report.key, report.models_listed, report.quirks)
-    assert ["dns", "tcp"] == [step.name for step in report.steps]
+    diagnosis = await examine(listener.url)
+    trial = diagnosis.trial
+    assert (None, "accepted", 3, ()) == (
+        diagnosis.failure,
+        diagnosis.key,
+        diagnosis.models_listed,
+        diagnosis.quirks,
+    )
+    assert ["dns", "tcp"] == [step.name for step in diagnosis.steps]
     assert trial is not None
     assert trial.first_token_seconds is not None
     assert 0 < trial.first_token_seconds < 10
     assert (True, True) == (trial.input_tokens > 0, trial.output_tokens > 0)
-    assert ("", "") == (report.failure_text, report.next_step)
+    assert ("", "") == (diagnosis.failure_text, diagnosis.next_step)
 
 
 async def test_it_asks_for_little(upstream: FakeUpstream, listener: Listener) -> None:
@@ -64,12 +69,12 @@ async def test_it_asks_for_little(upstream: FakeUpstream, listener: Listener) ->
 async def test_the_default_model_need_not_be_listed(upstream: FakeUpstream, listener: Listener) -> None:
     """It is asked for as clients' claude-* names are served."""
     upstream.script = "OK"
-    report = await examine(listener.url, models=["gpt-5.1"], defaults={"model": "gpt-5.2"})
-    assert ("gpt-5.2", None) == (report.model, report.failure)
+    diagnosis = await examine(listener.url, models=["gpt-5.1"], defaults={"model": "gpt-5.2"})
+    assert ("gpt-5.2", None) == (diagnosis.model, diagnosis.failure)
 
 
 async def test_refusals_are_mended_and_named(upstream: FakeUpstream, listener: Listener) -> None:
-    """A provider that takes less than its model's list serves, and the report says what it refused."""
+    """A provider that takes less than its model's list serves, and the diagnosis says what it refused."""
 
     def answer(request: ReceivedRequest) -> Fault | str:
         if request.body["reasoning"]["effort"] == "minimal":
@@ -87,24 +92,24 @@ async def test_refusals_are_mended_and_named(upstream: FakeUpstream, listener: L
         return "OK"
 
     upstream.script = answer
-    report = await examine(listener.url)
-    assert (None, ("refuses the effort minimal for gpt-5",)) == (report.failure, report.quirks)
-    assert report.trial
-    assert "low" == report.trial.effort
+    diagnosis = await examine(listener.url)
+    assert (None, ("refuses the effort minimal for gpt-5",)) == (diagnosis.failure, diagnosis.quirks)
+    assert diagnosis.trial
+    assert "low" == diagnosis.trial.effort
 
 
 async def test_unusual_answers_are_named(upstream: FakeUpstream, listener: Listener) -> None:
     """What is mended on the way, so that no client notices, is told to the operator."""
     headers = {"content-encoding": "gzip"}
     upstream.script = Stream(gzip.compress(UNUSUAL), headers=headers)
-    report = await examine(listener.url)
-    assert report.failure is None
+    diagnosis = await examine(listener.url)
+    assert diagnosis.failure is None
     assert (
         "sends no content-type",
         "compresses the answer although it was asked not to",
         "repeats no output in response.completed",
         "reports no token usage",
-    ) == report.quirks
+    ) == diagnosis.quirks
 
 
 @pytest.mark.parametrize(
@@ -135,34 +140,34 @@ async def test_failures_are_told(
 ) -> None:
     """The kind, the words, what became of the key, and what to do."""
     upstream.script = script
-    report = await examine(listener.url)
-    assert report.failure is not None
-    assert (kind, key) == (report.failure.kind, report.key)
-    assert text in report.failure_text
-    assert (True, True) == (bool(report.failure_text), bool(report.next_step))
+    diagnosis = await examine(listener.url)
+    assert diagnosis.failure is not None
+    assert (kind, key) == (diagnosis.failure.kind, diagnosis.key)
+    assert text in diagnosis.failure_text
+    assert (True, True) == (bool(diagnosis.failure_text), bool(diagnosis.next_step))
 
 
 async def test_a_refused_key_is_not_shown(upstream: FakeUpstream, listener: Listener) -> None:
-    """A provider that quotes the key does not get it into the report."""
+    """A provider that quotes the key does not get it into the diagnosis."""
     upstream.script = Fault.status(401, f"bad key {PROVIDER_KEY}")
-    report = await examine(listener.url)
-    assert "bad key" in report.failure_text
-    assert PROVIDER_KEY not in report.failure_text
+    diagnosis = await examine(listener.url)
+    assert "bad key" in diagnosis.failure_text
+    assert PROVIDER_KEY not in diagnosis.failure_text
 
 
 async def test_without_a_key_none_is_judged(upstream: FakeUpstream, listener: Listener) -> None:
     """``requires-openai-auth: false`` sends none."""
     upstream.script = "OK"
-    report = await examine(listener.url, **{"requires-openai-auth": False})
-    assert ("not needed", None) == (report.key, report.failure)
+    diagnosis = await examine(listener.url, **{"requires-openai-auth": False})
+    assert ("not needed", None) == (diagnosis.key, diagnosis.failure)
 
 
 async def test_nobody_listens() -> None:
     """A way that leads nowhere is a failure without a request."""
-    report = await examine(f"http://127.0.0.1:{free_port()}")
-    assert report.failure is not None
-    assert (FailureKind.UNREACHABLE, None) == (report.failure.kind, report.trial)
-    assert "refused" in report.failure_text
+    diagnosis = await examine(f"http://127.0.0.1:{free_port()}")
+    assert diagnosis.failure is not None
+    assert (FailureKind.UNREACHABLE, None) == (diagnosis.failure.kind, diagnosis.trial)
+    assert "refused" in diagnosis.failure_text
 
 
 async def test_a_model_that_is_mapped_away(upstream: FakeUpstream, listener: Listener) -> None:
@@ -174,9 +179,13 @@ async def test_a_model_that_is_mapped_away(upstream: FakeUpstream, listener: Lis
         "models": ["gpt-5"],
     }
     runtime = Runtime(config_from_mapping({"packycode": provider, "model-map": {"*": "gpt-6"}}))
-    report = await diagnose(runtime, runtime.snapshot.providers["packycode"])
-    assert report.failure is not None
-    assert (FailureKind.MODEL_NOT_FOUND, [], ()) == (report.failure.kind, upstream.requests, report.steps)
+    diagnosis = await diagnose(runtime, runtime.snapshot.providers["packycode"])
+    assert diagnosis.failure is not None
+    assert (FailureKind.MODEL_NOT_FOUND, [], ()) == (
+        diagnosis.failure.kind,
+        upstream.requests,
+        diagnosis.steps,
+    )
 
 
 @pytest.fixture
@@ -196,9 +205,9 @@ async def test_silence_has_an_end(silent: str, monkeypatch: pytest.MonkeyPatch) 
     """A provider that never answers is given up."""
     monkeypatch.setattr("packyproxy.runtime.model_list._ANSWER_SECONDS", 0.1)
     monkeypatch.setattr("packyproxy.runtime.examination.trial._ANSWER_SECONDS", 0.1)
-    report = await examine(silent)
-    assert report.failure is not None
-    assert FailureKind.HEADERS_TIMEOUT == report.failure.kind
+    diagnosis = await examine(silent)
+    assert diagnosis.failure is not None
+    assert FailureKind.HEADERS_TIMEOUT == diagnosis.failure.kind
 
 
 async def test_a_stream_that_stalls_has_an_end(
@@ -207,8 +216,8 @@ async def test_a_stream_that_stalls_has_an_end(
     """Likewise, with the first token known by then."""
     monkeypatch.setattr("packyproxy.runtime.examination.trial._ANSWER_SECONDS", 0.5)
     upstream.script = Fault.stall("OK or not", after_events=5)
-    report = await examine(listener.url)
-    assert report.failure is not None
-    assert FailureKind.IDLE_TIMEOUT == report.failure.kind
-    assert report.trial
-    assert report.trial.first_token_seconds is not None
+    diagnosis = await examine(listener.url)
+    assert diagnosis.failure is not None
+    assert FailureKind.IDLE_TIMEOUT == diagnosis.failure.kind
+    assert diagnosis.trial
+    assert diagnosis.trial.first_token_seconds is not None
