@@ -191,7 +191,7 @@ class _Conversion:
         values: dict[str, object] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
-            if key_node.tag not in _TEXT_TAGS:
+            if not isinstance(key_node, yaml.ScalarNode) or key_node.tag not in _TEXT_TAGS:
                 self._bad_key(key_node, path, line)
                 continue
             key: str = key_node.value
