@@ -8,12 +8,11 @@ from hmac import compare_digest
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
+from packyproxy.cli.findings import Finding
 from packyproxy.cli.server import is_loopback, local_url
 from packyproxy.config import Config
 
-__all__ = ["Finding", "client_findings"]
+__all__ = ["client_findings"]
 
 _BASE_URL: Final = "ANTHROPIC_BASE_URL"
 _TOKEN: Final = "ANTHROPIC_AUTH_TOKEN"  # noqa: S105 - the name of a variable
@@ -22,15 +21,6 @@ _OTHER_WAYS: Final = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAU
 _HTTP_PROXIES: Final = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _OFF: Final = frozenset({"", "0", "false", "no", "off"})
 _UNSPECIFIED: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - nothing is bound here
-
-
-class Finding(Struct, frozen=True, kw_only=True):
-    """One thing that was looked at."""
-
-    mark: Literal["ok", "note", "failed"]
-    """``note``: worth knowing, and nothing that has to be mended."""
-    subject: str
-    text: str
 
 
 def client_findings(environ: Mapping[str, str], config: Config) -> tuple[Finding, ...]:

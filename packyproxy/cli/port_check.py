@@ -5,8 +5,8 @@ from http.client import HTTPConnection, HTTPException
 from typing import Final
 from urllib.parse import urlsplit
 
-from packyproxy.cli.client_findings import Finding
 from packyproxy.cli.failures import CommandFailed
+from packyproxy.cli.findings import Finding
 from packyproxy.cli.server import bind, local_url
 from packyproxy.config import Config
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from packyproxy.cli.client_findings import Finding
+from packyproxy.cli.findings import Finding
 from packyproxy.runtime.examination.connection import Step
 from packyproxy.runtime.examination.diagnosis import Diagnosis
 from packyproxy.runtime.examination.trial import Trial

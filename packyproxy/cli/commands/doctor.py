@@ -13,7 +13,8 @@ from typing import Final
 from msgspec import Struct
 
 from packyproxy.cli.advice import warnings
-from packyproxy.cli.client_findings import Finding, client_findings
+from packyproxy.cli.client_findings import client_findings
+from packyproxy.cli.findings import Finding
 from packyproxy.cli.origins import describe_sources
 from packyproxy.cli.port_check import port_finding
 from packyproxy.cli.provider_findings import provider_findings
