@@ -12,9 +12,11 @@ import yaml
 from msgspec.structs import replace
 
 from packyproxy.config.changes import changes
+from packyproxy.config.document import plain_value
 from packyproxy.config.reading import parse_config
 from packyproxy.config.schema import Config
 from packyproxy.config.yaml_edit import REMOVE, Edit, edit_text
+from packyproxy.config.yaml_file import read_text
 from packyproxy.config.yaml_page import Page, is_empty, is_flow, spliced
 from packyproxy.errors import ConfigError, Problem
 
@@ -76,9 +78,21 @@ def _pair(node: yaml.Node | None, name: str) -> _Pair | None:
 
 def _prepared(text: str) -> str:
     """Write what stands in brackets but has to be moved line by line with a line per key; drop idle keys."""
-    root, values = Page(text).root, yaml.safe_load(text)
+    root, values = Page(text).root, _native(read_text(text).root)
+    assert isinstance(values, dict)
     edits = [Edit((key,), values[key]) for key in (_BLOCK, "tppc") if _is_in_brackets(_pair(root, key))]
     return edit_text(text, [*edits, *(Edit((_BLOCK, key), REMOVE) for key in ("wire-api", "privacy"))])
+
+
+def _native(value: object) -> object:
+    """Return what the validator reads, with bare scalars as what they stand for."""
+    match value:
+        case dict():
+            return {name: _native(item) for name, item in value.items()}
+        case list():
+            return [_native(item) for item in value]
+        case _:
+            return plain_value(value)
 
 
 def _is_in_brackets(pair: _Pair | None) -> bool:

@@ -190,3 +190,23 @@ def test_what_cannot_be_moved_is_refused(text: str, problem: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         moved_to_tppc(text)
     assert [problem] == [str(problem) for problem in refusal.value.problems]
+
+
+@pytest.mark.parametrize("value", ["=", "2030-01-02", "!!timestamp soon"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "packycode:\n  headers: {{x-note: {value}}}\n",
+        "packycode: {{headers: {{x-note: {value}}}}}\n",
+        "packycode: {{}}\ndebug: true\nmodel-map: {{a: {value}}}\n",
+    ],
+    ids=["lines", "brackets", "elsewhere"],
+)
+def test_text_that_yaml_has_other_names_for(text: str, value: str) -> None:
+    """What the file may hold as text, a date for instance, moves as that text."""
+    before = parse_config(text.format(value=value))
+    after = parse_config(moved_to_tppc(text.format(value=value)))
+    assert (before.model_map, [provider.headers for provider in before.providers]) == (
+        after.model_map,
+        [provider.headers for provider in after.providers],
+    )
