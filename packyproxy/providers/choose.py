@@ -6,9 +6,10 @@ serves the session goes first while it is well; then the higher priority counts,
 between equals. Whoever comes later in the order is asked when those before have failed.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate, groupby
+from functools import lru_cache
+from itertools import groupby
+from math import gcd
 from types import MappingProxyType
 from typing import Final
 
@@ -20,9 +21,8 @@ from packyproxy.providers.health import HEALTHY, Admission, Cooldown, ProviderHe
 
 __all__ = ["Choice", "Passed", "Standing", "choose"]
 
-_GOLDEN: Final = 0x9E3779B97F4A7C15
-"""2**64 over the golden ratio: its multiples, modulo 2**64, spread over the range as evenly as can be."""
-_RANGE_BITS: Final = 64
+_MOST_ROUNDS: Final = 64
+"""Sets of weights whose rounds are kept; there is one for each group of providers that can serve together."""
 
 
 class Standing(Struct, frozen=True, kw_only=True):
@@ -140,17 +140,27 @@ def _rotated(equals: list[int], _: Sequence[Standing], turn: int) -> list[int]:
 
 
 def _by_weight(equals: list[int], standings: Sequence[Standing], turn: int) -> list[int]:
-    """Give each its share of the first places; the heavier then go before the lighter.
-
-    Turn t takes the point t/phi, modulo 1, of a line on which each candidate holds a stretch as long as its
-    weight. After n turns no share is off by more than the order of log n, and nothing but the number of the
-    turn need be kept.
-    """
-    ends = list(accumulate(standings[index].weight for index in equals))
-    point = (turn * _GOLDEN % (1 << _RANGE_BITS)) * ends[-1] >> _RANGE_BITS
-    first = equals[bisect_right(ends, point)]
+    """Give each its share of the first places; the heavier then go before the lighter."""
+    weights = tuple(standings[index].weight for index in equals)
+    places = _round(weights)
+    first = equals[places[turn % len(places)]]
     rest = [index for index in equals if index != first]
     return [first, *sorted(rest, key=lambda index: -standings[index].weight)]
+
+
+@lru_cache(_MOST_ROUNDS)
+def _round(weights: tuple[int, ...]) -> tuple[int, ...]:
+    """Return one round of turns: each candidate as often as it weighs, and its turns spread evenly.
+
+    The k-th of w turns is wished for at (k + 1/2) / w of the round; who wishes earlier is first.
+    """
+    unit = gcd(*weights)
+    wishes = [
+        ((2 * turn + 1) / weight, place)
+        for place, weight in enumerate(weight // unit for weight in weights)
+        for turn in range(weight)
+    ]
+    return tuple(place for _, place in sorted(wishes))
 
 
 def _by_latency(equals: list[int], standings: Sequence[Standing], _: int) -> list[int]:

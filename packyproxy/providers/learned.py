@@ -30,7 +30,7 @@ class Learned:
     def __init__(self) -> None:
         self._removed: dict[tuple[str, str], frozenset[str]] = {}
         self._efforts: dict[tuple[str, str], frozenset[str]] = {}
-        self._developer: set[str] = set()
+        self._developer: dict[str, None] = {}
         self._reasoning: OrderedDict[bytes, float] = OrderedDict()
 
     def attempt_facts(self, provider_id: str, model: str, *, scope: str, now: float) -> AttemptFacts:
@@ -56,8 +56,8 @@ class Learned:
         return tuple(effort for effort in efforts if effort not in refused) or efforts if refused else efforts
 
     def use_developer(self, provider_id: str) -> None:
-        """Remember that a provider refuses our ``instructions`` (wire-mapping 1.3); there are only a few."""
-        self._developer.add(provider_id)
+        """Remember that a provider refuses our ``instructions`` (wire-mapping 1.3)."""
+        _remember(self._developer, provider_id, None)
 
     def uses_developer(self, provider_id: str) -> bool:
         """Tell whether system text goes to this provider as a developer message."""

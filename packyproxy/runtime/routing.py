@@ -39,6 +39,8 @@ _log = logging.getLogger("packyproxy")
 _AFFINITY_SECONDS = 3600.0
 _MOST_CLASHES = 16
 """Verdicts on one provider that came between reading its state and writing it; then ours is dropped."""
+_MOST_NOTED = 1024
+"""Providers; a reload may make new ones."""
 _MOST_TURNS = 256
 """Sets of providers that take turns; a reload may make new ones."""
 _ALONE = Choice(order=(0,))
@@ -108,7 +110,7 @@ class Routing:
         self, provider: Provider, model: str, health: bytes | None, cooldown: bytes | None, now: float
     ) -> Standing:
         if health is not None or cooldown is not None:
-            self._noted.add(provider.id)
+            self._note(provider)
         return Standing(
             provider=provider.id,
             name=provider.name,
@@ -207,7 +209,7 @@ class Routing:
             longest_cooldown_seconds: the limit of cooldowns that the upstream did not ask for.
         """
         kind = failure.kind
-        self._noted.add(provider.id)
+        self._note(provider)
         resting_until = await self._cool_down(provider, model, failure, longest_cooldown_seconds)
         if kind is FailureKind.CREDENTIALS_REJECTED:
             await self._signal(provider, Signal.KEY_REFUSED, kind)
@@ -229,7 +231,7 @@ class Routing:
 
     async def check_failed(self, provider: Provider, failure: Failure) -> None:
         """Take note of a health check that found the provider ill."""
-        self._noted.add(provider.id)
+        self._note(provider)
         await self._signal(provider, Signal.FAILURE, failure.kind)
 
     def answered_after(self, provider: Provider, model: str, seconds: float) -> None:
@@ -247,6 +249,12 @@ class Routing:
     def passed_over(self, plan: Plan, passed: Passed) -> Tried:
         """Return the record of a candidate that was not asked."""
         return _passed_over(plan.providers[passed.index], passed.kind, passed.available_at)
+
+    def _note(self, provider: Provider) -> None:
+        """Remember that a success of this provider would be news; a forgotten one is noted when next asked."""
+        if len(self._noted) >= _MOST_NOTED:
+            self._noted.clear()
+        self._noted.add(provider.id)
 
     def _next_turn(self, providers: Sequence[Provider]) -> int:
         """Count the requests that the same providers could serve: every such set takes turns of its own."""

@@ -273,16 +273,26 @@ def test_preferred_is_first_while_it_is_well(
             assert 0 == place
 
 
-@given(st.lists(st.integers(1, 1000), min_size=2, max_size=6), st.integers(0, 2**32))
+@given(st.lists(st.integers(1, 40), min_size=2, max_size=6), st.integers(0, 2**32))
 def test_shares_follow_the_weights(weights: list[int], start: int) -> None:
-    """Over any thousand turns nobody's first places are more than ten from its exact share."""
+    """In any round of turns, from wherever it is counted, everybody is first exactly as often as it weighs."""
     standings = [_standing(str(number), weight=weight) for number, weight in enumerate(weights)]
     firsts = Counter(
         _choose(*standings, strategy="weighted-round-robin", turn=turn).order[0]
-        for turn in range(start, start + 1000)
+        for turn in range(start, start + sum(weights))
     )
-    exact = [1000 * weight / sum(weights) for weight in weights]
-    assert [] == [number for number, share in enumerate(exact) if abs(firsts[number] - share) > 10]
+    assert dict(enumerate(weights)) == firsts
+
+
+@pytest.mark.parametrize(
+    ("weights", "turns"),
+    [((3, 1), "aabaaaba"), ((1, 1), "abababab"), ((2, 4), "babbabba"), ((5, 1, 1), "aaabcaaa")],
+)
+def test_turns_are_spread_over_a_round(weights: tuple[int, ...], turns: str) -> None:
+    """The heavier comes again and again, not many times and then no more."""
+    standings = [_standing(name, weight=weight) for name, weight in zip("abc", weights, strict=False)]
+    firsts = [_names(*standings, strategy="weighted-round-robin", turn=turn)[0] for turn in range(len(turns))]
+    assert turns == "".join(firsts)
 
 
 def test_turns_of_equal_weights_alternate() -> None:
