@@ -251,7 +251,7 @@ class Routing:
         return _passed_over(plan.providers[passed.index], passed.kind, passed.available_at)
 
     def _note(self, provider: Provider) -> None:
-        """Remember that a success of this provider would be news; a forgotten one is noted when next asked."""
+        """Remember that a success of this provider would be news; a forgotten one is noted when asked."""
         if len(self._noted) >= _MOST_NOTED:
             self._noted.clear()
         self._noted.add(provider.id)
