@@ -1,6 +1,6 @@
 """packyproxy as one ASGI application: the components, put together over one runtime."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import AbstractAsyncContextManager
 from os import PathLike, fspath
 from typing import Any, Self
@@ -79,8 +79,8 @@ class PackyProxy:
     async def __aexit__(self, *_: object) -> None:
         await self.runtime.__aexit__(None, None, None)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await dispatch(self._table, scope, receive, send)
+    def _answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        return dispatch(self._table, scope, receive, send)
 
 
 def _origin(

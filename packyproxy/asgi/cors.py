@@ -1,5 +1,7 @@
 """Answer browsers of other origins, as far as ``cors-origins`` allows it at this moment."""
 
+from collections.abc import Awaitable
+
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,14 +18,14 @@ class Cors:
         self._runtime = runtime
         self._in_force: tuple[tuple[str, ...], ASGIApp] = ((), app)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Answer one request; returns what does it, for a coroutine of our own would last as long as it."""
         origins, app = self._in_force
         wanted = self._runtime.snapshot.config.cors_origins
         if wanted != origins:
             app = self._allowing(wanted)
             self._in_force = wanted, app
-        await app(scope, receive, send)
+        return app(scope, receive, send)
 
     def _allowing(self, origins: tuple[str, ...]) -> ASGIApp:
         if not origins:

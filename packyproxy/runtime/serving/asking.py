@@ -5,7 +5,6 @@ one is. Nobody is asked any more once content was shown to the client.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from packyproxy.errors import CapabilityMissing, Failure, Tried
@@ -66,7 +65,8 @@ class Asking:
         self._start_over = start_over
         self._time = asyncio.get_running_loop().time
         self._has_choice = len(plan.providers) > 1
-        self._line: deque[int] = deque(range(len(plan.providers)))
+        self._line = list(reversed(range(len(plan.providers))))
+        """The candidates still to be asked, the next one last."""
         self._probes: frozenset[int] = frozenset()
         self._passed: list[int] = []
         self._is_shown = False
@@ -87,7 +87,7 @@ class Asking:
     async def line_up(self) -> None:
         """Decide who is asked in which order, and note who is passed over; else all are, in their order."""
         choice = await self._routing.choose(self._plan, self._config.routing)
-        self._line = deque(choice.order)
+        self._line = list(reversed(choice.order))
         if choice.probes or choice.passed:
             self._probes = choice.probes
             self._passed = [passed.index for passed in choice.passed]
@@ -104,7 +104,7 @@ class Asking:
         assert request is not None, "asked on after content was shown"
         lacking: CapabilityMissing | None = None
         while self._line:
-            index = self._line.popleft()
+            index = self._line.pop()
             try:
                 inquiry = self._inquire(index, request)
             except CapabilityMissing as error:
@@ -152,7 +152,7 @@ class Asking:
             if hedge_after is not None and self._line:
                 answered = await self._race(inquiry, watch, take, hedge_after)
             else:
-                failure = await self._ask_and_note(inquiry, watch, self._deadlines, take)
+                failure = await self._ask(inquiry, watch, self._deadlines, take)
                 answered = inquiry if failure is None else None
             if answered is not None:
                 await self._note_success(answered)
@@ -181,7 +181,7 @@ class Asking:
             return another
 
         race = Race(
-            self._ask_and_note,
+            self._ask,
             take,
             deadlines=self._deadlines,
             limits=self._limits,
@@ -202,53 +202,48 @@ class Asking:
             if race.winner is None:
                 log_hedge(loser.provider.name, None, seconds, self._request_id)
             elif winner is None and not self._is_shown:
-                self._line.append(loser.index)  # nothing speaks against it but that somebody was quicker
+                self._line.insert(0, loser.index)  # nothing speaks against it but that somebody was quicker
         return winner
 
-    async def _ask_and_note(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Failure | None:
-        """Ask one candidate, and note at once how it failed, or that it will not be heard of."""
-        try:
-            failure = await self._ask(inquiry, guard, clock, take)
-        except BaseException:
-            await self._release(inquiry)
-            raise
-        if failure is not None:
-            await self._note_failure(inquiry, failure)
-        return failure
-
     async def _ask(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Failure | None:
-        """Ask one candidate until it answers (None) or is not worth asking again (its failure)."""
+        """Ask one candidate until it answers (None) or is not worth asking again (its failure, noted)."""
         provider, model = inquiry.provider, inquiry.target.model
         if inquiry.is_probe:
             take = self._reporting(inquiry, take)
-        while True:
-            self._outcome.attempts += 1
-            self._note_asked(inquiry)
-            transcoder = Transcoder(inquiry.writer)
-            attempt = Attempt(
-                self._runtime.upstream(provider),
-                transcoder,
-                take=take,
-                deadlines=clock,
-                watch=guard,
-                time=self._time,
-                secrets=provider.secrets,
-            )
-            inquiry.asked_at = self._time()
-            failure = await attempt.run(inquiry.upstream_request())
-            if transcoder.notes:
-                log_notes(transcoder.notes, self._request_id, provider.name)
-            if failure is None:
-                return None
-            log_failure(failure, self._request_id, provider.name, model)
-            if self._is_shown:
-                return failure
-            seconds = inquiry.mend(failure, retries_allowed=self._config.request_retry)
-            if seconds is None:
-                return failure
-            self._start_over()
-            if seconds and not await _wait(seconds, guard):
-                return failure
+        try:
+            while True:
+                self._outcome.attempts += 1
+                self._note_asked(inquiry)
+                transcoder = Transcoder(inquiry.writer)
+                attempt = Attempt(
+                    self._runtime.upstream(provider),
+                    transcoder,
+                    take=take,
+                    deadlines=clock,
+                    watch=guard,
+                    time=self._time,
+                    secrets=provider.secrets,
+                )
+                inquiry.asked_at = self._time()
+                failure = await attempt.run(inquiry.upstream_request())
+                if transcoder.notes:
+                    log_notes(transcoder.notes, self._request_id, provider.name)
+                if failure is None:
+                    return None
+                log_failure(failure, self._request_id, provider.name, model)
+                if self._is_shown:
+                    break
+                seconds = inquiry.mend(failure, retries_allowed=self._config.request_retry)
+                if seconds is None:
+                    break
+                self._start_over()
+                if seconds and not await _wait(seconds, guard):
+                    break
+        except BaseException:  # whoever waits for the verdict on a probe will not hear of it
+            await self._release(inquiry)
+            raise
+        await self._note_failure(inquiry, failure)
+        return failure
 
     def _reporting(self, inquiry: Inquiry, take: Take) -> Take:
         """Return ``take``, but say first that the probe shows content: nobody need wait for its end."""

@@ -90,10 +90,7 @@ class Exchange:
         if inquiry is None:
             await self._refuse(self._asking.tried)
             self._log()
-        else:
-            await self._answer(inquiry)
-
-    async def _answer(self, inquiry: Inquiry) -> None:
+            return
         downstream = Downstream(
             self._client,
             self._deadlines,
