@@ -45,7 +45,6 @@ HEAVY = {
     "starlette",
     "hypercorn",
     "yaml",
-    "ruamel",
     "asyncio",
     "brotli",
     "cachetools",

@@ -7,17 +7,17 @@ A provider is immutable and built from its configuration alone; what it taught u
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Self
-from urllib.parse import urlsplit, urlunsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from packyproxy.config.rules import normalise_url
 from packyproxy.config.schema import ProviderConfig
 from packyproxy.config.secret import Secret
 from packyproxy.translate.contract import Capabilities, Target
 from packyproxy.translate.reasoning import scope_of
 
-__all__ = ["Provider", "normalised_url"]
+__all__ = ["Provider"]
 
 _ID_DIGITS = 12
 _BORROWED_PENALTY = 10_000
@@ -55,7 +55,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     @classmethod
     def from_config(cls, config: ProviderConfig) -> Self:
         """Build the provider that a valid configuration describes."""
-        base_url = normalised_url(config.base_url)
+        base_url = normalise_url(config.base_url)
         key = config.api_key.reveal() if config.api_key is not None else ""
         return cls(
             id=_provider_id(config.kind, config.name, base_url, key),
@@ -116,15 +116,6 @@ def _secret_values(headers: Mapping[str, str]) -> list[str]:
     return [
         value for name, value in headers.items() if any(word in name.lower() for word in _SECRET_HEADER_WORDS)
     ]
-
-
-def normalised_url(url: str) -> str:
-    """Write a base URL as it is compared and sent: scheme and host in lower case, no trailing slash."""
-    parts = urlsplit(url.strip())
-    userinfo, at, host = parts.netloc.rpartition("@")
-    return urlunsplit(
-        (parts.scheme, f"{userinfo}{at}{host.lower()}", parts.path.rstrip("/"), parts.query, "")
-    )
 
 
 def _provider_id(*facts: str) -> str:

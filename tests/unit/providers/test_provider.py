@@ -6,7 +6,7 @@ import pytest
 
 from packyproxy.config.schema import ProviderConfig
 from packyproxy.config.secret import HeaderMap, Secret
-from packyproxy.providers.provider import Provider, normalised_url
+from packyproxy.providers.provider import Provider
 from packyproxy.translate.contract import Capabilities
 from packyproxy.translate.reasoning import scope_of
 
@@ -22,20 +22,6 @@ def _provider(**changes: Any) -> Provider:
         "api_key": Secret(_KEY),
     }
     return Provider.from_config(ProviderConfig(**(facts | changes)))
-
-
-@pytest.mark.parametrize(
-    ("url", "normalised"),
-    [
-        ("HTTPS://H.Example/V1/", "https://h.example/V1"),
-        ("https://h.example:8443", "https://h.example:8443"),
-        ("http://User:Pw@H.example//", "http://User:Pw@h.example"),
-        (" https://h.example/a/b// ", "https://h.example/a/b"),
-    ],
-)
-def test_url_is_normalised(url: str, normalised: str) -> None:
-    """Scheme and host ignore case; path and credentials do not."""
-    assert normalised == normalised_url(url)
 
 
 def test_id_is_stable() -> None:
