@@ -71,6 +71,7 @@ class FailureKind(StrEnum):
     BILLING = "billing"
     MODEL_NOT_FOUND = "model_not_found"
     WRONG_URL = "wrong_url"
+    NOT_OFFERED = "not_offered"
     TOO_LARGE = "too_large"
     REQUEST_TIMEOUT = "request_timeout"
     CONFLICT = "conflict"

@@ -10,22 +10,8 @@ from msgspec import Raw
 from packyproxy.errors import Failure, FailureKind, UpstreamFailed
 from packyproxy.translate.contract import Note, StreamWriter
 from packyproxy.translate.failures import classify_response
-from packyproxy.wire.responses_events import (
-    Cancelled,
-    Completed,
-    Created,
-    Failed,
-    Incomplete,
-    ItemAdded,
-    ItemDone,
-    ResponsesEvent,
-    UnknownEvent,
-    UnparsableEvent,
-    Usage,
-    decode_event,
-    mend_json,
-)
-from packyproxy.wire.responses_output import AcceptedResponse, read_fields, read_item, read_response
+from packyproxy.wire.responses_events import UnknownEvent, UnparsableEvent, Usage, mend_json
+from packyproxy.wire.responses_output import read_fields, read_response
 from packyproxy.wire.sse import BOM, MAX_FRAME_BYTES, FrameDecoder
 
 __all__ = ["Transcoder"]
@@ -36,12 +22,8 @@ _MAX_NOTES = 32
 _BLANKS = b" \t\r\n"
 _DONE = b"[DONE]"
 
-_ENDINGS: dict[str, type[Completed | Incomplete | Failed | Cancelled]] = {
-    "completed": Completed,
-    "incomplete": Incomplete,
-    "failed": Failed,
-    "cancelled": Cancelled,
-}
+_ENDINGS = frozenset({"completed", "incomplete", "failed", "cancelled"})
+"""The values of ``status`` that end a response, each with an event of that name."""
 
 
 class Transcoder:
@@ -59,6 +41,7 @@ class Transcoder:
         self.is_over = False
         """Whether nothing more will be returned: the answer ended, well or not."""
         self._writer = writer
+        self._decode = writer.decode
         self._take = writer.event
         self._owes_start = writes_start
         self._max_bytes = max_bytes
@@ -155,10 +138,10 @@ class Transcoder:
 
     def _write(self, datas: list[bytes]) -> bytes:
         """Hand the events of one read to the writer and join what it returns."""
-        writer, take = self._writer, self._take
+        writer, decode, take = self._writer, self._decode, self._take
         out: list[bytes] = []
         for data in datas:
-            event = decode_event(data)
+            event = decode(data)
             if written := take(event):
                 out.append(written)
             elif type(event) is UnknownEvent:
@@ -180,22 +163,21 @@ class Transcoder:
         if document is None or fields is None:
             return self._fail(_bad("the upstream sent JSON that cannot be read"))
         response = read_response(Raw(document))
-        if response.status not in _ENDINGS:
-            if any(name in fields and bytes(fields[name]) != b"null" for name in ("error", "detail")):
-                return self._fail(classify_response(200, {}, document))
+        ending = response.status if response.status in _ENDINGS else None
+        if ending is None and any(
+            name in fields and bytes(fields[name]) != b"null" for name in ("error", "detail")
+        ):
+            return self._fail(classify_response(200, {}, document))
+        whole = self._writer.take_document(document)
+        if whole is not None:
+            self.is_over = True
+            return whole
+        if ending is None:
             if "output" not in fields:
                 return self._fail(_bad("the upstream's JSON is no response"))
-        ending = _ENDINGS.get(response.status or "completed")
-        if ending is None:
-            return b""
-        accepted = AcceptedResponse(service_tier=response.service_tier)
-        events: list[ResponsesEvent] = [Created(response=accepted)]
-        for index, item in enumerate(map(read_item, response.output)):
-            events += [ItemAdded(output_index=index, item=item), ItemDone(output_index=index, item=item)]
-        events.append(ending(response=response))
-        out = b"".join(map(self._writer.event, events))
-        self.is_over = self._writer.is_finished or self._writer.failure is not None
-        return self._begun(out)
+            if response.status is not None:
+                return b""
+        return self._write(_as_stream(fields, response.output, ending or "completed"))
 
     def _fail(self, failure: Failure) -> bytes:
         self._failure = failure
@@ -214,6 +196,20 @@ class Transcoder:
             return
         if len(self._notes) < _MAX_NOTES and note not in self._notes:
             self._notes.append(note)
+
+
+def _as_stream(fields: dict[str, Raw], output: list[Raw], status: str) -> list[bytes]:
+    """Return the data of the events that a response object stands for."""
+    begun = {**fields, "status": Raw(b'"in_progress"'), "output": Raw(b"[]")}
+    events: list[tuple[str, dict[str, object]]] = [("created", {"response": begun})]
+    for index, item in enumerate(output):
+        told = {"output_index": index, "item": item}
+        events += [("output_item.added", told), ("output_item.done", told)]
+    events.append((status, {"response": fields}))
+    return [
+        msgspec.json.encode({"type": f"response.{name}", "sequence_number": number, **rest})
+        for number, (name, rest) in enumerate(events)
+    ]
 
 
 def _is_clean(body: bytes) -> bool:

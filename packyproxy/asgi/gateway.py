@@ -1,4 +1,4 @@
-"""The routes that models are called through: ``POST /v1/messages`` and ``/v1/messages/count_tokens``.
+"""The routes that models are called through: one for each protocol, and where it counts tokens.
 
 Order of the checks: route, method, client key, content type, body. A body is read only for a known client.
 """
@@ -26,11 +26,13 @@ class Gateway:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        messages = PROTOCOLS["messages"]()
-        self.routes = (
-            Route("/v1/messages", ("POST",), self._serving(messages)),
-            Route("/v1/messages/count_tokens", ("POST",), self._counting(messages)),
-        )
+        routes: list[Route] = []
+        for make in PROTOCOLS.values():
+            protocol = make()
+            routes.append(Route(protocol.path, ("POST",), self._serving(protocol)))
+            if protocol.counting_path is not None:
+                routes.append(Route(protocol.counting_path, ("POST",), self._counting(protocol)))
+        self.routes = tuple(routes)
         self._table = RouteTable(self.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

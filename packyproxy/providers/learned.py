@@ -31,13 +31,17 @@ class Learned:
         self._removed: dict[tuple[str, str], frozenset[str]] = {}
         self._efforts: dict[tuple[str, str], frozenset[str]] = {}
         self._developer: dict[str, None] = {}
+        self._missing: dict[tuple[str, str], None] = {}
         self._reasoning: OrderedDict[bytes, float] = OrderedDict()
 
-    def attempt_facts(self, provider_id: str, model: str, *, scope: str, now: float) -> AttemptFacts:
+    def attempt_facts(
+        self, provider_id: str, model: str, *, scope: str, now: float, path: str = "/responses"
+    ) -> AttemptFacts:
         """Return what a first attempt at a target should know."""
         return AttemptFacts(
             removed_parameters=self._removed.get((provider_id, model), _NOTHING),
             is_refused_reasoning=self._refused_reasoning(scope, now),
+            route_is_missing=(provider_id, path) in self._missing,
         )
 
     def remove_parameter(self, provider_id: str, model: str, parameter: str) -> None:
@@ -62,6 +66,10 @@ class Learned:
     def uses_developer(self, provider_id: str) -> bool:
         """Tell whether system text goes to this provider as a developer message."""
         return provider_id in self._developer
+
+    def miss_route(self, provider_id: str, path: str) -> None:
+        """Remember that a provider does not have a path below its base URL (wire-mapping 7.4)."""
+        _remember(self._missing, (provider_id, path), None)
 
     def refuse_reasoning(self, scope: str, encrypted: Iterable[str], now: float) -> None:
         """Remember for an hour that a scope could not decrypt these contents (wire-mapping 2.4)."""

@@ -42,6 +42,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     """The operator's own, sent last."""
     proxy_url: Secret | None = None
     buffered_tools: frozenset[str] = frozenset({"Read"})
+    chat_reasoning: bool = True
+    """Whether Chat clients are shown reasoning summaries."""
     priority: int = 0
     """The higher, the earlier it is asked; one with a key of the Codex CLI comes after the configured."""
     weight: int = 1
@@ -63,20 +65,16 @@ class Provider(Struct, frozen=True, kw_only=True):
             base_url=base_url,
             api_key=config.api_key,
             requires_openai_auth=config.requires_openai_auth,
-            capabilities=config.capabilities,
+            capabilities=replace(config.capabilities, compact=config.compact),
             reasoning_scope=config.reasoning_scope or base_url,
             headers=tuple(config.headers.items()),
             proxy_url=config.proxy_url,
             buffered_tools=config.buffer_tools,
+            chat_reasoning=config.chat_reasoning,
             priority=config.priority - (_BORROWED_PENALTY if config.effective_source == "codex-cli" else 0),
             weight=config.weight,
             secrets=tuple(filter(None, (key, *_secret_values(config.headers)))),
         )
-
-    @property
-    def responses_url(self) -> str:
-        """Where Responses requests go."""
-        return f"{self.base_url}/responses"
 
     def target(
         self,
@@ -109,6 +107,8 @@ class Provider(Struct, frozen=True, kw_only=True):
             else self.capabilities,
             buffered_tools=self.buffered_tools,
             prompt_cache_key=prompt_cache_key,
+            provider_scope=scope_of(self.reasoning_scope, ""),
+            chat_reasoning=self.chat_reasoning,
         )
 
 

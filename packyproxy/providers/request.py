@@ -1,8 +1,10 @@
 """The request that goes upstream: URL, headers and body (wire-mapping 12.3).
 
-The headers are an allow-list: nothing of the client's own request is an argument here, so nothing of it can
-leak.
+The headers are an allow-list: of the client's own request comes in only what its protocol chose by name.
 """
+
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -12,6 +14,8 @@ __all__ = ["UpstreamRequest", "models_request", "responses_request"]
 
 _NOT_THE_OPERATORS = frozenset({"authorization", "content-length", "transfer-encoding"})
 """The key has one place in the configuration, and the body's framing belongs to the HTTP client."""
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class UpstreamRequest(Struct, frozen=True):
@@ -28,25 +32,38 @@ class UpstreamRequest(Struct, frozen=True):
 
 
 def responses_request(
-    provider: Provider, body: bytes, *, prompt_cache_key: str | None, request_id: str, version: str
+    provider: Provider,
+    body: bytes,
+    *,
+    path: str = "/responses",
+    is_stream: bool = True,
+    prompt_cache_key: str | None,
+    request_id: str,
+    version: str,
+    client_headers: Mapping[str, str] = _NO_HEADERS,
 ) -> UpstreamRequest:
     """Address an encoded Responses request to a provider.
 
     Args:
         provider: whom to ask.
         body: the encoded request.
+        path: below the provider's base URL.
+        is_stream: ask for an event stream; else for JSON.
         prompt_cache_key: that of the body, repeated as the session headers; None sends none.
         request_id: ours.
         version: ours, for ``user-agent``.
+        client_headers: replace ours of the same name, in lower case; an empty value removes one.
     """
     headers = {
         "content-type": "application/json",
-        "accept": "text/event-stream",
+        "accept": "text/event-stream" if is_stream else "application/json",
         **_own_headers(request_id, version),
     }
     if prompt_cache_key is not None:
         headers["session_id"] = headers["conversation_id"] = prompt_cache_key
-    return UpstreamRequest(provider.responses_url, _with_the_operators(headers, provider), body)
+    if client_headers:
+        headers = {name: value for name, value in {**headers, **client_headers}.items() if value}
+    return UpstreamRequest(f"{provider.base_url}{path}", _with_the_operators(headers, provider), body)
 
 
 def models_request(provider: Provider, *, request_id: str, version: str) -> UpstreamRequest:

@@ -48,6 +48,7 @@ def make_plan(protocol: ClientProtocol, request: ClientRequest, inbound: Inbound
         key_id=inbound.key_id,
         model=candidates[0].model,
         opening=request.opening,
+        cache_key_hint=request.cache_key,
     )
     return Plan(
         protocol=protocol,

@@ -7,13 +7,12 @@ logged.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
 from packyproxy.errors import Failure
-from packyproxy.wire.responses import ResponsesRequest
-from packyproxy.wire.responses_events import ResponsesEvent, Usage
+from packyproxy.wire.responses_events import Usage
 
 __all__ = [
     "AttemptFacts",
@@ -22,6 +21,7 @@ __all__ = [
     "ClientRequest",
     "Family",
     "Note",
+    "Operation",
     "StreamFacts",
     "StreamWriter",
     "Target",
@@ -42,6 +42,19 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     item_ids: bool = False
     phase: Literal["auto", "on", "off"] = "auto"
     system_as: Literal["instructions", "developer"] = "instructions"
+    compact: bool | None = None
+    """Whether ``/responses/compact`` exists; None: found out on first use."""
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """What a protocol asks of its upstream; by default an answer that streams."""
+
+    path: str = "/responses"
+    """Below the provider's base URL."""
+    is_stream: bool = True
+    """Whether an event stream is asked for; else one JSON document."""
+    silence_seconds: float | None = None
+    """How long the upstream may be silent, before and within its answer; None: the usual limits."""
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -61,6 +74,10 @@ class Target(Struct, frozen=True, kw_only=True):
     buffered_tools: frozenset[str] = frozenset({"Read"})
     """Tools whose arguments are sent in one piece, mended (wire-mapping 4.7)."""
     prompt_cache_key: str | None = None
+    provider_scope: str = ""
+    """Marks what belongs to this provider whatever the model: 10 hex digits (wire-mapping 12.3)."""
+    chat_reasoning: bool = True
+    """Whether Chat clients are shown reasoning summaries (wire-mapping 6.1)."""
 
 
 class AttemptFacts(Struct, frozen=True, kw_only=True):
@@ -73,6 +90,10 @@ class AttemptFacts(Struct, frozen=True, kw_only=True):
     """Tells of an ``encrypted_content`` whether this scope has refused it before."""
     effort_override: str | None = None
     """The value that ``reasoning.effort`` was stepped to after a refusal."""
+    is_first_asked: bool = True
+    """Whether nobody else was asked about this request before."""
+    route_is_missing: bool = False
+    """Whether the provider has answered before that it does not have this operation's path."""
 
 
 class StreamFacts(Struct, frozen=True, kw_only=True):
@@ -98,17 +119,20 @@ class StreamFacts(Struct, frozen=True, kw_only=True):
 class Translation(Struct, frozen=True, kw_only=True):
     """A client request as one provider gets it."""
 
-    request: ResponsesRequest
     body: bytes
-    """``request`` encoded: the bytes to send upstream."""
+    """The bytes to send upstream."""
     effort: str | None
     warnings: tuple[str, ...]
     """Unique tokens of what was dropped or changed, for ``x-packyproxy-warnings`` (wire-mapping 12.4)."""
     stream_facts: StreamFacts
+    tokens: int = 0
+    """Our own count of the input tokens (wire-mapping 9), before it is corrected by experience."""
+    limits_output: bool = False
+    """Whether the upstream is given a limit of the answer, which it may count as input."""
     reasoning: tuple[str, ...] = ()
-    """Each ``encrypted_content`` sent, in order: what to remember when the upstream refuses them."""
-    tools_estimate: int | None = None
-    """The tokens of all tools, where the protocol knows them already; None: they are to be counted."""
+    """Each ``encrypted_content`` sent that could be left out: remembered when the upstream refuses them."""
+    has_compaction: bool = False
+    """Whether encrypted history is sent that cannot be left out (wire-mapping 7.2)."""
 
 
 class Note(Struct, frozen=True):
@@ -145,6 +169,11 @@ class ClientRequest(Protocol):
     @property
     def max_tokens(self) -> int | None:
         """The limit of the answer that the client asked for, for error texts."""
+        ...
+
+    @property
+    def cache_key(self) -> str | None:
+        """The ``prompt_cache_key`` that the client sent, which the upstream gets as it is."""
         ...
 
     def opening(self) -> bytes:
@@ -184,12 +213,30 @@ class StreamWriter(Protocol):
         """Findings since the start, in order."""
         ...
 
+    @property
+    def decode(self) -> Callable[[bytes], Any]:
+        """How the data of one upstream frame is read: what it returns, ``event`` takes.
+
+        Never raises: ``UnknownEvent`` and ``UnparsableEvent`` of ``wire.responses_events`` stand for what
+        means nothing.
+        """
+        ...
+
+    @property
+    def fails_in_stream(self) -> bool:
+        """Whether its failure is told by ``fail`` although the status line could still tell it."""
+        ...
+
     def start(self) -> bytes:
         """Write the frames that precede any content, e.g. ``message_start`` and ``ping``."""
         ...
 
-    def event(self, event: ResponsesEvent) -> bytes:
-        """Take one upstream event."""
+    def event(self, event: Any) -> bytes:
+        """Take one upstream event as ``decode`` returned it."""
+        ...
+
+    def take_document(self, document: bytes) -> bytes | None:
+        """Take an answer that came as one JSON document; None: it stands for a stream, to be replayed."""
         ...
 
     def upstream_ended(self, *, said_done: bool) -> bytes:
@@ -210,17 +257,42 @@ class StreamWriter(Protocol):
 
 
 class ClientProtocol(Protocol):
-    """One client-facing wire format."""
+    """One client-facing wire format; most of them keep the answers that stand here."""
 
     @property
     def name(self) -> str:
-        """``messages``, ``chat`` or ``responses``."""
+        """``messages``, ``chat`` or ``responses``, or what else the upstream is asked for."""
         ...
 
     @property
     def family(self) -> Family:
         """Whose error shape and headers the clients expect."""
         ...
+
+    @property
+    def path(self) -> str:
+        """Where its requests are posted, e.g. ``/v1/messages``."""
+        ...
+
+    @property
+    def counting_path(self) -> str | None:
+        """Where its clients have their tokens counted; None: nowhere."""
+        return None
+
+    @property
+    def answer_prefix(self) -> str:
+        """What the id of an answer begins with, e.g. ``msg_``."""
+        ...
+
+    @property
+    def operation(self) -> Operation:
+        """What the upstream is asked for."""
+        return Operation()
+
+    @property
+    def keeps_upstream_errors(self) -> bool:
+        """Whether its clients are shown the upstream's own error object (wire-mapping 7.3)."""
+        return False
 
     def read(self, body: bytes, *, counting: bool = False) -> ClientRequest:
         """Decode and check a request body.
@@ -253,3 +325,15 @@ class ClientProtocol(Protocol):
     def write_token_count(self, facts: StreamFacts) -> bytes:
         """Write the JSON body that tells ``facts.input_tokens_estimate`` (wire-mapping 9)."""
         ...
+
+    def upstream_headers(self, headers: Mapping[str, str], target: Target) -> Mapping[str, str]:
+        """Choose which of the client's headers travel upstream, and as what (wire-mapping 12.3)."""
+        return {}
+
+    def answer_headers(self, headers: Mapping[str, str], target: Target) -> tuple[tuple[str, str], ...]:
+        """Choose which of the upstream's headers the client is given, and as what (wire-mapping 12.4)."""
+        return ()
+
+    def judge(self, failure: Failure) -> Failure:
+        """Say what a failure means for this operation."""
+        return failure

@@ -189,6 +189,14 @@ FAILURES: Mapping[Kind, FailureRule] = MappingProxyType(
         Kind.WRONG_URL: _lasting(
             "the upstream has no Responses endpoint there: check the provider's base-url"
         ),
+        # An endpoint that not every provider has; the operation's own text says which.
+        Kind.NOT_OFFERED: FailureRule(
+            rank=Usefulness.LASTING,
+            anthropic=(404, "not_found_error"),
+            openai=(404, "invalid_request_error", "not_found"),
+            text="no configured provider offers this",
+            is_lasting=True,
+        ),
         Kind.TOO_LARGE: FailureRule(
             fails_over=False,
             rank=Usefulness.REQUEST,

@@ -149,6 +149,7 @@ def exhausted_response(
     max_tokens: int | None,
     max_tokens_was_sent: bool = False,
     in_stream: bool = False,
+    keeps_upstream_error: bool = False,
 ) -> ErrorResponse:
     """Write what a client is told when no provider served its request (wire-mapping 8.1, 8.3-8.6).
 
@@ -166,6 +167,8 @@ def exhausted_response(
         max_tokens_was_sent: the upstream was given that limit, so it may have counted it.
         in_stream: the status line is spent; the error type is then one that clients retry on (wire-mapping
             8.6).
+        keeps_upstream_error: show the upstream's own status and error object, where it sent one (wire-mapping
+            7.3).
     """
     shown = _shown(tried, now)
     failure = shown.failure

@@ -51,14 +51,11 @@ _LEADS_TWO, _LEADS_THREE, _LEADS_FOUR = (
 )
 
 
-def estimate_tokens(
-    request: ResponsesRequest, *, scale: float = 1.0, tools_estimate: int | None = None
-) -> int:
-    """Estimate the input tokens of a request as the upstream will count them; at least 1.
+def estimate_tokens(request: ResponsesRequest, *, tools_estimate: int | None = None) -> int:
+    """Estimate the input tokens of a request as the upstream will count them.
 
     Args:
         request: the translated request.
-        scale: the learned correction of its model, see :class:`ScaleFactors`.
         tools_estimate: the sum of ``tool_tokens`` over its tools, where that is known already.
     """
     tokens = _BASE_TOKENS + sum(map(_item_tokens, request.input))
@@ -70,7 +67,7 @@ def estimate_tokens(
         tokens += _TOOLS_TOKENS + tools
     if request.text is not UNSET and request.text.format is not UNSET:
         tokens += _FORMAT_TOKENS + _json_tokens(request.text.format.schema)
-    return max(1, ceil(tokens * scale))
+    return tokens
 
 
 def text_tokens(literal: Raw | bytes) -> int:
@@ -174,7 +171,7 @@ class ScaleFactors:
 
         Args:
             model: the upstream's model id.
-            estimated: its estimate with ``scale`` 1.
+            estimated: its estimate before correction.
             actual: the input tokens that the upstream counted, cached ones included; 0 counts as unknown.
         """
         if estimated < _SMALLEST_SAMPLE_TOKENS or actual <= 0:
@@ -190,3 +187,7 @@ class ScaleFactors:
     def factor(self, model: str) -> float:
         """Return the correction of a model, between 0.5 and 2."""
         return self._factors.get(model, 1.0)
+
+    def correct(self, model: str, estimated: int) -> int:
+        """Return an estimate multiplied with the factor of its model, rounded up; at least 1."""
+        return max(1, ceil(estimated * self.factor(model)))

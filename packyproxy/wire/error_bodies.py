@@ -18,6 +18,7 @@ __all__ = [
     "MAX_MESSAGE_CHARACTERS",
     "UpstreamError",
     "clean_text",
+    "mask_bytes",
     "read_error",
     "write_anthropic_error",
     "write_openai_error",
@@ -101,6 +102,15 @@ def clean_text(text: str, secrets: Sequence[str] = ()) -> str:
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     if len(text) > MAX_MESSAGE_CHARACTERS:
         text = text[: MAX_MESSAGE_CHARACTERS - len(_CUT)].rstrip() + _CUT
+    return text
+
+
+def mask_bytes(text: bytes, secrets: Sequence[str]) -> bytes:
+    """Return JSON text of any size with secrets masked, also where JSON has escaped them."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret.encode(), _MASK.encode())
+            text = text.replace(_encode(secret)[1:-1], _MASK.encode())
     return text
 
 

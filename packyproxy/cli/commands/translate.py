@@ -23,6 +23,7 @@ from packyproxy.translate.contract import (
     ClientRequest,
     StreamFacts,
     StreamWriter,
+    Target,
     Translation,
 )
 from packyproxy.translate.failures import exhausted_response
@@ -100,11 +101,11 @@ def _configured(path: str | None) -> Config | None:
 def _translate(protocol: ClientProtocol, snapshot: Snapshot, body: bytes, model: str | None) -> None:
     try:
         request = protocol.read(body)
-        name, translation = _translated(protocol, snapshot, request, model or request.model)
+        name, target, translation = _translated(protocol, snapshot, request, model or request.model)
     except InvalidRequest as refusal:
         raise CommandFailed(f"the request is refused: {refusal.status}: {refusal.message}") from refusal
     effort = f" at effort {translation.effort}" if translation.effort else ""
-    _say(f"for {name}: {translation.request.model}{effort}")
+    _say(f"for {name}: {target.model}{effort}")
     if translation.warnings:
         _say(f"left out or changed: {', '.join(translation.warnings)}")
     shown = msgspec.json.format(translation.body) if sys.stdout.isatty() else translation.body
@@ -114,11 +115,16 @@ def _translate(protocol: ClientProtocol, snapshot: Snapshot, body: bytes, model:
 
 def _translated(
     protocol: ClientProtocol, snapshot: Snapshot, request: ClientRequest, model: str
-) -> tuple[str, Translation]:
-    """Translate for the first candidate that can take such a request; returns its name too."""
+) -> tuple[str, Target, Translation]:
+    """Translate for the first candidate that can take such a request; returns its provider and it too."""
     candidates = snapshot.resolve(model).candidates
     session = session_key(
-        {}, request.session_hint, key_id="", model=candidates[0].model, opening=request.opening
+        {},
+        request.session_hint,
+        key_id="",
+        model=candidates[0].model,
+        opening=request.opening,
+        cache_key_hint=request.cache_key,
     )
     refusal: CapabilityMissing | None = None
     for candidate in candidates:
@@ -127,10 +133,10 @@ def _translated(
             candidate.efforts,
             suffix_effort=candidate.suffix_effort,
             default_effort=candidate.default_effort,
-            prompt_cache_key=prompt_cache_key(session, candidate.model),
+            prompt_cache_key=request.cache_key or prompt_cache_key(session, candidate.model),
         )
         try:
-            return candidate.provider, protocol.to_responses(request, target, AttemptFacts())
+            return candidate.provider, target, protocol.to_responses(request, target, AttemptFacts())
         except CapabilityMissing as error:
             _say(f"{candidate.provider} lacks what the request needs and is passed over")
             refusal = refusal or error

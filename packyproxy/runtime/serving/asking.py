@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from packyproxy.errors import CapabilityMissing, Failure, Tried
 from packyproxy.runtime.identity import new_answer_id
+from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.plan import Plan
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.runtime.serving.attempt import Attempt, Clock, Guard, Take
@@ -17,10 +18,8 @@ from packyproxy.runtime.serving.inquiry import Inquiry
 from packyproxy.runtime.serving.journal import Outcome, log_failover, log_failure, log_hedge, log_notes
 from packyproxy.runtime.serving.race import Race
 from packyproxy.runtime.serving.watch import Aborted, Watch
-from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import ClientRequest
-from packyproxy.translate.failure_table import FAILURES
 from packyproxy.translate.failures import most_useful
 
 __all__ = ["Asking"]
@@ -31,10 +30,9 @@ class Asking:
 
     Args:
         runtime: whose routing decides the order and hears how it went.
-        snapshot: the exchange's.
         plan: the request's candidates.
         request: the client's; let go with the first content that is shown.
-        request_id: ours.
+        inbound: the facts of the client's headers.
         deadlines: the exchange's.
         outcome: told who is asked.
         start_over: called when what an attempt gave counts no more, since another one follows.
@@ -43,23 +41,22 @@ class Asking:
     def __init__(
         self,
         runtime: Runtime,
-        snapshot: Snapshot,
         plan: Plan,
         request: ClientRequest,
         *,
-        request_id: str,
+        inbound: Inbound,
         deadlines: Deadlines,
         outcome: Outcome,
         start_over: Callable[[], None],
     ) -> None:
         self._runtime = runtime
         self._routing = runtime.routing
-        self._config = snapshot.config
-        self._limits = snapshot.limits
+        self._config = inbound.snapshot.config
         self._plan = plan
         self._request: ClientRequest | None = request
-        self._request_id = request_id
-        self._answer_id = new_answer_id()
+        self._request_id = inbound.request_id
+        self._client_headers = inbound.headers
+        self._answer_id = new_answer_id(plan.protocol.answer_prefix)
         self._deadlines = deadlines
         self._outcome = outcome
         self._start_over = start_over
@@ -131,6 +128,8 @@ class Asking:
             request,
             answer_id=self._answer_id,
             request_id=self._request_id,
+            client_headers=self._client_headers,
+            is_first=self.inquiry is None,
         )
 
     def _may_be_served_later(self, request: ClientRequest) -> bool:
@@ -159,15 +158,15 @@ class Asking:
                 return ()
             if self._is_shown:
                 return self.tried[-1:]
-            failed = [one for one, _ in self._failed[earlier:]]
+            failed = self._failed[earlier:]
             self.inquiry = self._most_useful()
-            if not all(FAILURES[one.failure.kind].fails_over for one in failed):
+            if not all(asked.fails_over(one.failure) for one, asked in failed):
                 return self.tried
             self._start_over()
             following = await self.next()
             if following is None:
                 return self.tried
-            last = failed[-1]
+            last, _ = failed[-1]
             log_failover(last.provider, following.provider.name, last.failure, self._request_id)
             inquiry = following
 
@@ -184,7 +183,7 @@ class Asking:
             self._ask,
             take,
             deadlines=self._deadlines,
-            limits=self._limits,
+            limits=self._deadlines.limits,
             on_win=self._note_win,
         )
         try:
@@ -223,6 +222,7 @@ class Asking:
                     watch=guard,
                     time=self._time,
                     secrets=provider.secrets,
+                    take_headers=inquiry.take_headers,
                 )
                 inquiry.asked_at = self._time()
                 failure = await attempt.run(inquiry.upstream_request())
@@ -230,6 +230,7 @@ class Asking:
                     log_notes(transcoder.notes, self._request_id, provider.name)
                 if failure is None:
                     return None
+                failure = inquiry.judge(failure)
                 log_failure(failure, self._request_id, provider.name, model)
                 if self._is_shown:
                     break

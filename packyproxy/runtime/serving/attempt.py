@@ -78,6 +78,7 @@ class Attempt:
         watch: whose aborts end the attempt.
         time: the event loop's.
         secrets: strings to mask in upstream texts.
+        take_headers: given the headers of an answer when they arrive.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class Attempt:
         watch: Guard,
         time: Callable[[], float],
         secrets: tuple[str, ...] = (),
+        take_headers: Callable[[Mapping[str, str]], None] | None = None,
     ) -> None:
         self._upstream = upstream
         self._transcoder = transcoder
@@ -98,6 +100,7 @@ class Attempt:
         self._watch = watch
         self._time = time
         self._secrets = secrets
+        self._take_headers = take_headers
 
     async def run(self, request: UpstreamRequest) -> Failure | None:
         """Return None after a whole answer, else what went wrong; the upstream is closed in every case.
@@ -115,6 +118,8 @@ class Attempt:
                 response = await self._upstream.open(request)
                 del request
                 self._deadlines.headers_received(self._time())
+                if self._take_headers is not None:
+                    self._take_headers(response.headers)
                 if not 200 <= response.status < 300:
                     return await self._read_refusal(response)
                 await self._relay(response)

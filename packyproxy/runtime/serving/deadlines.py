@@ -37,17 +37,17 @@ class Deadlines:
     __slots__ = (
         "_accepted_at",
         "_is_stream",
-        "_limits",
         "is_answering",
         "is_committed",
         "last_read_at",
         "last_write_at",
+        "limits",
         "waiting_for_headers_since",
         "writing_since",
     )
 
     def __init__(self, limits: TimeLimits, *, accepted_at: float, is_stream: bool) -> None:
-        self._limits = limits
+        self.limits = limits
         self._accepted_at = accepted_at
         self._is_stream = is_stream
         self.is_committed = False
@@ -64,7 +64,7 @@ class Deadlines:
     @property
     def shortest(self) -> float:
         """The shortest of the limits that run here, in seconds."""
-        limits = self._limits
+        limits = self.limits
         times = [limits.headers, limits.idle, limits.total, limits.client_stall]
         return min([*times, limits.commit, limits.keep_alive] if self._is_stream else times)
 
@@ -85,7 +85,7 @@ class Deadlines:
 
     def next_due(self) -> tuple[float, Due]:
         """Return the earliest moment at which something is due, and what; failures win a tie."""
-        limits = self._limits
+        limits = self.limits
         if self.is_answering:
             # The last bytes are being written: a limit of the upstream's would only put others behind them.
             stalled_at = inf if self.writing_since is None else self.writing_since + limits.client_stall

@@ -106,7 +106,7 @@ class Downstream:
         if not deadlines.is_committed:
             deadlines.is_committed = True
             await self._client.start(200, self._head())
-            data = self._opening() + data
+            data = self._opening() + data or self._keep_alive()
         await self._client.write(data, is_last=is_last)
         deadlines.last_write_at = self._time()
         deadlines.writing_since = None

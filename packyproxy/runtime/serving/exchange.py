@@ -7,6 +7,8 @@ headers, the stream or the whole answer, and what the client is told when nobody
 import asyncio
 from collections.abc import Iterable, Sequence
 
+from msgspec.structs import replace
+
 from packyproxy.errors import ClientLeft, Tried
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.plan import make_plan
@@ -19,6 +21,7 @@ from packyproxy.runtime.serving.journal import Outcome, log_outcome
 from packyproxy.runtime.serving.watch import Aborted, Watch
 from packyproxy.translate.contract import ClientProtocol
 from packyproxy.translate.failures import ErrorResponse, exhausted_response, most_useful
+from packyproxy.wire.error_bodies import mask_bytes
 
 __all__ = ["Exchange"]
 
@@ -59,17 +62,18 @@ class Exchange:
         self._is_prewarm = request.is_prewarm
         self._max_tokens = request.max_tokens
         self._plan = make_plan(protocol, request, inbound)
-        self._deadlines = Deadlines(
-            self._snapshot.limits, accepted_at=inbound.accepted_at, is_stream=self._is_stream
-        )
+        limits = self._snapshot.limits
+        silence = protocol.operation.silence_seconds
+        if silence is not None:
+            limits = replace(limits, headers=silence, idle=silence)
+        self._deadlines = Deadlines(limits, accepted_at=inbound.accepted_at, is_stream=self._is_stream)
         self._collected: list[bytes] = []
         self._outcome = Outcome(inbound, protocol.name, is_stream=self._is_stream)
         self._asking = Asking(
             runtime,
-            self._snapshot,
             self._plan,
             request,
-            request_id=inbound.request_id,
+            inbound=inbound,
             deadlines=self._deadlines,
             outcome=self._outcome,
             start_over=self._collected.clear,
@@ -124,11 +128,13 @@ class Exchange:
             if not tried:
                 return  # the attempt wrote the last byte
             await downstream.settle()
-            if not downstream.is_committed:
+            told = self._asking.current
+            if not downstream.is_committed and not told.writer.fails_in_stream:
                 await self._refuse(tried)
                 return
             error = self._error_response(tried, in_stream=True)
-            await downstream.fail(self._asking.current.writer.fail(error.status, error.body))
+            frames = told.writer.fail(error.status, error.body)
+            await downstream.fail(mask_bytes(frames, told.provider.secrets))
 
     async def _serve_whole(self, inquiry: Inquiry, watch: Watch, _: Downstream) -> None:
         tried = await self._asking.run(inquiry, watch, self._collect)
@@ -177,6 +183,7 @@ class Exchange:
             max_tokens=self._max_tokens,
             max_tokens_was_sent=inquiry.max_tokens_was_sent if inquiry else False,
             in_stream=in_stream,
+            keeps_upstream_error=self._protocol.keeps_upstream_errors,
         )
         self._outcome.failed(
             most_useful(tried).failure,
@@ -202,7 +209,9 @@ class Exchange:
         inquiry = self._asking.inquiry
         if inquiry is None:
             return []
-        headers: Headers = []
+        headers: Headers = [
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in inquiry.answer_headers
+        ]
         if self._snapshot.config.expose_route_headers:
             headers.append((b"x-packyproxy-provider", inquiry.provider.name.encode("latin-1", "replace")))
             headers.append(

@@ -4,12 +4,13 @@ The request is translated anew for every attempt, because what may be sent depen
 it has refused so far; reasoning of another provider never travels (wire-mapping 2.4).
 """
 
+from collections.abc import Mapping
 from math import inf
+from types import MappingProxyType
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
-from packyproxy.errors import Failure
+from packyproxy.errors import Failure, FailureKind
 from packyproxy.providers.provider import Provider
 from packyproxy.providers.repair import GiveUp, History, Repair, Sent, decide
 from packyproxy.providers.request import UpstreamRequest, responses_request
@@ -17,10 +18,12 @@ from packyproxy.registry.resolve import Candidate
 from packyproxy.runtime.plan import Plan
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.translate.contract import ClientRequest, StreamWriter, Target, Translation
+from packyproxy.translate.failure_table import FAILURES
 from packyproxy.translate.session import prompt_cache_key
-from packyproxy.translate.token_count import estimate_tokens
 
 __all__ = ["Inquiry"]
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Inquiry:
@@ -33,6 +36,8 @@ class Inquiry:
         request: the client's; kept until ``forget``.
         answer_id: the same for every inquiry of a request.
         request_id: ours.
+        client_headers: the client's; its protocol chooses what of them travels upstream.
+        is_first: whether nobody else was asked about this request before.
 
     Raises:
         CapabilityMissing: this provider cannot take such a request; another one might.
@@ -48,10 +53,15 @@ class Inquiry:
         *,
         answer_id: str,
         request_id: str,
+        client_headers: Mapping[str, str] = _NO_HEADERS,
+        is_first: bool = True,
     ) -> None:
         self._runtime = runtime
         self._protocol = plan.protocol
-        self._cache_key = prompt_cache_key(plan.session, plan.resolution.candidates[index].model)
+        self._client_headers = client_headers
+        self._cache_key = request.cache_key or prompt_cache_key(
+            plan.session, plan.resolution.candidates[index].model
+        )
         self._answer_id = answer_id
         self._request_id = request_id
         self._history = History()
@@ -63,9 +73,16 @@ class Inquiry:
         self.provider: Provider = plan.providers[index]
         self.candidate: Candidate = plan.resolution.candidates[index]
         self.target = self._describe_target()
-        self._facts = runtime.learned.attempt_facts(
-            self.provider.id, self.target.model, scope=self.target.scope, now=runtime.now()
+        facts = runtime.learned.attempt_facts(
+            self.provider.id,
+            self.target.model,
+            scope=self.target.scope,
+            path=plan.protocol.operation.path,
+            now=runtime.now(),
         )
+        self._facts = facts if is_first else replace(facts, is_first_asked=False)
+        self.answer_headers: tuple[tuple[str, str], ...] = ()
+        """What the client is given of the headers that the upstream answered with last."""
         self.writer: StreamWriter
         """Writes the answer of the next attempt, or of the one that runs."""
         self.effort: str | None
@@ -91,13 +108,32 @@ class Inquiry:
 
     def upstream_request(self) -> UpstreamRequest:
         """Return the request to send now."""
+        operation = self._protocol.operation
         return responses_request(
             self.provider,
             self.translation.body,
+            path=operation.path,
+            is_stream=operation.is_stream,
             prompt_cache_key=self.target.prompt_cache_key,
             request_id=self._request_id,
             version=self._runtime.version,
+            client_headers=self._protocol.upstream_headers(self._client_headers, self.target),
         )
+
+    def take_headers(self, headers: Mapping[str, str]) -> None:
+        """Take the headers that the upstream answered with."""
+        self.answer_headers = self._protocol.answer_headers(headers, self.target)
+
+    def judge(self, failure: Failure) -> Failure:
+        """Say what a failure means for what the upstream was asked for."""
+        return self._protocol.judge(failure)
+
+    def fails_over(self, failure: Failure) -> bool:
+        """Tell whether somebody else may be asked after a failure."""
+        if failure.kind is FailureKind.INVALID_REASONING and self._has_compaction:
+            # It is history, so it cannot be left out; another provider may have made it.
+            return self._facts.is_first_asked
+        return FAILURES[failure.kind].fails_over
 
     def mend(self, failure: Failure, *, retries_allowed: int) -> float | None:
         """Get ready to ask the same provider again.
@@ -119,6 +155,8 @@ class Inquiry:
             retries_allowed=retries_allowed,
             now=self._runtime.now(),
         )
+        if failure.kind is FailureKind.NOT_OFFERED:
+            self._runtime.learned.miss_route(self.provider.id, self._protocol.operation.path)
         if isinstance(decision, GiveUp):
             return None
         self._history = decision.history
@@ -131,9 +169,7 @@ class Inquiry:
         """Compare our estimate with the tokens that the upstream counted, for better estimates."""
         usage = self.writer.usage
         if usage is not None and usage.input_tokens:
-            scales, model = self._runtime.token_scales, self.target.model
-            estimate = self.input_tokens_estimate / scales.factor(model)
-            scales.feed(model, round(estimate), usage.input_tokens)
+            self._runtime.token_scales.feed(self.target.model, self._tokens, usage.input_tokens)
 
     def _describe_target(self) -> Target:
         candidate, provider, learned = self.candidate, self.provider, self._runtime.learned
@@ -150,17 +186,15 @@ class Inquiry:
         """Make what one attempt needs: a translation, and a writer that has seen nothing."""
         target = self.target
         translation = self._protocol.to_responses(request, target, self._facts)
-        estimate = estimate_tokens(
-            translation.request,
-            scale=self._runtime.token_scales.factor(target.model),
-            tools_estimate=translation.tools_estimate,
-        )
+        estimate = self._runtime.token_scales.correct(target.model, translation.tokens)
         facts = replace(translation.stream_facts, input_tokens_estimate=estimate)
         self._asked = (request, replace(translation, stream_facts=facts))
         self.effort = translation.effort
         self.warnings = translation.warnings
         self.input_tokens_estimate = estimate
-        self.max_tokens_was_sent = translation.request.max_output_tokens is not UNSET
+        self.max_tokens_was_sent = translation.limits_output
+        self._tokens = translation.tokens
+        self._has_compaction = translation.has_compaction
         self.writer = self._protocol.writer(facts, answer_id=self._answer_id, request_id=self._request_id)
 
     def _learn(self, repair: Repair, reasoning: tuple[str, ...]) -> None:

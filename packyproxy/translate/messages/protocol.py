@@ -4,6 +4,7 @@ import msgspec
 
 from packyproxy.translate.contract import (
     AttemptFacts,
+    ClientProtocol,
     ClientRequest,
     Family,
     StreamFacts,
@@ -20,14 +21,17 @@ __all__ = ["MessagesProtocol"]
 _NO_FACTS = AttemptFacts()
 
 
-class MessagesProtocol:
-    """Messages as a :class:`~packyproxy.translate.contract.ClientProtocol`.
+class MessagesProtocol(ClientProtocol):
+    """The Messages API of Anthropic.
 
     Its only state is a bounded memory of tool lists, which changes nothing but the time taken.
     """
 
     name = "messages"
     family: Family = "anthropic"
+    path = "/v1/messages"
+    counting_path = "/v1/messages/count_tokens"
+    answer_prefix = "msg_"
 
     def __init__(self) -> None:
         self._memory = ToolMemory()

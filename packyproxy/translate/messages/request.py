@@ -15,6 +15,7 @@ from packyproxy.translate.effort import clamp_effort, requested_effort, searchin
 from packyproxy.translate.messages.history import History, HistoryTranslator
 from packyproxy.translate.messages.tools import ToolList, ToolMemory, ToolPlan, ToolTranslator, declared_tools
 from packyproxy.translate.messages.turns import Turn, check_effort, first_user_text, read_turns
+from packyproxy.translate.token_count import estimate_tokens
 from packyproxy.translate.tool_names import ToolNames
 from packyproxy.translate.tool_schema import is_strict_schema
 from packyproxy.wire import json_text
@@ -78,6 +79,10 @@ class MessagesRequest(Struct, frozen=True, kw_only=True):
     def is_prewarm(self) -> bool:
         """Whether the client only wants a cache warmed: ``max_tokens: 0``."""
         return self.body.max_tokens == 0 and not self.is_counting
+
+    @property
+    def cache_key(self) -> None:
+        """Messages has no such field."""
 
     @property
     def max_tokens(self) -> int | None:
@@ -167,13 +172,13 @@ def _translate(request: MessagesRequest, target: Target, facts: AttemptFacts) ->
         top_p=_sampling(body.top_p, "top_p", target, removed, warnings),
     )
     return Translation(
-        request=upstream,
         body=encode_request(upstream),
         effort=effort,
         warnings=tuple(dict.fromkeys(warnings)),
         stream_facts=_stream_facts(request, target, names, plan, has_limit=has_limit),
         reasoning=tuple(item.encrypted_content for item in upstream.input if isinstance(item, ReasoningItem)),
-        tools_estimate=plan.tokens,
+        tokens=estimate_tokens(upstream, tools_estimate=plan.tokens),
+        limits_output=not isinstance(upstream.max_output_tokens, UnsetType),
     )
 
 

@@ -81,6 +81,16 @@ class MessagesWriter:
         """Findings since the start, in order."""
         return self._answer.notes
 
+    @property
+    def decode(self) -> Callable[[bytes], ResponsesEvent]:
+        """How the data of a frame is read."""
+        return upstream.decode_event
+
+    @property
+    def fails_in_stream(self) -> bool:
+        """Whether a failure goes into the stream although the status line could tell it: never."""
+        return False
+
     def start(self) -> bytes:
         """Write ``message_start`` and ``ping``."""
         start = frames.message_start(
@@ -108,6 +118,9 @@ class MessagesWriter:
             return b""
         self._fast_type = None
         return handler(self, event)
+
+    def take_document(self, document: bytes) -> None:
+        """Leave an answer in one piece to be replayed as events."""
 
     def upstream_ended(self, *, said_done: bool) -> bytes:
         """Take the end of the upstream's bytes; only ``[DONE]`` after a whole item counts as a good end."""

@@ -105,12 +105,14 @@ def test_text(literal: Raw | bytes, tokens: int) -> None:
 
 def test_scale_is_applied() -> None:
     """The learned factor multiplies the whole estimate, rounded up."""
-    assert 12 == estimate_tokens(_request([_user("hi")]), scale=1.4)
+    factors = ScaleFactors()
+    factors.feed("m", 1000, 1400)
+    assert 11 == factors.correct("m", 9)
 
 
 def test_estimate_is_never_zero() -> None:
     """An empty request still counts, whatever the factor."""
-    assert 1 == estimate_tokens(_request(), scale=0.0)
+    assert 1 == ScaleFactors().correct("m", 0)
 
 
 def test_unknown_model_is_not_corrected() -> None:

@@ -387,7 +387,7 @@ def test_names_lead_back(translate: Any) -> None:
     ]
     done = translate.full(tools=[_tool(names[0])], messages=messages)
     assert set(names[:3]) == set(done.stream_facts.original_names.values())
-    assert [item.name for item in done.request.input if hasattr(item, "arguments")] == [
+    assert [item["name"] for item in json.loads(done.body)["input"] if "arguments" in item] == [
         mapped for mapped, name in done.stream_facts.original_names.items() if name == names[1]
     ]
 
