@@ -30,7 +30,7 @@ NEXT_STEPS: Mapping[Kind, str] = MappingProxyType(
         Kind.BILLING: "pay the provider, or enable another one",
         Kind.MODEL_NOT_FOUND: "set defaults.model to a model of the provider (packyproxy models)",
         Kind.WRONG_URL: "correct base-url: the address up to, not including, /responses, often .../v1",
-        Kind.NOT_OFFERED: "this provider has no such endpoint; set profile.compact: true if it has /responses/compact",
+        Kind.NOT_OFFERED: "enable a provider that has this endpoint",
         Kind.TOO_LARGE: _REPORT,
         Kind.REQUEST_TIMEOUT: _ASK_PROVIDER,
         Kind.CONFLICT: "try again",

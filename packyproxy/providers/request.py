@@ -49,7 +49,8 @@ def responses_request(
         body: the encoded request.
         path: below the provider's base URL.
         is_stream: ask for an event stream; else for JSON.
-        prompt_cache_key: that of the body, repeated as the session headers; None sends none.
+        prompt_cache_key: that of the body, repeated as the session headers; None sends none, nor does one
+            that no header could carry, since clients may choose it.
         request_id: ours.
         version: ours, for ``user-agent``.
         client_headers: replace ours of the same name, in lower case; an empty value removes one.
@@ -59,7 +60,7 @@ def responses_request(
         "accept": "text/event-stream" if is_stream else "application/json",
         **_own_headers(request_id, version),
     }
-    if prompt_cache_key is not None:
+    if prompt_cache_key is not None and prompt_cache_key.isascii() and prompt_cache_key.isprintable():
         headers["session_id"] = headers["conversation_id"] = prompt_cache_key
     if client_headers:
         headers = {name: value for name, value in {**headers, **client_headers}.items() if value}

@@ -47,6 +47,49 @@ def test_url_and_body() -> None:
     assert ("https://h.example/v1/responses", b"{}") == (request.url, request.body)
 
 
+@pytest.mark.parametrize("key", ["a\r\nx: y", "é", "\0"], ids=["line-break", "not-ascii", "nul"])
+def test_cache_key_that_no_header_can_carry(key: str) -> None:
+    """A cache key of the client's that would break the headers stays in the body."""
+    assert {"session_id", "conversation_id"}.isdisjoint(dict(_request(key).headers))
+
+
+def test_other_paths_and_answers() -> None:
+    """An operation with a path of its own that answers at once is asked for JSON."""
+    request = responses_request(
+        _provider(),
+        b"{}",
+        path="/responses/compact",
+        is_stream=False,
+        prompt_cache_key=None,
+        request_id="req_1",
+        version="0.1",
+    )
+    assert "https://h.example/v1/responses/compact" == request.url
+    assert "application/json" == dict(request.headers)["accept"]
+
+
+def test_chosen_client_headers_replace_ours() -> None:
+    """What a protocol chose of the client's headers wins over ours, an empty value removes one, the key stays."""
+    chosen = {"user-agent": "codex_exec/0.169.0", "openai-beta": "", "originator": "codex_exec"}
+    request = responses_request(
+        _provider(headers=HeaderMap({"originator": "operator"})),
+        b"{}",
+        prompt_cache_key=None,
+        request_id="req_1",
+        version="0.1",
+        client_headers={**chosen, "authorization": "Bearer client"},
+    )
+    assert {
+        "authorization": "Bearer sk-1",
+        "content-type": "application/json",
+        "accept": "text/event-stream",
+        "accept-encoding": "identity",
+        "user-agent": "codex_exec/0.169.0",
+        "x-client-request-id": "req_1",
+        "originator": "operator",
+    } == dict(request.headers)
+
+
 def test_models_are_asked_for_without_a_body() -> None:
     """The model list lies beside the Responses path and is asked for with the key, but without content."""
     request = models_request(_provider(), request_id="req_1", version="0.1")
