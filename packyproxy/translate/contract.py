@@ -57,6 +57,9 @@ class Operation(Struct, frozen=True, kw_only=True):
     """How long the upstream may be silent, before and within its answer; None: the usual limits."""
 
 
+_STREAMING = Operation()
+
+
 class Target(Struct, frozen=True, kw_only=True):
     """The provider and model that one attempt is translated for."""
 
@@ -287,7 +290,7 @@ class ClientProtocol(Protocol):
     @property
     def operation(self) -> Operation:
         """What the upstream is asked for."""
-        return Operation()
+        return _STREAMING
 
     @property
     def keeps_upstream_errors(self) -> bool:
