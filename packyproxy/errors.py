@@ -118,6 +118,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     """Context overflow: the model's maximum, as the upstream said."""
     counts_output: bool = False
     """Context overflow: the upstream complained about input *plus* output."""
+    error_object: bytes | None = None
+    """The ``error`` object of an HTTP refusal as JSON, whole but for masked secrets (wire-mapping 7.3)."""
 
     def __repr__(self) -> str:
         return f"Failure(kind={self.kind.value!r}, status={self.status!r})"
@@ -141,7 +143,7 @@ class InvalidRequest(PackyProxyError):
     """The client's request cannot be served as sent.
 
     ``reason`` is written by us and never quotes content; ``field`` is the path (``messages.0.content``) or
-    ``""``. The text the client sees is ``field: reason``.
+    ``""``. The text the client sees is ``field: reason``, or the reason alone where it ``says_all``.
     """
 
     def __init__(
@@ -152,19 +154,17 @@ class InvalidRequest(PackyProxyError):
         status: int = 400,
         code: str | None = None,
         details: dict[str, Any] | None = None,
+        says_all: bool = False,
     ) -> None:
-        super().__init__(f"{field}: {reason}" if field else reason)
+        self.message = f"{field}: {reason}" if field and not says_all else reason
+        """What the client is told."""
+        super().__init__(self.message)
         self.reason = reason
         self.field = field
         self.status = status
         self.code = code
         self.details = details
         """Extra members of the error object, e.g. ``thread_unsupported_request`` (wire-mapping 1.2)."""
-
-    @property
-    def message(self) -> str:
-        """What the client is told."""
-        return f"{self.field}: {self.reason}" if self.field else self.reason
 
 
 class CapabilityMissing(InvalidRequest):

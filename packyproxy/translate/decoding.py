@@ -40,11 +40,16 @@ def safe_name(text: str) -> str:
     return "".join(char if " " <= char <= "~" and char not in '"\\' else "?" for char in text[:64])
 
 
-def decode_body(decoder: json.Decoder[_T], body: bytes) -> _T:
+def decode_body(decoder: json.Decoder[_T], body: bytes, *, with_brackets: bool = False) -> _T:
     r"""Decode a whole request body.
 
     Lone surrogate escapes (``\ud83d`` without its other half) become U+FFFD: programs that cut texts make
     them, and one in a history would otherwise end the session.
+
+    Args:
+        decoder: of the whole body.
+        body: the decompressed bytes.
+        with_brackets: name places in lists as OpenAI does, ``messages[0].role``, and not ``messages.0.role``.
 
     Raises:
         InvalidRequest: the body is not UTF-8, not JSON, not an object, or a field has the wrong type.
@@ -62,15 +67,21 @@ def decode_body(decoder: json.Decoder[_T], body: bytes) -> _T:
         except DecodeError:
             return decoder.decode(_SOUND_OR_LONE.sub(lambda found: found["sound"] or rb"\ufffd", body))
     except ValidationError as error:
-        raise _refusal(error, "") from None
+        raise _refusal(error, "", with_brackets=with_brackets) from None
     except RecursionError:
         raise too_deep() from None
     except DecodeError:
         raise InvalidRequest("invalid JSON") from None
 
 
-def decode_part(decoder: json.Decoder[_T], part: Raw, field: str) -> _T:
+def decode_part(decoder: json.Decoder[_T], part: Raw, field: str, *, with_brackets: bool = False) -> _T:
     """Decode a part of a body that stood at ``field``.
+
+    Args:
+        decoder: of the part.
+        part: cut out of a body.
+        field: its path in the body.
+        with_brackets: as for ``decode_body``.
 
     Raises:
         InvalidRequest: a field in it has the wrong type; the path is the one in the whole body.
@@ -78,7 +89,7 @@ def decode_part(decoder: json.Decoder[_T], part: Raw, field: str) -> _T:
     try:
         return decoder.decode(part)
     except ValidationError as error:
-        raise _refusal(error, field) from None
+        raise _refusal(error, field, with_brackets=with_brackets) from None
     except RecursionError:
         raise too_deep(field) from None
 
@@ -97,11 +108,13 @@ def require_text(value: Raw | UnsetType | None, field: str) -> Raw:
     return value
 
 
-def _refusal(error: ValidationError, field: str) -> InvalidRequest:
+def _refusal(error: ValidationError, field: str, *, with_brackets: bool) -> InvalidRequest:
     found = _MESSAGE.fullmatch(str(error))
     what, path = (found["what"], found["path"] or "") if found else ("", "")
-    path = re.sub(r"\[(\d+)\]", r".\1", path.replace("[...]", "")).strip(".")
-    where = ".".join(part for part in (field, path) if part)
+    path = path.replace("[...]", "")
+    if not with_brackets:
+        path = re.sub(r"\[(\d+)\]", r".\1", path)
+    where = f"{field}{path}".strip(".")
     if missing := _MISSING.fullmatch(what):
         return InvalidRequest(
             "field required", field=f"{where}.{missing['name']}" if where else missing["name"]

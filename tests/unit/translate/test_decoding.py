@@ -51,6 +51,35 @@ def test_refusals_name_the_field_and_quote_nothing(body: bytes, expected: str) -
 
 
 @pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"text":"a","inner":[{},{"n":"secret"}]}', "inner[1].n"),
+        (b'{"text":"a","inner":[{"tags":{"secret":""}}]}', "inner[0].tags"),
+        (b'{"text":1}', "text"),
+    ],
+    ids=["path", "path through a map", "top level"],
+)
+def test_places_in_lists_can_stand_in_brackets(body: bytes, expected: str) -> None:
+    """OpenAI's clients know the notation of their own API."""
+    with pytest.raises(InvalidRequest) as caught:
+        decode_body(BODY, body, with_brackets=True)
+    assert expected == caught.value.field
+
+
+def test_a_path_in_brackets_goes_on_from_where_the_part_stood() -> None:
+    """A part of the body tells the same path as the whole body does."""
+    with pytest.raises(InvalidRequest) as caught:
+        decode_part(json.Decoder(list[_Inner]), Raw(b'[{"n":""}]'), "tools[3].x", with_brackets=True)
+    assert "tools[3].x[0].n" == caught.value.field
+
+
+def test_a_reason_may_say_all() -> None:
+    """Where the reason names what it is about, the field is told in its own member alone."""
+    refused = InvalidRequest("n must be 1", field="n", says_all=True)
+    assert ("n must be 1", "n") == (refused.message, refused.field)
+
+
+@pytest.mark.parametrize(
     ("escaped", "expected"),
     [
         (rb"\ud83d", "�"),
