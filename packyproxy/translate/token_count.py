@@ -29,7 +29,7 @@ from packyproxy.wire.responses import (
     Tool,
 )
 
-__all__ = ["ScaleFactors", "estimate_tokens", "text_tokens", "tool_tokens"]
+__all__ = ["ScaleFactors", "estimate_tokens", "json_tokens", "text_tokens", "tool_tokens"]
 
 _BASE_TOKENS = 3
 _INSTRUCTIONS_TOKENS = 4
@@ -66,7 +66,7 @@ def estimate_tokens(request: ResponsesRequest, *, tools_estimate: int | None = N
         tools = sum(map(tool_tokens, request.tools)) if tools_estimate is None else tools_estimate
         tokens += _TOOLS_TOKENS + tools
     if request.text is not UNSET and request.text.format is not UNSET:
-        tokens += _FORMAT_TOKENS + _json_tokens(request.text.format.schema)
+        tokens += _FORMAT_TOKENS + json_tokens(request.text.format.schema)
     return tokens
 
 
@@ -101,7 +101,7 @@ _FORMATTED_WITHIN = 64
 """JSON that is written with white space shows it in its first bytes."""
 
 
-def _json_tokens(value: Raw) -> int:
+def json_tokens(value: Raw) -> int:
     """Estimate a JSON value in its compact form."""
     data = bytes(value)
     beginning = data[:_FORMATTED_WITHIN]
@@ -144,7 +144,7 @@ def _part_tokens(part: MessagePart) -> int:
 def tool_tokens(tool: Tool) -> int:
     """Estimate one tool, without the share of the list as a whole."""
     if isinstance(tool, FunctionTool):
-        description, parameters = text_tokens(tool.description), _json_tokens(tool.parameters)
+        description, parameters = text_tokens(tool.description), json_tokens(tool.parameters)
         return _TOOL_TOKENS + _name_tokens(tool.name) + description + parameters
     return _WEB_SEARCH_TOKENS
 
