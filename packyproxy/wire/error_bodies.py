@@ -8,18 +8,22 @@ which keys and tokens are masked; codes and parameter paths are kept only when t
 import json
 import re
 from collections.abc import Mapping, Sequence
-from math import isfinite
+from math import ceil, isfinite
 from typing import Any, cast
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
+
+from packyproxy.wire.masking import mask_text, mask_values
 
 __all__ = [
     "MAX_MESSAGE_CHARACTERS",
     "UpstreamError",
     "clean_text",
-    "mask_bytes",
+    "error_object",
     "read_error",
+    "with_time_left",
+    "wrap_error_object",
     "write_anthropic_error",
     "write_openai_error",
 ]
@@ -30,15 +34,10 @@ MAX_MESSAGE_CHARACTERS = 1000
 _MAX_TEXT_BYTES = 65_536
 """Where a body that is no JSON is cut before it is searched: titles and sentences stand at the beginning."""
 
+_MAX_OBJECT_BYTES = 16_384
+"""How long an error object may be that clients are shown whole."""
+
 _CUT = "..."
-_MASK = "***"
-_SHORTEST_SECRET = 4
-"""Anything shorter is found in every text and protects nothing."""
-_KEY_LIKE = re.compile(r"\bsk-[A-Za-z0-9_*.\-]{4,}")
-_BEARER = re.compile(
-    r"\b(bearer\s+)(?!(?:tokens?|auth|authentication|authorization|headers?|schemes?)\b)[^\s\"',;]+",
-    re.IGNORECASE,
-)
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,64}")
 _PARAM = re.compile(r"[A-Za-z0-9_.\[\]\-]{1,128}")
@@ -94,34 +93,52 @@ def read_error(body: bytes, *, secrets: Sequence[str] = ()) -> UpstreamError:
 def clean_text(text: str, secrets: Sequence[str] = ()) -> str:
     """Return ``text`` as one printable line of at most 1000 characters with secrets masked."""
     text = text[:_MAX_TEXT_BYTES]
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = _without_beginning(text.replace(secret, _MASK), secret)
-    text = _BEARER.sub(rf"\g<1>{_MASK}", text)
-    text = _KEY_LIKE.sub(_MASK, text)
+    text = mask_text(text, secrets)
     text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     if len(text) > MAX_MESSAGE_CHARACTERS:
         text = text[: MAX_MESSAGE_CHARACTERS - len(_CUT)].rstrip() + _CUT
     return text
 
 
-def mask_bytes(text: bytes, secrets: Sequence[str]) -> bytes:
-    """Return JSON text of any size with secrets masked, also where JSON has escaped them."""
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret.encode(), _MASK.encode())
-            text = text.replace(_encode(secret)[1:-1], _MASK.encode())
-    return text
+def error_object(body: bytes, secrets: Sequence[str] = ()) -> bytes | None:
+    """Return the ``error`` object of a body, whole but for masked secrets; None if it has none worth showing.
+
+    One that is empty, nested too deeply or longer than 16 KiB is none.
+
+    Args:
+        body: the decompressed body of an HTTP answer.
+        secrets: as for :func:`read_error`.
+    """
+    if len(body) > _MAX_TEXT_BYTES:
+        return None
+    value = _decode(body)
+    error = cast("Mapping[str, object]", value).get("error") if isinstance(value, Mapping) else None
+    if not isinstance(error, Mapping) or not error:
+        return None
+    try:
+        encoded = _encode(mask_values(cast("object", error), secrets))
+    except (msgspec.EncodeError, OverflowError, RecursionError):
+        return None
+    return encoded if len(encoded) <= _MAX_OBJECT_BYTES else None
 
 
-def _without_beginning(text: str, secret: str) -> str:
-    """Mask the part of a secret that is left where a text was cut before the secret was known."""
-    if text.endswith(_CUT):
-        shown = text.removesuffix(_CUT)
-        for length in range(len(secret) - 1, _SHORTEST_SECRET - 1, -1):
-            if shown.endswith(secret[:length]):
-                return shown[:-length] + _MASK + _CUT
-    return text
+def with_time_left(error: bytes, *, now: float, until: float) -> bytes:
+    """Return an error object as it reads now, when some of the span that it names has passed.
+
+    Args:
+        error: as :func:`error_object` returned it.
+        now: Unix seconds.
+        until: Unix seconds at which the span ends.
+    """
+    fields = _decode_fields(error)
+    if _number(msgspec.json.decode(fields.get("resets_in_seconds", _NULL))) is None:
+        return error
+    return _encode({**fields, "resets_in_seconds": max(0, ceil(until - now))})
+
+
+def wrap_error_object(error: bytes) -> bytes:
+    """Return the body that consists of an error object."""
+    return b'{"error":%b}' % error
 
 
 class _AnthropicBody(Struct, frozen=True):
@@ -148,6 +165,8 @@ class _OpenAIEnvelope(Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
+_decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
+_NULL = Raw(b"null")
 
 
 def write_anthropic_error(
@@ -189,15 +208,15 @@ def _from_object(body: Mapping[str, object], secrets: Sequence[str]) -> Upstream
     else:
         fields = body
         text = _text(error) or _detail(body.get("detail")) or _text(body.get("message"))
-    kind = _token(fields.get("type"), _CODE)
+    kind = _token(fields.get("type"), _CODE, secrets)
     if kind in _EVENT_TYPES:
         kind = None
     return UpstreamError(
         message=clean_text(text, secrets),
-        code=_token(fields.get("code"), _CODE),
-        type=kind or _token(body.get("error_type"), _CODE),
-        param=_token(fields.get("param"), _PARAM),
-        plan_type=_token(fields.get("plan_type"), _CODE),
+        code=_token(fields.get("code"), _CODE, secrets),
+        type=kind or _token(body.get("error_type"), _CODE, secrets),
+        param=_token(fields.get("param"), _PARAM, secrets),
+        plan_type=_token(fields.get("plan_type"), _CODE, secrets),
         resets_at=_number(fields.get("resets_at")),
         resets_in_seconds=_number(fields.get("resets_in_seconds")),
         status=_status(fields, body),
@@ -232,9 +251,9 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _token(value: object, pattern: re.Pattern[str]) -> str | None:
-    """Take a name; one that looks like a key is none."""
-    if isinstance(value, str) and pattern.fullmatch(value) and not _KEY_LIKE.search(value):
+def _token(value: object, pattern: re.Pattern[str], secrets: Sequence[str]) -> str | None:
+    """Take a name; one that is a secret or looks like a key is none."""
+    if isinstance(value, str) and pattern.fullmatch(value) and mask_text(value, secrets) == value:
         return value
     return None
 

@@ -21,7 +21,7 @@ from packyproxy.runtime.serving.journal import Outcome, log_outcome
 from packyproxy.runtime.serving.watch import Aborted, Watch
 from packyproxy.translate.contract import ClientProtocol
 from packyproxy.translate.failures import ErrorResponse, exhausted_response, most_useful
-from packyproxy.wire.error_bodies import mask_bytes
+from packyproxy.wire.masking import mask_bytes
 
 __all__ = ["Exchange"]
 
