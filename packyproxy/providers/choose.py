@@ -17,7 +17,15 @@ from msgspec import Struct
 
 from packyproxy.config.schema import RoutingStrategy
 from packyproxy.errors import FailureKind
-from packyproxy.providers.health import HEALTHY, Admission, Cooldown, ProviderHealth, admission, available_at
+from packyproxy.providers.health import (
+    HEALTHY,
+    Admission,
+    Cooldown,
+    ProviderHealth,
+    Refusal,
+    admission,
+    available_at,
+)
 
 __all__ = ["Choice", "Passed", "Standing", "choose"]
 
@@ -49,6 +57,8 @@ class Passed(Struct, frozen=True, kw_only=True):
     """What it is passed over for."""
     available_at: float | None
     """Unix seconds from which it is worth asking; None where only a change of its configuration helps."""
+    refusal: Refusal | None = None
+    """How its upstream asked for the rest, as far as that is known."""
 
 
 class Choice(Struct, frozen=True, kw_only=True):
@@ -111,7 +121,7 @@ def _passed(index: int, standing: Standing, now: float) -> Passed:
         or (is_shut and (opens_at is None or opens_at > cooldown.until))
     ):
         return Passed(index=index, kind=health.kind or FailureKind.UNAVAILABLE, available_at=opens_at)
-    return Passed(index=index, kind=cooldown.kind, available_at=cooldown.until)
+    return Passed(index=index, kind=cooldown.kind, available_at=cooldown.until, refusal=cooldown.refusal)
 
 
 def _in_order(

@@ -31,6 +31,7 @@ __all__ = [
     "Breaker",
     "Cooldown",
     "ProviderHealth",
+    "Refusal",
     "Signal",
     "admission",
     "available_at",
@@ -58,6 +59,9 @@ _REJECTED_SECONDS: Final = 30 * 86_400.0
 _COOLDOWN_MEMORY_SECONDS: Final = 600.0
 """How long after a rest another failure still counts as following the last one."""
 _MOST_DOUBLINGS: Final = 30
+_TOLD_AGAIN: Final = frozenset(
+    {FailureKind.QUOTA, FailureKind.RATE_LIMIT, FailureKind.BILLING, FailureKind.OVERLOADED}
+)
 
 
 class Breaker(StrEnum):
@@ -152,6 +156,17 @@ HEALTHY: Final = ProviderHealth()
 """What is assumed of a provider of which nothing is known, and true after every success."""
 
 
+class Refusal(Struct, frozen=True, kw_only=True):
+    """An upstream's own error, as it was told it; ``repr`` shows its status only."""
+
+    status: int
+    error_object: bytes
+    """As in :class:`~packyproxy.errors.Failure`."""
+
+    def __repr__(self) -> str:
+        return f"Refusal(status={self.status!r})"
+
+
 class Cooldown(Struct, frozen=True, kw_only=True):
     """The rest of one model at one provider."""
 
@@ -162,6 +177,8 @@ class Cooldown(Struct, frozen=True, kw_only=True):
     """What the rest is for."""
     is_own: bool = False
     """Neither the upstream nor its kind of failure names such a time: we only prefer others meanwhile."""
+    refusal: Refusal | None = None
+    """How the upstream asked for it, where that is of use to whoever meets the rest."""
 
     def is_over(self, now: float) -> bool:
         """Tell whether the model may be asked for again."""
@@ -277,7 +294,16 @@ def next_cooldown(
         seconds = min(2.0 ** min(failures - 1, _MOST_DOUBLINGS), longest_seconds)
     if now + seconds <= (running.until if running is not None else now):
         return running
-    return Cooldown(until=now + seconds, failures=failures, kind=failure.kind, is_own=is_own)
+    return Cooldown(
+        until=now + seconds, failures=failures, kind=failure.kind, is_own=is_own, refusal=_refusal(failure)
+    )
+
+
+def _refusal(failure: Failure) -> Refusal | None:
+    """Keep what an upstream said of its account or its load; other errors may quote who met them first."""
+    if failure.kind not in _TOLD_AGAIN or failure.error_object is None or failure.status is None:
+        return None
+    return Refusal(status=failure.status, error_object=failure.error_object)
 
 
 def _told_seconds(failure: Failure, now: float) -> float | None:

@@ -16,6 +16,7 @@ from packyproxy.providers.health import (
     HEALTHY,
     Admission,
     ProviderHealth,
+    Refusal,
     Signal,
     admission,
     available_at,
@@ -248,7 +249,8 @@ class Routing:
 
     def passed_over(self, plan: Plan, passed: Passed) -> Tried:
         """Return the record of a candidate that was not asked."""
-        return _passed_over(plan.providers[passed.index], passed.kind, passed.available_at)
+        provider = plan.providers[passed.index]
+        return _passed_over(provider, passed.kind, passed.available_at, passed.refusal)
 
     def _note(self, provider: Provider) -> None:
         """Remember that a success of this provider would be news; a forgotten one is noted when asked."""
@@ -332,8 +334,15 @@ class Routing:
         return after
 
 
-def _passed_over(provider: Provider, kind: FailureKind, at: float | None) -> Tried:
-    failure = Failure(kind=kind, message=FAILURES[kind].text)
+def _passed_over(
+    provider: Provider, kind: FailureKind, at: float | None, refusal: Refusal | None = None
+) -> Tried:
+    failure = Failure(
+        kind=kind,
+        message=FAILURES[kind].text,
+        status=refusal.status if refusal is not None else None,
+        error_object=refusal.error_object if refusal is not None else None,
+    )
     return Tried(provider=provider.name, failure=failure, was_asked=False, available_at=at)
 
 

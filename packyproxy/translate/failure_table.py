@@ -71,6 +71,8 @@ class FailureRule(Struct, frozen=True, kw_only=True):
     """What the client reads when the upstream said nothing."""
     hides_upstream_text: bool = False
     """``text`` is shown whatever the upstream said."""
+    names_provider: bool = True
+    """Whether what is shown is one provider's doing, not that of all that are configured."""
     implied_wait_seconds: float | None = None
     """What the client is told to wait when the upstream named no time (wire-mapping 8.5)."""
     is_lasting: bool = False
@@ -155,6 +157,7 @@ FAILURES: Mapping[Kind, FailureRule] = MappingProxyType(
             rank=Usefulness.CONTEXT,
             anthropic=(400, "invalid_request_error"),
             openai=(400, "invalid_request_error", "context_length_exceeded"),
+            text="the input exceeds the model's context window",
         ),
         Kind.INVALID_REASONING: _refused("invalid_encrypted_content"),
         Kind.INSTRUCTIONS_REFUSED: _refused(),
@@ -194,7 +197,8 @@ FAILURES: Mapping[Kind, FailureRule] = MappingProxyType(
             rank=Usefulness.LASTING,
             anthropic=(404, "not_found_error"),
             openai=(404, "invalid_request_error", "not_found"),
-            text="no configured provider offers this",
+            text="the provider does not offer this",
+            names_provider=False,
             is_lasting=True,
         ),
         Kind.TOO_LARGE: FailureRule(

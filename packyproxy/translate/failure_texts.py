@@ -28,14 +28,14 @@ _UNKNOWN = "the upstream failed"
 
 
 def failure_text(failure: Failure, provider: str, now: float) -> str:
-    """Say what happened at the provider, in its own words where it had any."""
+    """Say what happened, in the provider's own words where it had any."""
     if failure.kind is FailureKind.QUOTA:
         return _quota_text(failure, provider, now)
     rule = FAILURES[failure.kind]
     text = rule.text if rule.hides_upstream_text else failure.message or rule.text or _UNKNOWN
     if failure.kind is FailureKind.CLIENT_RESTRICTED:
         text = f"{text}: {_CLIENT_HINT}"
-    return f"{text} (provider: {provider})"
+    return f"{text} (provider: {provider})" if rule.names_provider else text
 
 
 def overflow_text(failure: Failure, estimate: int, context_window: int, max_tokens: int | None) -> str:

@@ -6,6 +6,7 @@ and a span have to meet.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from math import inf
 
 from msgspec import Struct
@@ -27,10 +28,14 @@ from packyproxy.translate.failure_texts import (
 from packyproxy.wire.error_bodies import (
     UpstreamError,
     clean_text,
+    error_object,
     read_error,
+    with_time_left,
+    wrap_error_object,
     write_anthropic_error,
     write_openai_error,
 )
+from packyproxy.wire.masking import mask_bytes, mask_text
 
 __all__ = [
     "ErrorResponse",
@@ -46,9 +51,12 @@ __all__ = [
 ]
 
 _LIMITS = frozenset({FailureKind.QUOTA, FailureKind.RATE_LIMIT})
+_ACCOUNT_KINDS = _LIMITS | {FailureKind.BILLING}
 _LONG_WAIT_SECONDS = 60
 """A client that is told of a longer wait is also told not to try (wire-mapping 8.5)."""
 _SAYS_WHEN = ("resets at", "try again in")
+_UNAUTHORISED = 401
+"""Never shown for an upstream's refusal: the client would ask its user for another key of ours."""
 _RETRY_AFTER_STATUSES = frozenset({429, 503, 529})
 _RETRYABLE_STATUSES = frozenset({429, 502, 503, 504, 529})
 _NO_PROVIDER = "no provider is enabled: enable one in config.yaml"
@@ -76,7 +84,8 @@ def classify_response(
         body: decompressed; any bytes.
         secrets: the provider's key and whatever else must not be shown.
     """
-    return _classify(read_error(body, secrets=secrets), status, headers)
+    failure = _classify(read_error(body, secrets=secrets), status, headers)
+    return replace(failure, error_object=error_object(body, secrets)) if 400 <= status < 600 else failure
 
 
 def classify_error_object(error: bytes, *, status: int | None = None, secrets: Sequence[str] = ()) -> Failure:
@@ -106,9 +115,16 @@ def transport_failure(kind: FailureKind, detail: str = "") -> Failure:
 
 
 def mask_secrets(failure: Failure, secrets: Sequence[str]) -> Failure:
-    """Return the failure with ``secrets`` masked in its text; it was read where they were unknown."""
-    message = clean_text(failure.message, secrets)
-    return failure if message == failure.message else replace(failure, message=message)
+    """Return the failure with ``secrets`` masked wherever upstream words stand; they were unknown before."""
+    error = failure.error_object
+    return replace(
+        failure,
+        message=clean_text(failure.message, secrets),
+        code=_without(failure.code, secrets),
+        param=_without(failure.param, secrets),
+        plan_type=_without(failure.plan_type, secrets),
+        error_object=None if error is None else mask_bytes(error, secrets),
+    )
 
 
 def wait_seconds(failure: Failure, now: float) -> float | None:
@@ -130,12 +146,14 @@ def wait_seconds(failure: Failure, now: float) -> float | None:
 def most_useful(tried: Sequence[Tried]) -> Tried:
     """Return whose failure tells the client most (wire-mapping 8.3); who was asked counts before who was not.
 
-    Of equals it is the one that is over first, then the first.
+    Of equals it is the one that is over first, then the first. Who does not offer what was asked for counts
+    only if nobody else was tried.
 
     Args:
         tried: at least one.
     """
-    return min([one for one in tried if one.was_asked] or tried, key=_by_usefulness)
+    able = [one for one in tried if one.failure.kind is not FailureKind.NOT_OFFERED] or tried
+    return min([one for one in able if one.was_asked] or able, key=_by_usefulness)
 
 
 def exhausted_response(
@@ -167,8 +185,8 @@ def exhausted_response(
         max_tokens_was_sent: the upstream was given that limit, so it may have counted it.
         in_stream: the status line is spent; the error type is then one that clients retry on (wire-mapping
             8.6).
-        keeps_upstream_error: show the upstream's own status and error object, where it sent one (wire-mapping
-            7.3).
+        keeps_upstream_error: show the upstream's own status and error object, where it sent one that a client
+            may see (wire-mapping 7.3).
     """
     shown = _shown(tried, now)
     failure = shown.failure
@@ -177,6 +195,7 @@ def exhausted_response(
     if failure.kind is FailureKind.CONTEXT_OVERFLOW and (family == "anthropic" or not failure.message):
         counted = max_tokens if max_tokens_was_sent or failure.counts_output else None
         message = overflow_text(failure, input_tokens_estimate, context_window, counted)
+    own = failure.error_object if keeps_upstream_error and not in_stream and _is_telling(failure) else None
     if family == "anthropic":
         status, kind = rule.anthropic
         if in_stream and kind == "timeout_error":
@@ -187,7 +206,12 @@ def exhausted_response(
         if rule.keeps_code:
             code = failure.code or code
         body = write_openai_error(kind, message, code=code, param=failure.param)
-    return ErrorResponse(status=status, headers=_headers(shown, family, status, now), body=body)
+    statuses = {status}
+    if own is not None:
+        body = wrap_error_object(own)
+        if failure.status is not None and failure.status != _UNAUTHORISED:
+            status = failure.status
+    return ErrorResponse(status=status, headers=_headers(shown, family, statuses | {status}, now), body=body)
 
 
 def refusal_response(
@@ -259,6 +283,17 @@ def _classify(error: UpstreamError, status: int | None, headers: Mapping[str, st
     )
 
 
+def _without(name: str | None, secrets: Sequence[str]) -> str | None:
+    """Return a name that holds no secret."""
+    return name if name is None or mask_text(name, secrets) == name else None
+
+
+def _is_telling(failure: Failure) -> bool:
+    """Tell whether the upstream's own error is for clients, not about what the operator has set up."""
+    rule = FAILURES[failure.kind]
+    return rule.names_provider and not rule.hides_upstream_text
+
+
 def _by_usefulness(tried: Tried) -> tuple[int, float]:
     moment = tried.failure.reset_at if tried.available_at is None else tried.available_at
     return -FAILURES[tried.failure.kind].rank, inf if moment is None else moment
@@ -296,11 +331,11 @@ def _shown(tried: Sequence[Tried], now: float) -> _Shown:
     wait = min((wait for one in tried if (wait := _wait(one, now)) is not None), default=None)
     if wait is not None and not told.was_asked:
         text = resting_text(tried) + again_text(wait)
-        return _Shown(failure=Failure(kind=_kind_of_rest(tried, now)), text=text, wait=wait, own_wait=wait)
+        return _Shown(failure=_failure_of_rest(tried, now), text=text, wait=wait, own_wait=wait)
     text = failure_text(failure, told.provider, now)
     if FAILURES[failure.kind].rank >= Usefulness.REQUEST:
         wait = own_wait  # nobody would take that request later either
-    if len(tried) > 1:
+    if len(tried) > 1 and FAILURES[failure.kind].names_provider:
         says_when = wait == own_wait and any(words in text.lower() for words in _SAYS_WHEN)
         text += tried_text([one for one in tried if one is not told])
         if wait and not says_when:
@@ -308,30 +343,38 @@ def _shown(tried: Sequence[Tried], now: float) -> _Shown:
     return _Shown(failure=failure, text=text, wait=wait, own_wait=own_wait)
 
 
-def _kind_of_rest(tried: Sequence[Tried], now: float) -> FailureKind:
-    """Choose the row to show when nobody was asked: a limit's if all that pass are limits (wire-mapping 8.3).
+def _failure_of_rest(tried: Sequence[Tried], now: float) -> Failure:
+    """Choose what to show when nobody was asked: a limit if all that passes are limits (wire-mapping 8.3).
 
     Of several limits it is the one that passes first; an account without credit is told only if all are.
     """
-    waits = [(wait, one.failure.kind) for one in tried if (wait := _wait(one, now)) is not None]
-    limits = [(wait, kind) for wait, kind in waits if kind in _LIMITS]
-    if any(kind not in _LIMITS and kind is not FailureKind.BILLING for _, kind in waits):
-        return FailureKind.UNAVAILABLE
-    return min(limits)[1] if limits else FailureKind.BILLING
+    waits = [(wait, index) for index, one in enumerate(tried) if (wait := _wait(one, now)) is not None]
+    limits = [each for each in waits if tried[each[1]].failure.kind in _LIMITS]
+    ills = [each for each in waits if tried[each[1]].failure.kind not in _ACCOUNT_KINDS]
+    wait, index = min(ills or limits or waits)
+    told = tried[index].failure
+    error = told.error_object
+    return Failure(
+        kind=FailureKind.UNAVAILABLE if ills else told.kind,
+        status=told.status,
+        error_object=None if error is None else with_time_left(error, now=now, until=now + wait),
+    )
 
 
-def _headers(shown: _Shown, family: Family, status: int, now: float) -> tuple[tuple[bytes, bytes], ...]:
-    """Say whether and when to come back (wire-mapping 8.5)."""
+def _headers(
+    shown: _Shown, family: Family, statuses: AbstractSet[int], now: float
+) -> tuple[tuple[bytes, bytes], ...]:
+    """Say whether and when to come back (wire-mapping 8.5), by the status shown and that of the row."""
     kind, wait, own_wait = shown.failure.kind, shown.wait, shown.own_wait
     headers: list[tuple[bytes, bytes]] = []
     is_long = wait is not None and wait > _LONG_WAIT_SECONDS
     # What is shown is not worth a wait, but another provider is.
     is_revived = wait is not None and not is_long and (own_wait is None or own_wait > _LONG_WAIT_SECONDS)
-    if wait is not None and (status in _RETRY_AFTER_STATUSES or is_revived):
+    if wait is not None and (statuses & _RETRY_AFTER_STATUSES or is_revived):
         headers.append((b"retry-after", b"%d" % whole_seconds(wait)))
     if is_long or (FAILURES[kind].is_lasting and not is_revived):
         headers.append((b"x-should-retry", b"false"))
-    elif status in _RETRYABLE_STATUSES or is_revived:
+    elif statuses & _RETRYABLE_STATUSES or is_revived:
         headers.append((b"x-should-retry", b"true"))
     if kind is FailureKind.QUOTA and wait is not None:
         if family == "anthropic":

@@ -147,6 +147,9 @@ _ROWS = [
         "404-html": _http(404, b"<title>Our business model</title>"),
         "405": _http(405),
     }),
+    _Row("not_offered", "next", None, False, (404, "not_found_error"), (404, _INVALID, "not_found"), {
+        "judged": Failure(kind=FailureKind.NOT_OFFERED, status=404),
+    }),
     _Row("too_large", "give up", None, False, (413, "request_too_large"), (413, _INVALID, "request_too_large"), {
         "413": _http(413, _HTML),
     }),
