@@ -37,5 +37,5 @@ class ClientKeys:
                 if hmac.compare_digest(known, digest):
                     accepted = digest
         if not accepted:
-            raise AccessDenied("invalid x-api-key")
+            raise AccessDenied
         return accepted.hex()[:16]

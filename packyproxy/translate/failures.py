@@ -219,11 +219,10 @@ def refusal_response(
 ) -> ErrorResponse:
     """Write what a client is told when its request went nowhere (``inbound`` in wire-mapping 8.3)."""
     if isinstance(error, AccessDenied):
-        message = str(error) or "invalid x-api-key"
         if family == "anthropic":
-            body = write_anthropic_error("authentication_error", message, request_id=request_id)
+            body = write_anthropic_error("authentication_error", "invalid x-api-key", request_id=request_id)
         else:
-            body = write_openai_error("invalid_request_error", message, code="invalid_api_key")
+            body = write_openai_error("invalid_request_error", "invalid API key", code="invalid_api_key")
         return ErrorResponse(status=401, body=body)
     if isinstance(error, NoProvider):
         message = str(error) or _NO_PROVIDER

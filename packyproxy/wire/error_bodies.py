@@ -117,7 +117,7 @@ def error_object(body: bytes, secrets: Sequence[str] = ()) -> bytes | None:
         return None
     try:
         encoded = _encode(mask_values(cast("object", error), secrets))
-    except (msgspec.EncodeError, OverflowError, RecursionError):
+    except RecursionError:
         return None
     return encoded if len(encoded) <= _MAX_OBJECT_BYTES else None
 

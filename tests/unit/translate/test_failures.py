@@ -216,7 +216,7 @@ def test_secrets_are_masked() -> None:
             AccessDenied(),
             "openai",
             401,
-            {"type": _INVALID, "message": "invalid x-api-key", "code": "invalid_api_key", "param": None},
+            {"type": _INVALID, "message": "invalid API key", "code": "invalid_api_key", "param": None},
             id="key-o",
         ),
         pytest.param(

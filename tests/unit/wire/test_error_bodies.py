@@ -3,7 +3,15 @@
 import msgspec
 import pytest
 
-from packyproxy.wire.error_bodies import clean_text, read_error, write_anthropic_error, write_openai_error
+from packyproxy.wire.error_bodies import (
+    clean_text,
+    error_object,
+    read_error,
+    with_time_left,
+    wrap_error_object,
+    write_anthropic_error,
+    write_openai_error,
+)
 
 _DEEP = b"[" * 3000 + b"]" * 3000
 
@@ -123,6 +131,85 @@ def test_text_that_was_cut_within_a_secret(shown: int) -> None:
     early = clean_text("x" * (996 - shown) + " tok-secret-1 " + "y" * 2000)
     clean = clean_text(early, ["tok-secret-1"])
     assert (False, True) == ("tok-" in clean, clean.startswith("x" * 900))
+
+
+_LIMIT = (
+    b'{"type":"usage_limit_reached","message":"The usage limit has been reached","plan_type":"plus",'
+    b'"resets_at":1893553200,"resets_in_seconds":7200,"eligible_promo":null,"x":[1.5,true,{}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        pytest.param(b'{"error":%b,"request_id":"r"}' % _LIMIT, _LIMIT, id="whole"),
+        pytest.param(b' {"error": {"code": 7} }', b'{"code":7}', id="spaces"),
+        pytest.param(
+            b'{"error":{"message":"key tok-secret-1","tok-secret-1":["Bearer abc"]}}',
+            b'{"message":"key ***","***":["Bearer ***"]}',
+            id="secrets",
+        ),
+        pytest.param(
+            b'{"error":{"message":"\\u0074ok-secret-1"}}', b'{"message":"***"}', id="escaped-secret"
+        ),
+        pytest.param(
+            b'{"error":{"message":"no","message":"sk-live-123","message":"no"}}',
+            b'{"message":"no"}',
+            id="hidden-secret",
+        ),
+        pytest.param(b'{"error":{"message":"a \\ud83d b"}}', b'{"message":"a ? b"}', id="lone-surrogate"),
+        pytest.param(b'{"error":{"n":12345678901234567890123}}', b'{"n":12345678901234567890123}', id="large"),
+        pytest.param(b'{"error":{}}', None, id="empty"),
+        pytest.param(b'{"error":"no"}', None, id="text"),
+        pytest.param(b'{"error":[{}]}', None, id="list"),
+        pytest.param(b'{"detail":"no"}', None, id="detail"),
+        pytest.param(b'{"response":{"error":{"code":"c"}}}', None, id="event"),
+        pytest.param(b"<html>", None, id="html"),
+        pytest.param(b"", None, id="nothing"),
+        pytest.param(b'{"error":{"x":' + _DEEP + b"}}", None, id="deep"),
+        pytest.param(b'{"error":{"x":' + b"[" * 600 + b"]" * 600 + b"}}", None, id="rather-deep"),
+        pytest.param(b'{"error":{"message":"' + b"x" * 16_384 + b'"}}', None, id="long"),
+        pytest.param(b'{"error":{"message":"no"},"x":"' + b"x" * 65_536 + b'"}', None, id="long-body"),
+    ],
+)
+def test_error_object_is_kept_whole(body: bytes, error: bytes | None) -> None:
+    """Every member of it stays, masked where it quotes a secret; what is no reasonable object is none."""
+    assert error == error_object(body, ["tok-secret-1"])
+
+
+@pytest.mark.parametrize(
+    ("error", "later"),
+    [
+        pytest.param(
+            b'{"type":"t","resets_in_seconds":7200,"resets_at":99}',
+            b'{"type":"t","resets_in_seconds":41,"resets_at":99}',
+            id="span",
+        ),
+        pytest.param(b'{"resets_in_seconds":"7200"}', b'{"resets_in_seconds":41}', id="span-in-quotes"),
+        pytest.param(b'{"type":"t","resets_at":99}', b'{"type":"t","resets_at":99}', id="moment"),
+        pytest.param(b'{"resets_in_seconds":null}', b'{"resets_in_seconds":null}', id="null"),
+    ],
+)
+def test_span_is_that_from_now(error: bytes, later: bytes) -> None:
+    """A span that was told a while ago is shorter by now; a moment stays what it is."""
+    assert later == with_time_left(error, now=1000.0, until=1040.5)
+
+
+def test_span_never_ends_in_the_past() -> None:
+    """What is over is over in no time."""
+    assert b'{"resets_in_seconds":0}' == with_time_left(b'{"resets_in_seconds":5}', now=10.0, until=9.0)
+
+
+def test_body_of_an_error_object() -> None:
+    """The object stands where clients look for it."""
+    assert b'{"error":{"code":"c"}}' == wrap_error_object(b'{"code":"c"}')
+
+
+@pytest.mark.parametrize("field", ["code", "type", "param", "plan_type"])
+def test_a_secret_is_no_name(field: str) -> None:
+    """A known secret in the place of a code is left out."""
+    error = read_error(b'{"error":{"%b":"tok-secret-1"}}' % field.encode(), secrets=["tok-secret-1"])
+    assert getattr(error, field) is None
 
 
 def test_repr_shows_no_text() -> None:
