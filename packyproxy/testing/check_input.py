@@ -29,20 +29,22 @@ _DETAILS = ("low", "high", "auto", "original")
 _STATUSES = ("in_progress", "completed", "incomplete")
 _PHASES = ("commentary", "final_answer")
 
+_EVERYWHERE = frozenset({"type", "id", "status", "internal_chat_message_metadata_passthrough"})
+"""The last one is sent by the Codex CLI to OpenAI itself, and so to whoever takes its place."""
 _KEYS = {
-    "message": frozenset({"type", "id", "role", "content", "status", "phase"}),
-    "function_call": frozenset({"type", "id", "call_id", "name", "arguments", "status", "namespace"}),
-    "function_call_output": frozenset({"type", "id", "call_id", "output", "status"}),
-    "custom_tool_call": frozenset({"type", "id", "call_id", "name", "input", "status", "namespace"}),
-    "custom_tool_call_output": frozenset({"type", "id", "call_id", "output", "status"}),
-    "reasoning": frozenset({"type", "id", "summary", "content", "encrypted_content", "status"}),
+    "message": _EVERYWHERE | {"role", "content", "phase"},
+    "function_call": _EVERYWHERE | {"call_id", "name", "arguments", "namespace"},
+    "function_call_output": _EVERYWHERE | {"call_id", "output"},
+    "custom_tool_call": _EVERYWHERE | {"call_id", "name", "input", "namespace"},
+    "custom_tool_call_output": _EVERYWHERE | {"call_id", "output"},
+    "reasoning": _EVERYWHERE | {"summary", "content", "encrypted_content"},
+    "compaction": _EVERYWHERE | {"encrypted_content", "created_by"},
     "item_reference": frozenset({"type", "id"}),
 }
 _OTHER_TYPES = (
     "apply_patch_call",
     "apply_patch_call_output",
     "code_interpreter_call",
-    "compaction",
     "compaction_trigger",
     "computer_call",
     "computer_call_output",
@@ -118,6 +120,8 @@ def _check_item(item: Any, where: str, vault: ReasoningVault) -> None:
         check(item, where)
     if kind == "reasoning":
         _check_reasoning(item, where, vault)
+    elif kind == "compaction":
+        _check_sealed(item, field(item, "encrypted_content", str, where), vault)
 
 
 def _check_id(item_id: object, kind: str, param: str) -> None:
@@ -250,6 +254,10 @@ def _check_reasoning(item: _Item, where: str, vault: ReasoningVault) -> None:
             raise _not_stored(item["id"])
         return
     check_type(value, str, f"{where}.encrypted_content")
+    _check_sealed(item, value, vault)
+
+
+def _check_sealed(item: _Item, value: str, vault: ReasoningVault) -> None:
     sealed_id = vault.open(value)
     start = f"The encrypted content {value[:4]}...{value[-4:]} could not be verified."
     if sealed_id is None:
@@ -271,6 +279,10 @@ _ITEM_CHECKS: dict[str, Callable[[_Item, str], None]] = {
 
 
 def _check_reasoning_is_followed(items: Sequence[_Item], vault: ReasoningVault) -> None:
+    """Refuse reasoning that something else follows than what it led to.
+
+    The last item may be reasoning: the Codex CLI sends it so when a stream has broken off behind it.
+    """
     open_item: _Item | None = None
     for item in items:
         kind = item.get("type", "message")
@@ -279,11 +291,9 @@ def _check_reasoning_is_followed(items: Sequence[_Item], vault: ReasoningVault) 
         elif kind in _FOLLOWERS or (kind == "message" and item.get("role") == "assistant"):
             open_item = None
         elif open_item is not None:
-            break
-    if open_item is not None:
-        item_id = open_item.get("id") or vault.open(open_item.get("encrypted_content") or "") or "rs_"
-        text = f"Item '{item_id}' of type 'reasoning' was provided without its required following item."
-        raise invalid(text, "input", None)
+            item_id = open_item.get("id") or vault.open(open_item.get("encrypted_content") or "") or "rs_"
+            text = f"Item '{item_id}' of type 'reasoning' was provided without its required following item."
+            raise invalid(text, "input", None)
 
 
 def _check_pairing(items: Sequence[_Item]) -> None:

@@ -14,8 +14,16 @@ _KEYS = {
     "function": frozenset({"type", "name", "description", "parameters", "strict"}),
     "custom": frozenset({"type", "name", "description", "format"}),
     "web_search": frozenset(
-        {"type", "filters", "user_location", "search_context_size", "external_web_access"}
+        {
+            "type",
+            "filters",
+            "user_location",
+            "search_context_size",
+            "external_web_access",
+            "search_content_types",
+        }
     ),
+    "namespace": frozenset({"type", "name", "description", "tools"}),
 }
 
 _HOSTED = (
@@ -27,24 +35,29 @@ _HOSTED = (
     "image_generation",
     "local_shell",
     "mcp",
-    "namespace",
     "shell",
     "tool_search",
     "web_search_2025_08_26",
     "web_search_preview",
 )
 _TYPES = tuple(sorted((*_KEYS, *_HOSTED)))
+_NAMED = ("function", "custom", "namespace")
+_IN_NAMESPACES = ("function", "custom")
 
 _NOT_AT_ROOT = ("oneOf", "anyOf", "allOf", "enum", "not")
 _SCHEMA_LISTS = ("anyOf", "oneOf", "allOf")
 _SCHEMA_MAPS = ("properties", "$defs", "definitions", "patternProperties")
 
+_LONGEST_NAME = 64
+_LONGEST_NAME_IN_NAMESPACE = 128
+"""The Codex CLI sends names of MCP tools as they are, and its back end takes them."""
+
 _Path = tuple[str, ...]
 
 
-def check_name(name: str, param: str) -> None:
-    """Refuse a tool name that is not 1 to 64 of the allowed characters."""
-    check_length(name, param)
+def check_name(name: str, param: str, *, longest: int = _LONGEST_NAME) -> None:
+    """Refuse a tool name that is empty, too long, or has other than the allowed characters."""
+    check_length(name, param, longest)
     if not _NAME.fullmatch(name):
         pattern = "Expected a string that matches the pattern '^[a-zA-Z0-9_-]+$'."
         raise invalid(f"Invalid '{param}': string does not match pattern. {pattern}", param)
@@ -54,23 +67,7 @@ def check_tools(tools: object) -> None:
     """Refuse a list of tools that the API would not take."""
     check_type(tools, list, "tools")
     assert isinstance(tools, list)
-    names: set[str] = set()
-    for number, tool in enumerate(tools):
-        where = f"tools[{number}]"
-        check_type(tool, dict, where)
-        kind = field(tool, "type", str, where)
-        if kind not in _TYPES:
-            raise invalid_value(kind, _TYPES, where)
-        if kind in _KEYS:
-            check_keys(tool, _KEYS[kind], where)
-        if kind in ("function", "custom"):
-            name = field(tool, "name", str, where)
-            check_name(name, f"{where}.name")
-            if name in names:
-                raise invalid("Tool names must be unique.", "tools")
-            names.add(name)
-        if kind == "function":
-            _check_function(tool, where)
+    _check_list(tools, "tools", _TYPES, _LONGEST_NAME)
 
 
 def check_tool_choice(choice: object, tools: Sequence[Mapping[str, Any]]) -> None:
@@ -112,6 +109,30 @@ def check_strict_schema(schema: Mapping[str, Any], subject: str, param: str, cod
                 "'required' is required to be supplied and to be an array including every key in properties. "
             )
             raise invalid(f"{context}{text}Missing '{absent[0]}'.", param, code)
+
+
+def _check_list(tools: Sequence[Any], param: str, allowed: Sequence[str], longest_name: int) -> None:
+    names: set[str] = set()
+    for number, tool in enumerate(tools):
+        where = f"{param}[{number}]"
+        check_type(tool, dict, where)
+        kind = field(tool, "type", str, where)
+        if kind not in allowed:
+            raise invalid_value(kind, allowed, where)
+        if kind in _KEYS:
+            check_keys(tool, _KEYS[kind], where)
+        if kind in _NAMED:
+            name = field(tool, "name", str, where)
+            check_name(name, f"{where}.name", longest=longest_name)
+            if name in names:
+                raise invalid("Tool names must be unique.", param)
+            names.add(name)
+        if kind == "function":
+            _check_function(tool, where)
+        elif kind == "namespace":
+            field(tool, "description", str, where)
+            inner = field(tool, "tools", list, where)
+            _check_list(inner, f"{where}.tools", _IN_NAMESPACES, _LONGEST_NAME_IN_NAMESPACE)
 
 
 def _check_wanted(wanted: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]) -> None:

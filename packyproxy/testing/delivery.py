@@ -11,7 +11,7 @@ from packyproxy.testing.faults import BrokenStream
 from packyproxy.testing.framing import DONE, frame, writes
 from packyproxy.testing.script import Framing, Turn
 
-__all__ = ["Delivery", "deliver"]
+__all__ = ["Delivery", "deliver", "deliver_document"]
 
 _CODEX_HEADERS = {
     "x-codex-plan-type": "plus",
@@ -59,6 +59,34 @@ def deliver(
         pieces = _first_bytes(pieces, fault.after_bytes)
     is_cut = fault is not None and fault.how == "cut"
     return Delivery(200, _headers(turn, framing, mode), pieces, is_cut=is_cut)
+
+
+def deliver_document(
+    answer: str | Turn | BrokenStream, document: Mapping[str, Any], *, mode: Literal["codex", "platform"]
+) -> Delivery:
+    """Write one JSON document, whole or broken; of faults it can be cut off or stalled.
+
+    Raises:
+        TypeError: the fault is one that only a stream can have.
+    """
+    fault = answer if isinstance(answer, BrokenStream) else None
+    turn = fault.turn if fault else answer if isinstance(answer, Turn) else Turn()
+    body = _encode(document)
+    pieces: list[bytes | None] = [body]
+    match fault.how if fault else None:
+        case None:
+            pass
+        case "stall":
+            pieces = [None, body]
+        case "cut":
+            assert fault is not None
+            pieces = [body[: fault.after_bytes or 0]]
+        case how:
+            problem = f"a fault of the kind {how!r} needs a stream"
+            raise TypeError(problem)
+    headers = _headers(turn, Framing(content_type="application/json"), mode)
+    is_cut = fault is not None and fault.how == "cut"
+    return Delivery(200, headers, (piece for piece in pieces if piece != b""), is_cut=is_cut)
 
 
 def _break(events: list[Event], fault: BrokenStream | None, writer: AnswerWriter) -> list[list[Event | str]]:

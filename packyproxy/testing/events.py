@@ -11,7 +11,17 @@ from itertools import count, zip_longest
 from typing import Any, assert_never
 
 from packyproxy.testing.encrypted_content import ReasoningVault
-from packyproxy.testing.script import Call, Message, OutputItem, Reasoning, Search, Turn, Usage
+from packyproxy.testing.script import (
+    Call,
+    Compaction,
+    Item,
+    Message,
+    OutputItem,
+    Reasoning,
+    Search,
+    Turn,
+    Usage,
+)
 
 __all__ = ["AnswerWriter", "Event", "Ids", "rate_limits_event"]
 
@@ -108,6 +118,23 @@ class AnswerWriter:
             "response": self.response("failed", error=error),
         }
 
+    def compacted(self, usage: Usage | None = None) -> Event:
+        """Return what ``/responses/compact`` answers: the user's messages, then the history in one item."""
+        given = self._request.get("input")
+        messages = [
+            {"type": "message", "id": self._ids.next("msg"), "status": "completed", **item}
+            for item in (given if isinstance(given, list) else ())
+            if item.get("type", "message") == "message" and item.get("role") == "user"
+        ]
+        output = [*messages, self._compaction()[2]]
+        return {
+            "id": self._id,
+            "object": "response.compaction",
+            "created_at": self._created_at,
+            "output": output,
+            "usage": _usage(usage or self._rough_usage(output)),
+        }
+
     def response(
         self,
         status: str,
@@ -185,6 +212,10 @@ class AnswerWriter:
                 opened, details, finished = self._message(item, turn, index, has_call_after=has_call_after)
             case Call():
                 opened, details, finished = self._call(item, turn, index)
+            case Compaction():
+                opened, details, finished = self._compaction()
+            case Item():
+                opened, details, finished = self._other(item)
             case _:
                 assert_never(item)
         if is_cut and "status" in finished:
@@ -292,12 +323,28 @@ class AnswerWriter:
             "call_id": call_id,
             "name": item.name,
         }
+        if item.namespace is not None:
+            opened["namespace"] = item.namespace
         text = item.arguments_text
         kind = "response.function_call_arguments" if is_function else "response.custom_tool_call_input"
         place = {"item_id": item_id, "output_index": index}
         events = _deltas(f"{kind}.delta", place, text, turn)
         events.append({"type": f"{kind}.done", **place, field: text})
         return opened, events, {**opened, "status": "completed", field: text}
+
+    def _compaction(self) -> tuple[Event, list[Event], Event]:
+        item_id = self._ids.next("cmp")
+        item: Event = {"id": item_id, "type": "compaction"}
+        return (
+            {**item, "encrypted_content": self._vault.seal_early(item_id)},
+            [],
+            {**item, "encrypted_content": self._vault.seal(item_id)},
+        )
+
+    def _other(self, item: Item) -> tuple[Event, list[Event], Event]:
+        finished: Event = {"id": self._ids.next("item"), **item.fields}
+        opened = {**finished, "status": "in_progress"} if "status" in finished else finished
+        return opened, [], finished
 
     def _rough_usage(self, output: Sequence[Event]) -> Usage:
         reasoning = _REASONING_TOKENS_PER_ITEM * sum(item["type"] == "reasoning" for item in output)

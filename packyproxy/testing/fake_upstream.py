@@ -7,19 +7,19 @@ or under any ASGI server. It never sleeps.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from itertools import count
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from packyproxy.testing.delivery import Delivery, deliver
+from packyproxy.testing.delivery import Delivery, deliver, deliver_document
 from packyproxy.testing.encrypted_content import ReasoningVault
 from packyproxy.testing.events import AnswerWriter, Ids
 from packyproxy.testing.faults import BrokenStream, ErrorAnswer, Fault
 from packyproxy.testing.received_request import ReceivedRequest
 from packyproxy.testing.script import Framing, Stream, Turn
-from packyproxy.testing.validation import Refusal, Rules, check_request
+from packyproxy.testing.validation import Refusal, Rules, check_compact_request, check_request
 from packyproxy.wire.content_encoding import DecompressionFailed, decompress
 
 __all__ = ["Answer", "FakeUpstream", "Script"]
@@ -34,6 +34,9 @@ Answer: TypeAlias = str | Turn | Fault | Stream
 Script: TypeAlias = Answer | Sequence[Answer] | Callable[[ReceivedRequest], Answer]
 """One answer for every request, one per request in order, or a function that decides."""
 
+_COMPACT = "/responses/compact"
+_SEARCH = "/alpha/search"
+_ETAG = b'"fake-catalogue-1"'
 _MAX_BODY_BYTES = 256 * 1024 * 1024
 _instances = count(1)
 _encode = msgspec.json.Encoder().encode
@@ -44,6 +47,8 @@ class FakeUpstream:
 
     ``FakeUpstream("Hello")`` always says hello; ``FakeUpstream([Turn(calls=[Call("ls")]), "Done."])`` calls a
     tool first; without a script it repeats what the user said. Requests that are refused use up no turn.
+    ``POST .../responses/compact`` and ``POST .../alpha/search`` use the script up as well: a compaction has
+    nothing of the answer but its usage and headers, what a search has found is its text.
 
     Args:
         script: the answers.
@@ -56,6 +61,8 @@ class FakeUpstream:
         efforts: allowed ``reasoning.effort`` values per model, over the built-in table.
         identity: who issues ``encrypted_content``; two upstreams differ unless they are given the same one.
         validates: False accepts any JSON object.
+        lacks: what it does not have: routes that are 404, or the catalogue that ``GET .../models`` has for
+            the Codex CLI, so that it gets the usual list.
         framing: how frames are written unless a turn says otherwise.
         pace: awaited before every write with its number; lets a test or a demo set the tempo.
         clock: Unix seconds, for ``created_at``.
@@ -72,6 +79,7 @@ class FakeUpstream:
         efforts: Mapping[str, Sequence[str]] | None = None,
         identity: str | None = None,
         validates: bool = True,
+        lacks: Collection[Literal["compact", "search", "models", "catalogue"]] = (),
         framing: Framing | None = None,
         pace: Callable[[int], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.time,
@@ -79,7 +87,9 @@ class FakeUpstream:
         self.script: Script | None = script
         """May be replaced between requests; a new sequence starts at its beginning."""
         self.requests: list[ReceivedRequest] = []
-        """Every ``POST .../responses`` received, refused ones included, in order of arrival."""
+        """Every ``POST`` received on a route that is there, refused ones included, in order of arrival."""
+        self.model_requests: list[ReceivedRequest] = []
+        """Every ``GET .../models`` received."""
         self._when_exhausted = when_exhausted
         self._api_key = api_key
         self._mode: Literal["codex", "platform"] = mode
@@ -92,6 +102,7 @@ class FakeUpstream:
         self._models = tuple(models) if models is not None else None
         self._rules = Rules(mode=mode, models=self._models, efforts=dict(efforts or {}))
         self._validates = validates
+        self._lacks = frozenset(lacks)
         self._position: tuple[Script | None, int] = (script, 0)
         self._arrivals: list[tuple[int, asyncio.Event]] = []
 
@@ -128,21 +139,33 @@ class FakeUpstream:
         raw = await _read_body(receive)
         if raw is None:
             return
-        if path.endswith("/models"):
-            refusal = self._check_key(headers)
-            if refusal is None and scope["method"] == "GET":
-                refusal = Refusal(200, self._model_list(scope))
-            await _send_json(send, refusal or Refusal(405, {"detail": "Method Not Allowed"}))
-        elif not path.endswith("/responses"):
+        method = self._method_of(path)
+        if method is None:
             await _send_json(send, Refusal(404, {"detail": "Not Found"}))
-        elif scope["method"] != "POST":
+            return
+        if scope["method"] != method:
             await _send_json(send, Refusal(405, {"detail": "Method Not Allowed"}))
-        else:
-            query = scope.get("query_string", b"").decode("latin-1")
-            request = ReceivedRequest(method="POST", path=path, query=query, headers=headers, raw=raw)
-            self.requests.append(request)
-            self._announce()
-            await self._respond(request, receive, send)
+            return
+        query = scope.get("query_string", b"").decode("latin-1")
+        request = ReceivedRequest(method=method, path=path, query=query, headers=headers, raw=raw)
+        if method == "GET":
+            self.model_requests.append(request)
+            refusal = self._check_key(headers)
+            await _send_json(send, refusal or Refusal(200, self._model_list(query)), etag=_ETAG)
+            return
+        self.requests.append(request)
+        self._announce()
+        await self._respond(request, receive, send)
+
+    def _method_of(self, path: str) -> Literal["GET", "POST"] | None:
+        """Return the method that a path takes; None where there is no such route."""
+        if path.endswith("/models"):
+            return None if "models" in self._lacks else "GET"
+        if path.endswith(_COMPACT):
+            return None if "compact" in self._lacks else "POST"
+        if path.endswith(_SEARCH):
+            return None if "search" in self._lacks else "POST"
+        return "POST" if path.endswith("/responses") else None
 
     def _announce(self) -> None:
         for number, arrival in self._arrivals:
@@ -187,7 +210,10 @@ class FakeUpstream:
         if not request.decode(data):
             message = "We could not parse the JSON body of your request."
             return Refusal(400, {"detail": message}) if self._mode == "codex" else Refusal.error(message)
-        return check_request(request.body, self._rules, self._vault) if self._validates else None
+        if not self._validates or request.path.endswith(_SEARCH):
+            return None
+        check = check_compact_request if request.path.endswith(_COMPACT) else check_request
+        return check(request.body, self._rules, self._vault)
 
     def _next_answer(self, request: ReceivedRequest) -> Answer:
         script = self.script
@@ -220,6 +246,8 @@ class FakeUpstream:
             case Stream():
                 body = (answer.body,) if isinstance(answer.body, bytes) else answer.body
                 delivery = Delivery(answer.status, answer.headers, iter(body))
+            case str() | Turn() | BrokenStream() if request.wants_document:
+                delivery = deliver_document(answer, self._document(request, answer), mode=self._mode)
             case str() | Turn() | BrokenStream():
                 delivery = deliver(
                     answer, self._writer(request), request.body, self._framing, mode=self._mode
@@ -228,6 +256,13 @@ class FakeUpstream:
                 problem = f"a script cannot answer with {type(answer).__name__}"
                 raise TypeError(problem)
         await self._send(request, delivery, send)
+
+    def _document(self, request: ReceivedRequest, answer: str | Turn | BrokenStream) -> Mapping[str, Any]:
+        turn = answer.turn if isinstance(answer, BrokenStream) else answer
+        if request.path.endswith(_COMPACT):
+            return self._writer(request).compacted(turn.usage if isinstance(turn, Turn) else None)
+        text = turn if isinstance(turn, str) else turn.text
+        return {"output": text if isinstance(text, str) else "\n".join(text)}
 
     def _writer(self, request: ReceivedRequest) -> AnswerWriter:
         return AnswerWriter(
@@ -265,9 +300,9 @@ class FakeUpstream:
             await send(start)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    def _model_list(self, scope: Mapping[str, Any]) -> dict[str, Any]:
+    def _model_list(self, query: str) -> dict[str, Any]:
         models = self._models or ("gpt-5.1-codex", "gpt-5", "gpt-5-codex")
-        if b"client_version=" in scope.get("query_string", b""):
+        if "client_version=" in query and "catalogue" not in self._lacks:
             return {"models": [{"slug": model, "display_name": model} for model in models]}
         data = [{"id": m, "object": "model", "created": 1735689600, "owned_by": "openai"} for m in models]
         return {"object": "list", "data": data}
@@ -296,9 +331,11 @@ async def _wait_for_disconnect(receive: _Receive) -> None:
         pass
 
 
-async def _send_json(send: _Send, answer: Refusal) -> None:
+async def _send_json(send: _Send, answer: Refusal, *, etag: bytes | None = None) -> None:
     body = _encode(answer.body)
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if etag is not None:
+        headers.append((b"etag", etag))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body, "more_body": False})
 

@@ -38,6 +38,11 @@ class ReceivedRequest:
         return f"ReceivedRequest({self.method} {self.path}, status={self.status}, fate={self.fate!r})"
 
     @property
+    def wants_document(self) -> bool:
+        """Whether one JSON document is the answer: that of ``/responses/compact`` and ``/alpha/search``."""
+        return not self.path.endswith("/responses")
+
+    @property
     def input(self) -> list[dict[str, Any]]:
         """The input items; empty when there are none."""
         items = self.body.get("input")

@@ -14,7 +14,9 @@ from msgspec import Struct
 __all__ = [
     "Call",
     "Citation",
+    "Compaction",
     "Framing",
+    "Item",
     "Message",
     "OutputItem",
     "Reasoning",
@@ -39,6 +41,8 @@ class Call(Struct, frozen=True):
     id: str | None = None
     kind: Literal["function", "custom"] = "function"
     """``custom``: a ``custom_tool_call`` whose input is the ``arguments`` string."""
+    namespace: str | None = None
+    """The ``namespace`` tool that the called one belongs to, as the Codex CLI groups tools of MCP servers."""
 
     @property
     def arguments_text(self) -> str:
@@ -84,7 +88,20 @@ class Message(Struct, frozen=True):
     """None: ``commentary`` when a call follows, else no phase at all."""
 
 
-OutputItem = Reasoning | Search | Message | Call
+class Compaction(Struct, frozen=True):
+    """The history so far in encrypted form: what a ``compaction_trigger`` in the input asks for."""
+
+
+class Item(Struct, frozen=True):
+    """An item of any other type, sent as it is: opened and closed, with nothing in between.
+
+    An ``id`` is made up where ``fields`` has none; a ``status`` is ``in_progress`` in the beginning.
+    """
+
+    fields: Mapping[str, Any]
+
+
+OutputItem = Reasoning | Search | Message | Call | Compaction | Item
 
 
 class Usage(Struct, frozen=True, kw_only=True):

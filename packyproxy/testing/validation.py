@@ -25,7 +25,7 @@ from packyproxy.testing.refusals import (
     listing,
 )
 
-__all__ = ["Refusal", "Rules", "check_request"]
+__all__ = ["Refusal", "Rules", "check_compact_request", "check_request"]
 
 _CODEX_KEYS = frozenset(
     {
@@ -62,6 +62,7 @@ _PLATFORM_KEYS = _CODEX_KEYS - {"client_metadata"} | {
     "truncation",
     "user",
 }
+_COMPACT_KEYS = _CODEX_KEYS - {"include", "store", "stream"}
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 _SUMMARIES = ("auto", "concise", "detailed")
 _VERBOSITIES = ("low", "medium", "high")
@@ -121,6 +122,30 @@ def check_request(body: Mapping[str, Any], rules: Rules, vault: ReasoningVault) 
     except Refused as refused:
         return refused.refusal
     return None
+
+
+def check_compact_request(body: Mapping[str, Any], rules: Rules, vault: ReasoningVault) -> Refusal | None:
+    """Return the refusal of a request to ``/responses/compact``, or None when it would be accepted."""
+    try:
+        _check_compact(body, rules)
+        if isinstance(body["input"], list):
+            check_input(body["input"], vault)
+    except Refused as refused:
+        return refused.refusal
+    return None
+
+
+def _check_compact(body: Mapping[str, Any], rules: Rules) -> None:
+    if rules.mode == "codex":
+        for key in body:
+            if key not in _COMPACT_KEYS:
+                raise Refused(Refusal.detail(f"Unsupported parameter: {key}"))
+        field(body, "instructions", str, "")
+    field(body, "input", list if rules.mode == "codex" else (list, str), "")
+    model = field(body, "model", str, "")
+    if rules.models is not None and model not in rules.models:
+        text = f"The requested model '{model}' does not exist."
+        raise Refused(Refusal.error(text, param="model", code="model_not_found"))
 
 
 def _check_codex(body: Mapping[str, Any], rules: Rules) -> None:

@@ -14,9 +14,11 @@ import pytest
 from packyproxy.testing import (
     Call,
     Citation,
+    Compaction,
     FakeUpstream,
     Fault,
     Framing,
+    Item,
     Message,
     OutputItem,
     Reasoning,
@@ -201,6 +203,39 @@ async def test_custom_calls_have_events_of_their_own() -> None:
     response = await ask(FakeUpstream(Turn(calls=[Call("patch", "*** x", kind="custom")])))
     assert ["custom_tool_call_input.delta", "custom_tool_call_input.done"] == types_of(response)[3:5]
     assert "*** x" == events_of(response)[-1]["response"]["output"][0]["input"]
+
+
+@pytest.mark.parametrize("kind", ["function", "custom"])
+async def test_a_call_can_be_of_a_namespace(kind: Any) -> None:
+    """The item names the namespace when it is opened and when it is done; other calls have no such key."""
+    calls = [Call("say", "{}", kind=kind, namespace="mcp__words"), Call("say", "{}", kind=kind)]
+    events = events_of(await ask(FakeUpstream(Turn(calls=calls))))
+    items = [event["item"] for event in events if "item" in event]
+    assert ["mcp__words", "mcp__words", None, None] == [item.get("namespace") for item in items]
+    assert "namespace" not in items[-1]
+
+
+async def test_a_compaction_is_sealed_and_taken_back_only_by_who_sealed_it() -> None:
+    """The encrypted history is one item; another upstream refuses it."""
+    upstream = FakeUpstream([Turn(output=[Compaction()]), "Next."])
+    asked = BODY | {"input": [*BODY["input"], {"type": "compaction_trigger"}]}
+    response = await ask(upstream, asked)
+    (item,) = events_of(response)[-1]["response"]["output"]
+    assert [*HANDSHAKE, "output_item.added", "output_item.done", "completed"] == types_of(response)
+    assert ("compaction", True) == (item["type"], item["encrypted_content"].startswith("gAAAA"))
+    following = BODY | {"input": [item, *BODY["input"]]}
+    assert [200, 400] == [(await ask(each, following)).status_code for each in (upstream, FakeUpstream("x"))]
+
+
+async def test_items_of_any_other_type_can_be_sent() -> None:
+    """Their fields are sent as they are; an id is made up, a status begins as in progress."""
+    search = {"type": "tool_search_call", "call_id": "c", "status": "completed", "arguments": {"query": "x"}}
+    items = [Item(search), Item({"type": "of_tomorrow", "id": "own"})]
+    events = events_of(await ask(FakeUpstream(Turn(output=items))))
+    added, done, *_ = (event["item"] for event in events if "item" in event)
+    assert {**search, "id": done["id"]} == done
+    assert {**done, "status": "in_progress"} == added
+    assert {"type": "of_tomorrow", "id": "own"} == events[-1]["response"]["output"][1]
 
 
 async def test_a_search_has_sources_on_request_and_citations() -> None:
@@ -480,6 +515,9 @@ async def test_the_public_api_answers_without_a_stream() -> None:
     ("method", "path", "status"),
     [
         ("GET", "/responses", 405),
+        ("GET", "/responses/compact", 405),
+        ("GET", "/alpha/search", 405),
+        ("GET", "/responses/resp_1", 404),
         ("POST", "/models", 405),
         ("POST", "/chat/completions", 404),
         ("GET", "/models", 200),
@@ -487,7 +525,7 @@ async def test_the_public_api_answers_without_a_stream() -> None:
     ],
 )
 async def test_other_routes(method: str, path: str, status: int) -> None:
-    """Only the two routes exist, under any prefix."""
+    """Nothing exists but the routes of a codex relay, under any prefix."""
     response = await client_of(FakeUpstream(models=["m"])).request(method, path)
     assert status == response.status_code
     if status == 200:
@@ -705,6 +743,95 @@ async def test_the_body_can_be_encoded(encoding: Any) -> None:
         response.headers["content-encoding"],
         decompress(encoded, encoding, 100_000),
     )
+
+
+COMPACT = {
+    "model": "gpt-5",
+    "instructions": "",
+    "input": [*BODY["input"], {"role": "assistant", "content": "x"}],
+}
+
+
+async def ask_for(upstream: FakeUpstream, path: str, body: Any) -> httpx.Response:
+    """Ask an upstream for a document and return the whole answer."""
+    async with client_of(upstream) as client:
+        return await client.post(path, json=body)
+
+
+async def test_a_history_is_compacted_into_one_item() -> None:
+    """The user's messages stay, the rest becomes a sealed item; usage and headers are the script's."""
+    usage = Usage(input_tokens=99, output_tokens=3)
+    upstream = FakeUpstream([Turn(usage=usage, headers={"x-new": "1"}), "Next."])
+    answer = await ask_for(upstream, "/responses/compact", COMPACT)
+    document = answer.json()
+    assert ["id", "object", "created_at", "output", "usage"] == [*document]
+    assert ["message", "compaction"] == [item["type"] for item in document["output"]]
+    assert ("response.compaction", 102, "1") == (
+        document["object"],
+        document["usage"]["total_tokens"],
+        answer.headers["x-new"],
+    )
+    assert 200 == (await ask(upstream, BODY | {"input": [*document["output"], *BODY["input"]]})).status_code
+    assert [True, False] == [request.wants_document for request in upstream.requests]
+
+
+async def test_a_search_is_answered_with_a_text() -> None:
+    """What was found is the text of the script's answer; any JSON object is taken."""
+    upstream = FakeUpstream(["Found.", Turn(["Found", "more."])])
+    answers = [await ask_for(upstream, "/alpha/search", {"commands": {}}) for _ in range(2)]
+    assert [{"output": "Found."}, {"output": "Found\nmore."}] == [answer.json() for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "method", "path"),
+    [
+        ("compact", "POST", "/responses/compact"),
+        ("search", "POST", "/alpha/search"),
+        ("models", "GET", "/models"),
+    ],
+)
+async def test_a_route_can_be_lacking(lacking: Any, method: str, path: str) -> None:
+    """It is 404 then, uses up nothing, and nothing is recorded."""
+    upstream = FakeUpstream("x", lacks={lacking})
+    async with client_of(upstream) as client:
+        answer = await client.request(method, path, json=COMPACT)
+    assert (404, {"detail": "Not Found"}, 0) == (answer.status_code, answer.json(), len(upstream.requests))
+
+
+async def test_the_catalogue_can_be_lacking() -> None:
+    """Relays that know nothing of it answer with the usual list, whatever the query is."""
+    async with client_of(FakeUpstream(models=["m"], lacks={"catalogue"})) as client:
+        assert "list" == (await client.get("/models?client_version=1")).json()["object"]
+
+
+async def test_requests_for_models_are_recorded() -> None:
+    """They are kept apart from those that cost something; the answer has an etag."""
+    upstream = FakeUpstream("x")
+    async with client_of(upstream) as client:
+        answer = await client.get("/models?client_version=1")
+    assert (["client_version=1"], []) == ([each.query for each in upstream.model_requests], upstream.requests)
+    assert answer.headers["etag"]
+
+
+async def test_documents_can_be_refused_cut_or_stalled() -> None:
+    """Faults hold for documents as far as they have a meaning there."""
+    script = [Fault.overloaded(), Fault.cut(after_bytes=5), Fault.stall(), Fault.end()]
+    upstream = FakeUpstream(script)
+    assert 503 == (await ask_for(upstream, "/responses/compact", COMPACT)).status_code
+    with pytest.raises(httpx.RemoteProtocolError):
+        await ask_for(upstream, "/responses/compact", COMPACT)
+    stalled = asyncio.create_task(ask_for(upstream, "/alpha/search", {}))
+    await (await upstream.received(3)).stalled()
+    upstream.release()
+    assert {"output": ""} == (await stalled).json()
+    with pytest.raises(TypeError, match="a fault of the kind 'end' needs a stream"):
+        await ask_for(upstream, "/alpha/search", {})
+
+
+async def test_a_bad_request_to_compact_is_refused() -> None:
+    """It is judged by its own rules."""
+    answer = await ask_for(FakeUpstream("x"), "/responses/compact", COMPACT | {"stream": True})
+    assert (400, {"detail": "Unsupported parameter: stream"}) == (answer.status_code, answer.json())
 
 
 async def test_headers_can_be_added_changed_and_removed() -> None:

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from packyproxy.testing.encrypted_content import ReasoningVault
-from packyproxy.testing.validation import Rules, check_request
+from packyproxy.testing.validation import Rules, check_compact_request, check_request
 
 VAULT = ReasoningVault("this upstream")
 SEALED = VAULT.seal("rs_1")
+COMPACTED = VAULT.seal("cmp_1")
+FOREIGN = ReasoningVault("another upstream").seal("cmp_1")
 PIXEL = "data:image/png;base64,aW1n"
 
 
@@ -53,6 +55,11 @@ def tool(name: str = "ls", parameters: Any = None, **extra: Any) -> dict[str, An
         "strict": False,
         **extra,
     }
+
+
+def namespace(*tools: Any) -> dict[str, Any]:
+    """Return a namespace of tools."""
+    return {"type": "namespace", "name": "mcp__words", "description": "", "tools": list(tools)}
 
 
 def request(**fields: Any) -> dict[str, Any]:
@@ -133,6 +140,24 @@ ACCEPTED = {
     ),
     "nothing sealed": request(input=[{"type": "reasoning", "summary": []}, assistant()]),
     "plain format": request(text={"format": {"type": "text"}}),
+    "reasoning last": request(input=[user(), reasoning()]),
+    "namespace": request(
+        tools=[tool(), namespace(tool("x" * 80), tool("ls"), {"type": "custom", "name": "c"})]
+    ),
+    "call in a namespace": request(input=[call(namespace="mcp__words"), output()]),
+    "search of the Codex CLI": request(
+        tools=[
+            {"type": "web_search", "external_web_access": True, "search_content_types": ["text", "image"]},
+            {"type": "tool_search", "execution": "client", "description": "", "parameters": {}},
+        ]
+    ),
+    "Codex CLI's own marks": request(
+        input=[{**user(), "id": "msg_1", "internal_chat_message_metadata_passthrough": {"turn_id": "t"}}]
+    ),
+    "compaction": request(
+        input=[{"type": "compaction", "id": "cmp_1", "encrypted_content": COMPACTED}, user()]
+    ),
+    "compaction asked for": request(input=[user(), {"type": "compaction_trigger"}]),
     "priority": request(service_tier="priority", prompt_cache_key="k", client_metadata={"a": "b"}),
 }
 
@@ -364,17 +389,53 @@ ERRORS: dict[str, tuple[dict[str, Any], str | None, str | None, str]] = {
     ),
     "duplicate call": (request(input=[call(), output(), call()]), "input", None, "Duplicate tool call"),
     "duplicate output": (request(input=[call(), output(), output()]), "input", None, "Duplicate tool output"),
-    "reasoning last": (
-        request(input=[user(), reasoning()]),
-        "input",
-        None,
-        "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
-    ),
     "reasoning before a user message": (
         request(input=[reasoning(), user(), assistant()]),
         "input",
         None,
-        "without its required following item",
+        "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
+    ),
+    "foreign compaction": (
+        request(input=[{"type": "compaction", "encrypted_content": FOREIGN}, user()]),
+        None,
+        "invalid_encrypted_content",
+        "could not be decrypted",
+    ),
+    "compaction without content": (
+        request(input=[{"type": "compaction"}, user()]),
+        "input[0].encrypted_content",
+        "missing_required_parameter",
+        "encrypted_content",
+    ),
+    "namespace without tools": (
+        request(tools=[{"type": "namespace", "name": "web", "description": ""}]),
+        "tools[0].tools",
+        "missing_required_parameter",
+        "tools[0].tools",
+    ),
+    "hosted tool in a namespace": (
+        request(tools=[namespace({"type": "web_search"})]),
+        "tools[0].tools[0]",
+        "invalid_value",
+        "'function' and 'custom'",
+    ),
+    "bad schema in a namespace": (
+        request(tools=[namespace(tool(parameters={"type": "array"}))]),
+        "tools[0].tools[0].parameters",
+        "invalid_function_parameters",
+        "got 'type: \"array\"'",
+    ),
+    "two tools of one name in a namespace": (
+        request(tools=[namespace(tool(), tool())]),
+        "tools[0].tools",
+        "invalid_value",
+        "unique",
+    ),
+    "name too long in a namespace": (
+        request(tools=[namespace(tool("x" * 129))]),
+        "tools[0].tools[0].name",
+        "string_above_max_length",
+        "maximum length 128",
     ),
     "reasoning without summary": (
         request(input=[{"type": "reasoning", "encrypted_content": SEALED}, assistant()]),
@@ -644,3 +705,31 @@ def test_a_search_needs_more_than_minimal_effort(effort: str, is_refused: bool) 
     body = request(model="gpt-5", reasoning={"effort": effort}, tools=[{"type": "web_search"}])
     refusal = check_request(body, Rules(), VAULT)
     assert is_refused is (refusal is not None and refusal.body["error"]["param"] == "tools")
+
+
+COMPACT = {"model": "gpt-5", "instructions": "", "input": [user()], "parallel_tool_calls": True}
+
+
+@pytest.mark.parametrize("mode", ["codex", "platform"])
+def test_a_request_to_compact_is_accepted(mode: Any) -> None:
+    """It has a model, a history, and nothing that belongs to an answer."""
+    assert None is check_compact_request(COMPACT, Rules(mode=mode), VAULT)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"stream": True}, "Unsupported parameter: stream"),
+        ({"store": False}, "Unsupported parameter: store"),
+        ({"include": []}, "Unsupported parameter: include"),
+        ({"instructions": None}, "Invalid type for 'instructions': expected a string, but got null instead."),
+        ({"input": "hi"}, "Invalid type for 'input': expected an array, but got a string instead."),
+        ({"input": [output()]}, "No tool call found for function call output with call_id call_1."),
+        ({"model": "gpt-9"}, "The requested model 'gpt-9' does not exist."),
+    ],
+)
+def test_a_request_to_compact_can_be_refused(change: dict[str, Any], text: str) -> None:
+    """Each defect has its words."""
+    refusal = check_compact_request({**COMPACT, **change}, Rules(models=["gpt-5"]), VAULT)
+    assert refusal is not None
+    assert text in (refusal.body.get("detail") or refusal.body["error"]["message"])
