@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from packyproxy.config.schema import RoutingStrategy
 from packyproxy.errors import FailureKind
 from packyproxy.providers.choose import Choice, Passed, Standing, choose
-from packyproxy.providers.health import HEALTHY, Admission, Breaker, Cooldown, ProviderHealth, admission
+from packyproxy.providers.health import (
+    HEALTHY,
+    Admission,
+    Breaker,
+    Cooldown,
+    ProviderHealth,
+    Refusal,
+    admission,
+)
 
 _NOW = 1_000_000.0
 _STRATEGIES: tuple[RoutingStrategy, ...] = get_args(RoutingStrategy)
@@ -182,6 +190,16 @@ def test_passed_over(
     choice = _choose(_standing("a"), _standing("b", health=health, cooldown=cooldown))
     passed = Passed(index=1, kind=FailureKind(kind), available_at=available_at)
     assert Choice(order=(0,), passed=(passed,)) == choice
+
+
+def test_passed_over_with_what_its_upstream_said() -> None:
+    """The error that a rest began with goes along; the breaker's reason has none."""
+    refusal = Refusal(status=429, error_object=b"{}")
+    resting = Cooldown(until=_NOW + 5, failures=1, kind=FailureKind.QUOTA, refusal=refusal)
+    choice = _choose(
+        _standing("a"), _standing("b", cooldown=resting), _standing("c", cooldown=resting, health=_REJECTED)
+    )
+    assert [refusal, None] == [passed.refusal for passed in choice.passed]
 
 
 def test_a_lone_candidate_is_asked_during_a_rest_of_our_own() -> None:

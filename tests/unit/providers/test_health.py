@@ -18,6 +18,7 @@ from packyproxy.providers.health import (
     Breaker,
     Cooldown,
     ProviderHealth,
+    Refusal,
     Signal,
     admission,
     available_at,
@@ -422,6 +423,51 @@ def test_a_rest_says_whose_idea_it_was(failure: Failure, is_own: bool) -> None:
     assert rest is not None
     assert is_own is rest.is_own
     assert rest == decode_cooldown(encode_cooldown(rest))
+
+
+_QUOTED = Failure(
+    kind=FailureKind.QUOTA, status=429, error_object=b'{"type":"usage_limit_reached"}', reset_at=_NOW + 60
+)
+
+
+@pytest.mark.parametrize("kind", FailureKind, ids=str)
+def test_a_rest_keeps_what_the_upstream_said_of_itself(kind: FailureKind) -> None:
+    """The error object that tells of an account or of a load is stored; any other may quote its client."""
+    rest = _rest(Failure(kind=kind, status=429, error_object=b"{}"))
+    kept = {FailureKind.QUOTA, FailureKind.RATE_LIMIT, FailureKind.BILLING, FailureKind.OVERLOADED}
+    refusal = Refusal(status=429, error_object=b"{}") if kind in kept else None
+    assert refusal == (rest.refusal if rest is not None else None)
+
+
+def test_a_kept_error_comes_back_from_the_store() -> None:
+    """Status and object are read as they were written."""
+    rest = _rest(_QUOTED)
+    assert rest is not None
+    assert rest == decode_cooldown(encode_cooldown(rest))
+    assert Refusal(status=429, error_object=b'{"type":"usage_limit_reached"}') == rest.refusal
+
+
+def test_a_rest_of_before_is_still_read() -> None:
+    """What a store holds from a version that kept no errors is a rest without one."""
+    assert Cooldown(until=1, failures=2, kind=FailureKind.QUOTA) == decode_cooldown(
+        b'{"until":1,"failures":2,"kind":"quota","is_own":false}'
+    )
+
+
+def test_the_longer_rest_keeps_its_own_error() -> None:
+    """Of two refusals the one that is told is the one that the rest is for."""
+    running = _rest(_QUOTED)
+    shorter = Failure(kind=FailureKind.RATE_LIMIT, status=429, error_object=b"{}")
+    longer = Failure(kind=FailureKind.BILLING, status=402, error_object=b"{}")
+    assert running == _rest(shorter, running)
+    after = _rest(longer, running)
+    assert after is not None
+    assert Refusal(status=402, error_object=b"{}") == after.refusal
+
+
+def test_repr_of_a_rest_hides_the_error() -> None:
+    """Upstream words never enter a log by accident."""
+    assert "usage_limit_reached" not in repr(_rest(_QUOTED))
 
 
 def _diagram() -> str:

@@ -345,3 +345,16 @@ async def test_workers_share_sessions(workers: tuple[Routing, Routing]) -> None:
     plan = plan_of("a", "b")
     await one.succeeded(plan, 1, FILL_FIRST)
     assert ["b", "a"] == await order(other, plan)
+
+
+async def test_workers_share_what_an_upstream_said(workers: tuple[Routing, Routing]) -> None:
+    """Who meets a rest that another process began can tell the error that it began with."""
+    one, other = workers
+    plan = plan_of("a")
+    failure = Failure(kind=FailureKind.QUOTA, status=429, error_object=b'{"type":"usage_limit_reached"}')
+    await one.failed(
+        plan.providers[0], "gpt-5", failure, is_probe=False, seconds_ago=0.0, longest_cooldown_seconds=30
+    )
+    choice = await other.choose(plan, FILL_FIRST)
+    told = other.passed_over(plan, choice.passed[0]).failure
+    assert (429, b'{"type":"usage_limit_reached"}') == (told.status, told.error_object)
