@@ -5,14 +5,22 @@ upstream sliced its text. Without either limit there is no object at all, and te
 unescaped.
 """
 
+from math import ceil
 from typing import Literal
 
 from msgspec import Struct
 
-__all__ = ["LocalStop", "TextLimiter", "text_limiter"]
+__all__ = ["LocalStop", "TextLimiter", "likely_tokens", "text_limiter"]
 
 _BYTES_PER_TOKEN = 5
 """Errs low on purpose: text has fewer bytes per token, so the cut may come late but never early."""
+
+_LIKELY_BYTES_PER_TOKEN = 3.2
+
+
+def likely_tokens(shown_bytes: int) -> int:
+    """Estimate the tokens of an answer whose upstream told no usage (wire-mapping 4.10)."""
+    return ceil(shown_bytes / _LIKELY_BYTES_PER_TOKEN)
 
 
 class LocalStop(Struct, frozen=True):

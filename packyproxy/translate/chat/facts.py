@@ -8,7 +8,7 @@ __all__ = ["ChatFacts"]
 class ChatFacts(StreamFacts, frozen=True, kw_only=True):
     """``StreamFacts`` with what only Chat clients ask for.
 
-    ``thinking_is_visible`` says whether ``reasoning_content`` is shown; the facts of thinking blocks mean nothing.
+    ``thinking_is_visible`` says whether ``reasoning_content`` is shown.
     """
 
     thinking_is_visible: bool = True

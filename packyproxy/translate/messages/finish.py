@@ -1,10 +1,9 @@
 """How an answer ends: the stop reason and the usage (wire-mapping 4.8, 4.10)."""
 
-from math import ceil
-
 from msgspec import UNSET, UnsetType
 
 from packyproxy.translate.messages.items import Answer
+from packyproxy.translate.text_limits import likely_tokens
 from packyproxy.wire.messages_events import (
     OutputTokensDetails,
     ServerToolUsage,
@@ -18,7 +17,6 @@ from packyproxy.wire.responses_output import ResponseObject, ToolUsage
 __all__ = ["answer_usage", "estimated_usage", "searches_made", "service_tier", "stop"]
 
 _MAX_EXPLANATION_CHARS = 500
-_BYTES_PER_TOKEN = 3.2
 
 _REASONS: dict[str, StopReason] = {
     "max_output_tokens": "max_tokens",
@@ -72,7 +70,7 @@ def estimated_usage(input_tokens: int, shown_bytes: int, searches: int) -> Usage
     """Estimate from what was shown, for an upstream that told no counts or was stopped early."""
     return Usage(
         input_tokens=input_tokens,
-        output_tokens=ceil(shown_bytes / _BYTES_PER_TOKEN),
+        output_tokens=likely_tokens(shown_bytes),
         server_tool_use=_server_tool_use(searches),
     )
 

@@ -21,8 +21,6 @@ class SearchItem(Item):
     ``finish`` shows the call; ``resolve`` what it found, once the text that cites it is known.
     """
 
-    kind = "search"
-
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer)
         self.awaits_result = False

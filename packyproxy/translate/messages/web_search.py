@@ -4,37 +4,24 @@ Pure functions over what the upstream said; when a search is shown is the item q
 """
 
 from collections.abc import Iterable
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Raw, Struct
 
+from packyproxy.translate.citations import UrlCitation, host_of, is_blocked
 from packyproxy.wire.messages_events import Citation, SearchError, SearchResult
 from packyproxy.wire.responses_output import read_lenient
 
 __all__ = [
     "SearchAction",
-    "UrlCitation",
     "cite",
     "failed_search",
-    "is_blocked",
     "read_action",
-    "read_citation",
     "search_results",
 ]
 
 _MAX_RESULTS = 20
 _MAX_CITED_CHARS = 150
-
-
-class UrlCitation(Struct, frozen=True):
-    """An annotation of answer text; the indexes count characters of one part's text."""
-
-    type: str = ""
-    url: str = ""
-    title: str | None = None
-    start_index: int | None = None
-    end_index: int | None = None
 
 
 class SearchAction(Struct, frozen=True):
@@ -62,7 +49,6 @@ class _Source(Struct, frozen=True):
 
 
 _ACTION = msgspec.json.Decoder(SearchAction)
-_CITATION = msgspec.json.Decoder(UrlCitation)
 _SOURCE = msgspec.json.Decoder(_Source)
 
 
@@ -71,27 +57,10 @@ def read_action(raw: Raw) -> SearchAction:
     return read_lenient(raw, _ACTION, SearchAction) or SearchAction()
 
 
-def read_citation(raw: Raw) -> UrlCitation | None:
-    """Read an annotation; None when it is not a link."""
-    found = read_lenient(raw, _CITATION, UrlCitation)
-    return found if found is not None and found.type == "url_citation" and found.url else None
-
-
-def is_blocked(url: str, blocked_domains: tuple[str, ...]) -> bool:
-    """Tell whether the host of ``url`` is one of the domains or below one."""
-    host = _host(url)
-    return any(host == domain or host.endswith("." + domain) for domain in map(str.lower, blocked_domains))
-
-
 def cite(found: UrlCitation, text: str) -> Citation:
     """Write a citation of ``text``; a range that is not in it quotes nothing."""
-    start, end = found.start_index, found.end_index
-    is_range = start is not None and end is not None and 0 <= start <= end <= len(text)
-    return Citation(
-        url=found.url,
-        title=found.title or _host(found.url),
-        cited_text=text[start:end][:_MAX_CITED_CHARS] if is_range else "",
-    )
+    start, end = found.range_in(text) or (0, 0)
+    return Citation(url=found.url, title=found.shown_title, cited_text=text[start:end][:_MAX_CITED_CHARS])
 
 
 def search_results(
@@ -110,16 +79,9 @@ def search_results(
     """
     titles = {citation.url: citation.title for citation in reversed([*citations]) if citation.title}
     urls = [url for url in dict.fromkeys([*sources, *extra]) if not is_blocked(url, blocked_domains)]
-    return [SearchResult(url=url, title=titles.get(url) or _host(url)) for url in urls[:_MAX_RESULTS]]
+    return [SearchResult(url=url, title=titles.get(url) or host_of(url)) for url in urls[:_MAX_RESULTS]]
 
 
 def failed_search() -> SearchError:
     """Return the content of a failed search's result block."""
     return SearchError(error_code="unavailable")
-
-
-def _host(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or url
-    except ValueError:
-        return url

@@ -9,6 +9,7 @@ import pytest
 
 from packyproxy.errors import FailureKind
 from packyproxy.transcode import Transcoder
+from packyproxy.translate import item_writer
 from packyproxy.translate.contract import Note, StreamFacts
 from packyproxy.translate.messages import stream as stream_module
 from packyproxy.translate.messages.fold import fold
@@ -1097,7 +1098,7 @@ def test_corpus_of_failures(name: str, kind: FailureKind) -> None:
 
 def test_endless_items(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer of ever more items is the upstream's failure, wherever they come from."""
-    monkeypatch.setattr(stream_module, "MAX_ITEMS", 3)
+    monkeypatch.setattr(item_writer, "MAX_ITEMS", 3)
     streamed = Run([*(added(index, "message") for index in range(4)), text(0, "a")])
     replayed = Run([completed(output=[{"type": "message"}] * 4)])
     for run in (streamed, replayed):

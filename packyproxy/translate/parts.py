@@ -5,10 +5,15 @@ usual comparison at the end is one of bytes. A relay may cut a character in two:
 here for the rest, because no client could do anything with it.
 """
 
+from collections.abc import Callable
+
 import msgspec
 from msgspec import Raw
 
-__all__ = ["Part", "decode_literal"]
+from packyproxy.wire import responses_events as upstream
+from packyproxy.wire.responses_events import ResponsesEvent
+
+__all__ = ["Part", "as_text", "decode_literal", "final_text"]
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(str).decode
@@ -20,6 +25,33 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 def decode_literal(raw: Raw | bytes) -> str | None:
     """Read the text of a JSON string; None when the value is anything else."""
     return _decode(raw) if bytes(raw)[:1] == b'"' else None
+
+
+def as_text(value: Raw) -> Raw:
+    """Return a tool's arguments as a JSON string literal; some relays send the object itself."""
+    return (
+        Raw(_encode(msgspec.json.format(bytes(value), indent=-1).decode()))
+        if bytes(value)[:1] == b"{"
+        else value
+    )
+
+
+_FINALS: dict[type, Callable[..., Raw | None]] = {
+    upstream.TextDone: lambda event: event.text,
+    upstream.RefusalDone: lambda event: event.refusal,
+    upstream.SummaryDone: lambda event: event.text,
+    upstream.ReasoningDone: lambda event: event.text,
+    upstream.ArgumentsDone: lambda event: as_text(event.arguments),
+    upstream.CustomInputDone: lambda event: event.input,
+}
+
+
+def final_text(event: ResponsesEvent) -> Raw | None:
+    """Return the whole text that a ``done`` event repeats; None for other events."""
+    if type(event) is upstream.ContentPartDone:
+        return event.part.refusal if event.part.type == "refusal" else event.part.text
+    read = _FINALS.get(type(event))
+    return None if read is None else read(event)
 
 
 class Part:

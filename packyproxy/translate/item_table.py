@@ -5,41 +5,35 @@ kind: some relays leave out the one, some change the other from event to event.
 """
 
 from collections import defaultdict, deque
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
 
-from packyproxy.translate.messages.items import (
-    Answer,
-    IgnoredItem,
-    ImageItem,
-    Item,
-    MessageItem,
-    ReasoningItem,
-)
-from packyproxy.translate.messages.search_items import SearchItem
-from packyproxy.translate.messages.tool_items import ToolItem
+from packyproxy.translate.items import Answer, Item
 from packyproxy.wire.responses_output import OutputItem
 
 __all__ = ["ItemTable"]
 
-_CLASSES: dict[str, type[Item]] = {
-    "message": MessageItem,
-    "reasoning": ReasoningItem,
-    "function_call": ToolItem,
-    "custom_tool_call": ToolItem,
-    "web_search_call": SearchItem,
-    "image_generation_call": ImageItem,
-}
+I = TypeVar("I", bound=Item[Any])  # noqa: E741 - an item
 
 
-class ItemTable:
-    """All items of one answer, in order of first appearance."""
+class ItemTable(Generic[I]):
+    """All items of one answer, in order of first appearance.
 
-    def __init__(self, answer: Answer) -> None:
-        self.items: list[Item] = []
+    Args:
+        answer: what they share.
+        classes: how the protocol shows an upstream's item type.
+        ignored: the class of all other types.
+    """
+
+    def __init__(self, answer: Answer, classes: Mapping[str, type[I]], ignored: type[I]) -> None:
+        self.items: list[I] = []
+        self.ignored = ignored
         self._answer = answer
-        self._by_index: dict[int, Item] = {}
-        self._by_id: dict[str, Item] = {}
+        self._classes = classes
+        self._by_index: dict[int, I] = {}
+        self._by_id: dict[str, I] = {}
 
-    def find(self, output_index: int | None, item_id: str | None) -> Item | None:
+    def find(self, output_index: int | None, item_id: str | None) -> I | None:
         """Return the item with that key; both halves of the key name it once both were seen."""
         if output_index is None:
             return self._by_id.get(item_id) if item_id else None
@@ -55,7 +49,7 @@ class ItemTable:
             self._by_id.setdefault(item_id, found)
         return found
 
-    def find_announced(self, output_index: int | None, item: OutputItem) -> Item | None:
+    def find_announced(self, output_index: int | None, item: OutputItem) -> I | None:
         """Return the item that an ``added`` or ``done`` event is about.
 
         Some relays give every item the same index: another type, or another id after the first item's end,
@@ -68,11 +62,11 @@ class ItemTable:
         is_reused = type(known) is not self.class_for(item.type) or (known.is_done and is_other_id)
         return None if is_reused else known
 
-    def newest(self, cls: type[Item]) -> Item | None:
+    def newest(self, cls: type[I]) -> I | None:
         """Return the newest item of that class that is not done."""
         return next((item for item in reversed(self.items) if type(item) is cls and not item.is_done), None)
 
-    def register(self, cls: type[Item], output_index: int | None, item_id: str | None) -> Item:
+    def register(self, cls: type[I], output_index: int | None, item_id: str | None) -> I:
         """Add an item of which nothing but its key is known."""
         item = cls(self._answer)
         self.items.append(item)
@@ -84,12 +78,11 @@ class ItemTable:
             self._by_id.setdefault(item_id, item)
         return item
 
-    def class_for(self, item_type: str) -> type[Item]:
+    def class_for(self, item_type: str) -> type[I]:
         """Return the class for an upstream item type."""
-        cls = _CLASSES.get(item_type, IgnoredItem)
-        return IgnoredItem if cls is ReasoningItem and not self._answer.facts.thinking_is_visible else cls
+        return self._classes.get(item_type, self.ignored)
 
-    def match_final(self, output: list[OutputItem]) -> list[tuple[Item | None, OutputItem]]:
+    def match_final(self, output: list[OutputItem]) -> list[tuple[I | None, OutputItem]]:
         """Pair the items of a finished response with those that were streamed, None where there is no such.
 
         Items pair by id first and then, kind by kind, in order, since ids may differ between events.
@@ -98,11 +91,11 @@ class ItemTable:
         if None not in by_id:  # the ids usually agree
             return list(zip(by_id, output, strict=True))
         taken = {id(found) for found in by_id if found is not None}
-        rest: dict[type[Item], deque[Item]] = defaultdict(deque)
+        rest: dict[type[I], deque[I]] = defaultdict(deque)
         for streamed in self.items:
             if id(streamed) not in taken:
                 rest[type(streamed)].append(streamed)
-        matches: list[tuple[Item | None, OutputItem]] = []
+        matches: list[tuple[I | None, OutputItem]] = []
         for item, found in zip(output, by_id, strict=True):
             unmatched = rest[self.class_for(item.type)]
             matches.append((found or (unmatched.popleft() if unmatched else None), item))
