@@ -327,7 +327,7 @@ class ClientProtocol(Protocol):
 
     def write_token_count(self, facts: StreamFacts) -> bytes:
         """Write the JSON body that tells ``facts.input_tokens_estimate`` (wire-mapping 9)."""
-        ...
+        raise AssertionError("only a protocol with a counting_path is asked for counts")
 
     def upstream_headers(self, headers: Mapping[str, str], target: Target) -> Mapping[str, str]:
         """Choose which of the client's headers travel upstream, and as what (wire-mapping 12.3)."""

@@ -12,7 +12,15 @@ from msgspec import DecodeError, Raw, UnsetType, ValidationError, json
 from packyproxy.errors import InvalidRequest
 from packyproxy.wire import json_text
 
-__all__ = ["decode_body", "decode_part", "require_text", "safe_name", "too_deep"]
+__all__ = [
+    "decode_body",
+    "decode_part",
+    "optional_text",
+    "require_text",
+    "require_url",
+    "safe_name",
+    "too_deep",
+]
 
 _T = TypeVar("_T")
 
@@ -22,6 +30,8 @@ _SOUND_OR_LONE = re.compile(
     rb"(?P<sound>(?:[^\\]++|\\[^u]|\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])))++)"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
+
+_URL_SCHEMES = ("http://", "https://", "data:")
 
 _MESSAGE = re.compile(r"(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<name>\w+)`")
@@ -106,6 +116,32 @@ def require_text(value: Raw | UnsetType | None, field: str) -> Raw:
         got = _FIRST_BYTES.get(chr(memoryview(value)[0]), "number")
         raise InvalidRequest(f"expected string, got {got}", field=field)
     return value
+
+
+def optional_text(value: Raw | UnsetType | None, field: str) -> Raw | None:
+    """Return a text that may be missing, null or empty, which all give None.
+
+    Raises:
+        InvalidRequest: it is there and not a string.
+    """
+    if value is None or isinstance(value, UnsetType) or json_text.is_null(value):
+        return None
+    text = require_text(value, field)
+    return None if json_text.is_empty(text) else text
+
+
+def require_url(value: Raw | UnsetType | None, field: str) -> Raw:
+    """Return a text that must be the URL of something the upstream can fetch or decode.
+
+    Raises:
+        InvalidRequest: it is missing, no string, or another kind of URL.
+    """
+    url = require_text(value, field)
+    # A data URL may have megabytes, so its beginning must do, unless that is full of escapes.
+    beginning = str(memoryview(url)[1:16], "latin-1").replace("\\/", "/").lower()
+    if beginning.startswith(_URL_SCHEMES) or json_text.unquote(url).lower().startswith(_URL_SCHEMES):
+        return url
+    raise InvalidRequest("must be an http, https or data URL", field=field)
 
 
 def _refusal(error: ValidationError, field: str, *, with_brackets: bool) -> InvalidRequest:

@@ -10,6 +10,8 @@ from msgspec import structs
 
 from packyproxy.wire import json_text
 from packyproxy.wire.responses import (
+    CustomToolCall,
+    CustomToolCallOutput,
     FunctionCall,
     FunctionCallOutput,
     InputItem,
@@ -20,10 +22,13 @@ from packyproxy.wire.responses import (
     ReasoningItem,
 )
 
-__all__ = ["repair_pairs", "without_stranded_reasoning"]
+__all__ = ["as_user_message", "repair_pairs", "without_stranded_reasoning"]
 
 _NO_RESULT = json_text.quote("(no tool result was provided)")
 _MAX_ID_CHARS = 64
+
+_Call = FunctionCall | CustomToolCall
+_Output = FunctionCallOutput | CustomToolCallOutput
 
 
 def without_stranded_reasoning(items: list[InputItem]) -> list[InputItem]:
@@ -39,20 +44,20 @@ def without_stranded_reasoning(items: list[InputItem]) -> list[InputItem]:
 
 
 def repair_pairs(items: list[InputItem]) -> list[InputItem]:
-    """Give every call exactly one output after it, and every output a call before it."""
+    """Give every call exactly one output of its kind after it, and every output a call before it."""
     ids = _CallIds()
     paired = [ids.rename(item) for item in items]
     missing = ids.unanswered()
     if not missing:
         return paired
     repaired: list[InputItem] = []
-    owed: list[FunctionCallOutput] = []
+    owed: list[_Output] = []
     for item in paired:
-        if not isinstance(item, FunctionCall):
+        if not isinstance(item, _Call):
             repaired += owed
             owed = []
         elif item.call_id in missing:
-            owed.append(FunctionCallOutput(item.call_id, _NO_RESULT))
+            owed.append(_output_of(item)(item.call_id, _NO_RESULT))
         repaired.append(item)
     return repaired + owed
 
@@ -66,24 +71,35 @@ class _CallIds:
     def __init__(self) -> None:
         self._used: set[str] = set()
         self._last_numbers: defaultdict[str, int] = defaultdict(lambda: 1)
-        self._waiting: defaultdict[str, deque[str]] = defaultdict(deque)
+        self._waiting: defaultdict[str, deque[_Call]] = defaultdict(deque)
 
     def rename(self, item: InputItem) -> InputItem:
-        if type(item) is FunctionCall:
-            call_id = self._free_id(item.call_id) if item.call_id in self._used else item.call_id
-            self._used.add(call_id)
-            self._waiting[item.call_id].append(call_id)
-            return item if call_id == item.call_id else structs.replace(item, call_id=call_id)
-        if type(item) is FunctionCallOutput:
-            waiting = self._waiting[item.call_id]
-            if not waiting:
-                return _as_user_message(item)
-            call_id = waiting.popleft()
-            return item if call_id == item.call_id else structs.replace(item, call_id=call_id)
+        if type(item) is FunctionCall or type(item) is CustomToolCall:
+            return self._call(item)
+        if type(item) is FunctionCallOutput or type(item) is CustomToolCallOutput:
+            return self._output(item)
         return item
 
+    def _call(self, call: _Call) -> _Call:
+        wanted = call.call_id
+        if wanted in self._used:
+            call = structs.replace(call, call_id=self._free_id(wanted))
+        self._used.add(call.call_id)
+        self._waiting[wanted].append(call)
+        return call
+
+    def _output(self, output: _Output) -> InputItem:
+        waiting = self._waiting[output.call_id]
+        if not waiting:
+            return as_user_message(output)
+        call = waiting.popleft()
+        fitting = _output_of(call)
+        if type(output) is fitting and output.call_id == call.call_id:
+            return output
+        return fitting(call.call_id, output.output)
+
     def unanswered(self) -> frozenset[str]:
-        return frozenset(call_id for waiting in self._waiting.values() for call_id in waiting)
+        return frozenset(call.call_id for waiting in self._waiting.values() for call in waiting)
 
     def _free_id(self, call_id: str) -> str:
         while True:
@@ -94,7 +110,12 @@ class _CallIds:
                 return candidate
 
 
-def _as_user_message(output: FunctionCallOutput) -> MessageItem:
+def _output_of(call: _Call) -> type[_Output]:
+    return FunctionCallOutput if type(call) is FunctionCall else CustomToolCallOutput
+
+
+def as_user_message(output: FunctionCallOutput | CustomToolCallOutput) -> MessageItem:
+    """Tell as a user's message what a tool answered, where no call of it is known."""
     label = f"[tool result {output.call_id}]"
     if isinstance(output.output, list):
         media: list[InputPart] = output.output

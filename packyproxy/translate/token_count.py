@@ -15,6 +15,9 @@ from msgspec import UNSET, Raw, json
 
 from packyproxy.translate.media_size import URL_FILE_TOKENS, file_tokens, image_tokens
 from packyproxy.wire.responses import (
+    CustomTool,
+    CustomToolCall,
+    CustomToolCallOutput,
     FunctionCall,
     FunctionCallOutput,
     FunctionTool,
@@ -22,11 +25,13 @@ from packyproxy.wire.responses import (
     InputImage,
     InputItem,
     InputPart,
+    JsonSchemaFormat,
     MessageItem,
     MessagePart,
     ReasoningItem,
     ResponsesRequest,
     Tool,
+    WebSearchTool,
 )
 
 __all__ = ["ScaleFactors", "estimate_tokens", "json_tokens", "text_tokens", "tool_tokens"]
@@ -40,6 +45,8 @@ _TOOLS_TOKENS = 16
 _TOOL_TOKENS = 10
 _WEB_SEARCH_TOKENS = 300
 _FORMAT_TOKENS = 10
+_WEB_SEARCH = b'"web_search'
+"""In the JSON of a built-in tool: it is one that searches the web, of whatever date."""
 
 _ONE_BYTE, _TWO_BYTES, _THREE_BYTES, _FOUR_BYTES = 1 / 3.2, 0.5, 0.9, 2.5
 _DENSE = 12
@@ -66,7 +73,10 @@ def estimate_tokens(request: ResponsesRequest, *, tools_estimate: int | None = N
         tools = sum(map(tool_tokens, request.tools)) if tools_estimate is None else tools_estimate
         tokens += _TOOLS_TOKENS + tools
     if request.text is not UNSET and request.text.format is not UNSET:
-        tokens += _FORMAT_TOKENS + json_tokens(request.text.format.schema)
+        wanted = request.text.format
+        tokens += _FORMAT_TOKENS
+        if isinstance(wanted, JsonSchemaFormat):
+            tokens += json_tokens(wanted.schema)
     return tokens
 
 
@@ -119,8 +129,10 @@ def _item_tokens(item: InputItem) -> int:
         return _MESSAGE_TOKENS + sum(map(_part_tokens, item.content))
     if isinstance(item, FunctionCall):
         return _CALL_TOKENS + _name_tokens(item.name) + text_tokens(item.arguments)
-    if isinstance(item, FunctionCallOutput):
+    if isinstance(item, FunctionCallOutput | CustomToolCallOutput):
         return _OUTPUT_TOKENS + _output_tokens(item.output)
+    if isinstance(item, CustomToolCall):
+        return _CALL_TOKENS + _name_tokens(item.name) + text_tokens(item.input)
     return _reasoning_tokens(item)
 
 
@@ -146,7 +158,13 @@ def tool_tokens(tool: Tool) -> int:
     if isinstance(tool, FunctionTool):
         description, parameters = text_tokens(tool.description), json_tokens(tool.parameters)
         return _TOOL_TOKENS + _name_tokens(tool.name) + description + parameters
-    return _WEB_SEARCH_TOKENS
+    if isinstance(tool, CustomTool):
+        description = 0 if tool.description is UNSET else text_tokens(tool.description)
+        form = 0 if tool.format is UNSET else json_tokens(tool.format)
+        return _TOOL_TOKENS + _name_tokens(tool.name) + description + form
+    if isinstance(tool, WebSearchTool) or _WEB_SEARCH in bytes(tool):
+        return _WEB_SEARCH_TOKENS
+    return _TOOL_TOKENS + json_tokens(tool)
 
 
 _LOWEST_FACTOR, _HIGHEST_FACTOR = 0.5, 2.0

@@ -9,7 +9,12 @@ from typing import Literal
 from msgspec import UNSET, Raw, Struct, UnsetType, json
 
 __all__ = [
+    "AllowedTool",
     "AllowedTools",
+    "CustomChoice",
+    "CustomTool",
+    "CustomToolCall",
+    "CustomToolCallOutput",
     "FunctionCall",
     "FunctionCallOutput",
     "FunctionChoice",
@@ -19,6 +24,7 @@ __all__ = [
     "InputItem",
     "InputPart",
     "InputText",
+    "JsonObjectFormat",
     "JsonSchemaFormat",
     "MessageItem",
     "MessagePart",
@@ -51,7 +57,7 @@ class InputImage(Struct, frozen=True, tag_field="type", tag="input_image"):
     """An image by URL or ``data:`` URL; ``image_url`` is a JSON string literal."""
 
     image_url: Raw
-    detail: Literal["auto"] | UnsetType = "auto"
+    detail: Literal["auto", "low", "high", "original"] | UnsetType = "auto"
 
 
 class InputFile(Struct, frozen=True, tag_field="type", tag="input_file"):
@@ -92,6 +98,21 @@ class FunctionCallOutput(Struct, frozen=True, tag_field="type", tag="function_ca
     output: Raw | list[InputPart]
 
 
+class CustomToolCall(Struct, frozen=True, tag_field="type", tag="custom_tool_call"):
+    """A call of a tool that takes plain text; ``input`` is a JSON string literal."""
+
+    call_id: str
+    name: str
+    input: Raw
+
+
+class CustomToolCallOutput(Struct, frozen=True, tag_field="type", tag="custom_tool_call_output"):
+    """What such a tool answered: a JSON string literal, or parts when media are in it."""
+
+    call_id: str
+    output: Raw | list[InputPart]
+
+
 class ReasoningItem(Struct, frozen=True, kw_only=True, tag_field="type", tag="reasoning"):
     """Encrypted reasoning on its way back; ``summary`` is always empty (wire-mapping 2.4)."""
 
@@ -100,7 +121,9 @@ class ReasoningItem(Struct, frozen=True, kw_only=True, tag_field="type", tag="re
     encrypted_content: str
 
 
-InputItem = MessageItem | FunctionCall | FunctionCallOutput | ReasoningItem
+InputItem = (
+    MessageItem | FunctionCall | FunctionCallOutput | CustomToolCall | CustomToolCallOutput | ReasoningItem
+)
 
 
 class FunctionTool(Struct, frozen=True, tag_field="type", tag="function"):
@@ -112,6 +135,15 @@ class FunctionTool(Struct, frozen=True, tag_field="type", tag="function"):
     strict: bool | UnsetType = False
 
 
+class CustomTool(Struct, frozen=True, tag_field="type", tag="custom"):
+    """A tool of the client that takes plain text; ``description`` is a JSON string literal."""
+
+    name: str
+    description: Raw | UnsetType = UNSET
+    format: Raw | UnsetType = UNSET
+    """What the text must follow: ``{"type":"text"}`` or a grammar."""
+
+
 class WebSearchFilters(Struct, frozen=True):
     """Where the upstream's web search may look; ``allowed_domains`` is a JSON array of strings."""
 
@@ -119,13 +151,15 @@ class WebSearchFilters(Struct, frozen=True):
 
 
 class WebSearchTool(Struct, frozen=True, tag_field="type", tag="web_search"):
-    """The upstream's own web search; ``user_location`` is a JSON object as the client sent it."""
+    """The upstream's own web search; ``user_location`` is a JSON object, ``search_context_size`` a string."""
 
     filters: WebSearchFilters | UnsetType = UNSET
     user_location: Raw | UnsetType = UNSET
+    search_context_size: Raw | UnsetType = UNSET
 
 
-Tool = FunctionTool | WebSearchTool
+Tool = FunctionTool | CustomTool | WebSearchTool | Raw
+"""Raw: a built-in tool of the upstream, as the client sent it."""
 
 
 class FunctionChoice(Struct, frozen=True, tag_field="type", tag="function"):
@@ -134,14 +168,25 @@ class FunctionChoice(Struct, frozen=True, tag_field="type", tag="function"):
     name: str
 
 
+class CustomChoice(Struct, frozen=True, tag_field="type", tag="custom"):
+    """The model must call this custom tool."""
+
+    name: str
+
+
+AllowedTool = FunctionChoice | CustomChoice | WebSearchTool | Raw
+"""Names a tool of the list; Raw: a built-in one, as the client named it."""
+
+
 class AllowedTools(Struct, frozen=True, tag_field="type", tag="allowed_tools"):
-    """The model must call one of these tools."""
+    """The model may call these tools only, and with ``required`` must call one of them."""
 
-    tools: tuple[WebSearchTool, ...]
-    mode: Literal["required"] = "required"
+    tools: tuple[AllowedTool, ...]
+    mode: Literal["auto", "required"] = "required"
 
 
-ToolChoice = Literal["auto", "none", "required"] | FunctionChoice | AllowedTools
+ToolChoice = Literal["auto", "none", "required"] | FunctionChoice | CustomChoice | AllowedTools | Raw
+"""Raw: a built-in tool of the upstream, as the client named it."""
 
 
 class Reasoning(Struct, frozen=True):
@@ -157,12 +202,19 @@ class JsonSchemaFormat(Struct, frozen=True, tag_field="type", tag="json_schema")
     name: str
     schema: Raw
     strict: bool | UnsetType = False
+    description: Raw | UnsetType = UNSET
+    """A JSON string literal."""
+
+
+class JsonObjectFormat(Struct, frozen=True, tag_field="type", tag="json_object"):
+    """The answer must be some JSON object."""
 
 
 class TextOptions(Struct, frozen=True):
     """Options of the answer's text."""
 
-    format: JsonSchemaFormat | UnsetType = UNSET
+    format: JsonSchemaFormat | JsonObjectFormat | UnsetType = UNSET
+    verbosity: Literal["low", "medium", "high"] | UnsetType = UNSET
 
 
 class ResponsesRequest(Struct, frozen=True, kw_only=True):

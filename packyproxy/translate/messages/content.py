@@ -6,19 +6,18 @@ The same blocks occur in user messages and in tool results, so both use this fil
 from msgspec import UNSET, Raw, UnsetType, json
 
 from packyproxy.errors import InvalidRequest
-from packyproxy.translate.decoding import decode_part, require_text
+from packyproxy.translate.decoding import decode_part, optional_text, require_text, require_url
 from packyproxy.wire import json_text
 from packyproxy.wire.messages import DocumentBlock, ImageBlock, SearchResultBlock, Source, TextBlock
 from packyproxy.wire.responses import InputFile, InputImage, InputPart, InputText
 
-__all__ = ["ContentReader", "ReadableBlock", "optional_text"]
+__all__ = ["ContentReader", "ReadableBlock"]
 
 ReadableBlock = TextBlock | ImageBlock | DocumentBlock | SearchResultBlock
 """What ``ContentReader.parts`` takes."""
 
 _IMAGE_TYPES = ("image/jpeg", "image/png", "image/gif", "image/webp")
 _PDF = "application/pdf"
-_URL_SCHEMES = ("http://", "https://", "data:")
 
 _NO_IMAGE_DATA = json_text.quote("[image omitted: empty data]")
 _NO_DOCUMENT_DATA = json_text.quote("[document omitted: empty data]")
@@ -27,18 +26,6 @@ _DOCUMENT_END = json_text.quote("</document>")
 
 _INNER_BLOCKS = json.Decoder(list[TextBlock | ImageBlock])
 _ANYTHING = json.Decoder()
-
-
-def optional_text(value: Raw | UnsetType, field: str) -> Raw | None:
-    """Return a text that may be missing, null or empty, which all give None.
-
-    Raises:
-        InvalidRequest: it is there and not a string.
-    """
-    if isinstance(value, UnsetType) or json_text.is_null(value):
-        return None
-    text = require_text(value, field)
-    return None if json_text.is_empty(text) else text
 
 
 class ContentReader:
@@ -73,10 +60,7 @@ class ContentReader:
                 return InputText(_NO_IMAGE_DATA)
             return self._input_image(json_text.concat(f"data:{source.media_type};base64,".encode(), data))
         if source.type == "url":
-            url = require_text(source.url, f"{field}.url")
-            if not json_text.unquote(url).lower().startswith(_URL_SCHEMES):
-                raise InvalidRequest("must be an http, https or data URL", field=f"{field}.url")
-            return self._input_image(url)
+            return self._input_image(require_url(source.url, f"{field}.url"))
         raise _unsupported_source("image", source, field, "base64 or url")
 
     def _input_image(self, url: Raw) -> InputImage:

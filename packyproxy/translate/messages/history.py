@@ -4,21 +4,22 @@ A run of texts and media of one message becomes one ``message`` item; a block wi
 the run. Messages are never merged, so a longer history begins with the same bytes as the shorter one did.
 """
 
-import re
 from typing import Literal
 
-from msgspec import UNSET, Raw, Struct, UnsetType, json, structs
+from msgspec import UNSET, Raw, Struct, UnsetType, json
 
 from packyproxy.errors import InvalidRequest
 from packyproxy.translate.contract import AttemptFacts, Target
-from packyproxy.translate.decoding import decode_part, require_text
-from packyproxy.translate.messages.block_reading import unknown_block
-from packyproxy.translate.messages.content import ContentReader, optional_text
+from packyproxy.translate.decoding import decode_part, optional_text, require_text
+from packyproxy.translate.messages.block_reading import BLOCK
+from packyproxy.translate.messages.content import ContentReader
 from packyproxy.translate.messages.server_transcripts import ServerTranscripts
 from packyproxy.translate.messages.tool_results import ToolOutput, translate_tool_result
 from packyproxy.translate.messages.turns import Turn
 from packyproxy.translate.pairing import repair_pairs, without_stranded_reasoning
+from packyproxy.translate.phases import takes_phases, with_phases
 from packyproxy.translate.reasoning import read_signature
+from packyproxy.translate.tagged_lists import unknown_type
 from packyproxy.translate.tool_names import ToolNames, call_id_to_upstream
 from packyproxy.wire import json_text
 from packyproxy.wire.messages import (
@@ -62,7 +63,6 @@ ToolEvent = ToolAdditionBlock | ToolRemovalBlock
 _SIGNATURE_START = b'"pp1.'
 _EMPTY_ARGUMENTS = json_text.quote("{}")
 _SUMMARY_START = b"Summary of the earlier conversation:\\n"
-_HAS_PHASE = re.compile(r"gpt-(?:5\.[3-9]|[6-9]).*", re.IGNORECASE)
 
 _TOOL_EVENTS = json.Decoder(list[ToolEvent] | None)
 _ANYTHING = json.Decoder()
@@ -135,9 +135,7 @@ class HistoryTranslator:
         self._items: list[InputItem] = []
         self._revealed: set[str] = set()
         self._tool_events: list[tuple[str, ToolEvent]] = []
-        phase = target.capabilities.phase
-        has_phase = phase == "on" or (phase == "auto" and _HAS_PHASE.fullmatch(target.model) is not None)
-        self._has_phase = has_phase and "phase" not in facts.removed_parameters
+        self._has_phase = takes_phases(target, facts)
 
     def translate(self, turns: list[Turn]) -> History:
         """Translate all turns and mend what the upstream would refuse.
@@ -195,7 +193,7 @@ class HistoryTranslator:
                 )
                 raise InvalidRequest(reason, field=where)
             elif not self._either_side(block, where, items, transcripts):
-                raise unknown_block(str(type(block).__struct_config__.tag), where)
+                raise unknown_type(BLOCK, str(type(block).__struct_config__.tag), where)
         self._items += items.finish()
 
     def _assistant_turn(self, turn: Turn) -> None:
@@ -216,7 +214,7 @@ class HistoryTranslator:
             ):
                 self._warnings.append("unknown_block")
         finished = without_stranded_reasoning(items.finish())
-        self._items += _with_phases(finished) if self._has_phase else finished
+        self._items += with_phases(finished) if self._has_phase else finished
 
     def _either_side(self, block: Block, where: str, items: _Items, transcripts: ServerTranscripts) -> bool:
         """Take a block that is legal on both sides; False when it is none of those."""
@@ -284,18 +282,6 @@ class HistoryTranslator:
             field = f"{where}.tool_changes"
             changes = decode_part(_TOOL_EVENTS, block.tool_changes, field) or []
             self._tool_events += ((f"{field}.{at}", change) for at, change in enumerate(changes))
-
-
-def _with_phases(items: list[InputItem]) -> list[InputItem]:
-    """Say of each assistant message whether calls follow it in the same turn."""
-    phase: Literal["commentary", "final_answer"] = "final_answer"
-    marked: list[InputItem] = []
-    for item in reversed(items):
-        if isinstance(item, FunctionCall):
-            phase = "commentary"
-        is_own = isinstance(item, MessageItem) and item.role == "assistant"
-        marked.append(structs.replace(item, phase=phase) if is_own else item)
-    return marked[::-1]
 
 
 def _references(content: Raw | UnsetType) -> list[str]:

@@ -15,16 +15,20 @@ from packyproxy.translate.effort import clamp_effort, requested_effort, searchin
 from packyproxy.translate.messages.history import History, HistoryTranslator
 from packyproxy.translate.messages.tools import ToolList, ToolMemory, ToolPlan, ToolTranslator, declared_tools
 from packyproxy.translate.messages.turns import Turn, check_effort, first_user_text, read_turns
+from packyproxy.translate.request_fields import (
+    join_instructions,
+    local_limit,
+    sampling_number,
+    upstream_limit,
+    with_system_item,
+)
 from packyproxy.translate.token_count import estimate_tokens
 from packyproxy.translate.tool_names import ToolNames
 from packyproxy.translate.tool_schema import is_strict_schema
 from packyproxy.wire import json_text
 from packyproxy.wire.messages import MessagesBody, OutputFormat, TextBlock, ToolAdditionBlock, ToolUseBlock
 from packyproxy.wire.responses import (
-    InputItem,
-    InputText,
     JsonSchemaFormat,
-    MessageItem,
     Reasoning,
     ReasoningItem,
     ResponsesRequest,
@@ -35,11 +39,8 @@ from packyproxy.wire.responses import (
 __all__ = ["MessagesRequest", "read", "to_responses"]
 
 _MAX_MESSAGES = 100_000
-_MIN_OUTPUT_TOKENS = 16  # the least the upstream takes
-_UNLIMITED_TEXT_TOKENS = 32_000  # from here on the limit is the client's formality (wire-mapping 1.9)
 _VISIBLE_THINKING = frozenset({"enabled", "adaptive", "between_tools"})
 _KNOWN_THINKING = _VISIBLE_THINKING | {"disabled"}
-_ATTRIBUTION = b"x-anthropic-billing-header:"
 _SEARCH_SOURCES = "web_search_call.action.sources"
 _ENCRYPTED_REASONING = "reasoning.encrypted_content"
 _OLD_USER_ID = re.compile(r".*_session_([0-9a-fA-F-]{36})", re.DOTALL)
@@ -153,12 +154,11 @@ def _translate(request: MessagesRequest, target: Target, facts: AttemptFacts) ->
     effort = facts.effort_override or _effort(request, target, history.effort)
     if plan.searches_web:
         effort = searching_effort(effort, target.efforts)
-    has_limit = target.capabilities.max_output_tokens and "max_output_tokens" not in removed
     as_developer = target.capabilities.system_as == "developer"
     upstream = ResponsesRequest(
         model=target.model,
         instructions=json_text.EMPTY if as_developer else request.instructions,
-        input=_with_system_item(history.items, request.instructions) if as_developer else history.items,
+        input=with_system_item(history.items, request.instructions) if as_developer else history.items,
         tools=plan.tools,
         tool_choice=plan.tool_choice,
         parallel_tool_calls=plan.parallel_tool_calls,
@@ -167,15 +167,15 @@ def _translate(request: MessagesRequest, target: Target, facts: AttemptFacts) ->
         include=_include(plan, removed),
         prompt_cache_key=UNSET if "prompt_cache_key" in removed else target.prompt_cache_key or UNSET,
         service_tier="priority" if _is_fast(body) and "service_tier" not in removed else UNSET,
-        max_output_tokens=_max_output_tokens(body) if has_limit else UNSET,
-        temperature=_sampling(body.temperature, "temperature", target, removed, warnings),
-        top_p=_sampling(body.top_p, "top_p", target, removed, warnings),
+        max_output_tokens=upstream_limit(request.max_tokens, target, removed),
+        temperature=sampling_number(body.temperature, "temperature", target, removed, warnings),
+        top_p=sampling_number(body.top_p, "top_p", target, removed, warnings),
     )
     return Translation(
         body=encode_request(upstream),
         effort=effort,
         warnings=tuple(dict.fromkeys(warnings)),
-        stream_facts=_stream_facts(request, target, names, plan, has_limit=has_limit),
+        stream_facts=_stream_facts(request, target, names, plan, removed),
         reasoning=tuple(item.encrypted_content for item in upstream.input if isinstance(item, ReasoningItem)),
         tokens=estimate_tokens(upstream, tools_estimate=plan.tokens),
         limits_output=not isinstance(upstream.max_output_tokens, UnsetType),
@@ -254,25 +254,14 @@ def _session_hint(metadata: Raw | UnsetType) -> str | None:
 
 
 def _instructions(system: Raw | UnsetType) -> Raw:
-    """Join the system texts but for Claude Code's attribution, which varies and would spoil the cache."""
     if _is_absent(system) or isinstance(system, UnsetType):
         return json_text.EMPTY
     if json_text.is_text(system):
-        return json_text.EMPTY if json_text.begins_with(system, _ATTRIBUTION) else system
+        return join_instructions((system,))
     blocks = decode_part(_SYSTEM_BLOCKS, system, "system")
-    texts = [require_text(block.text, f"system.{at}.text") for at, block in enumerate(blocks)]
-    kept = [
-        text
-        for text in texts
-        if not json_text.is_empty(text) and not json_text.begins_with(text, _ATTRIBUTION)
-    ]
-    return kept[0] if len(kept) == 1 else json_text.join(kept, b"\\n\\n")
-
-
-def _with_system_item(items: list[InputItem], instructions: Raw) -> list[InputItem]:
-    if json_text.is_empty(instructions):
-        return items
-    return [MessageItem(role="developer", content=[InputText(instructions)]), *items]
+    return join_instructions(
+        [require_text(block.text, f"system.{at}.text") for at, block in enumerate(blocks)]
+    )
 
 
 def _tool_plan(
@@ -376,34 +365,10 @@ def _is_fast(body: MessagesBody) -> bool:
     return not isinstance(body.speed, UnsetType) and bytes(body.speed) == b'"fast"'
 
 
-def _max_output_tokens(body: MessagesBody) -> int | UnsetType:
-    return UNSET if isinstance(body.max_tokens, UnsetType) else max(_MIN_OUTPUT_TOKENS, body.max_tokens)
-
-
-def _sampling(
-    value: Raw | UnsetType, name: str, target: Target, removed: frozenset[str], warnings: list[str]
-) -> Raw | UnsetType:
-    """Return a sampling number to send; exactly 1 is every model's default and never sent."""
-    if isinstance(value, UnsetType) or json_text.is_null(value):
-        return UNSET
-    number = _ANYTHING.decode(value)
-    is_number = isinstance(number, int | float) and not isinstance(number, bool)
-    if is_number and number == 1:
-        return UNSET
-    if not target.capabilities.sampling or name in removed:
-        warnings.append(name)
-        return UNSET
-    if not is_number:
-        raise InvalidRequest("expected number", field=name)
-    return value
-
-
 def _stream_facts(
-    request: MessagesRequest, target: Target, names: ToolNames, plan: ToolPlan, *, has_limit: bool
+    request: MessagesRequest, target: Target, names: ToolNames, plan: ToolPlan, removed: frozenset[str]
 ) -> StreamFacts:
     body = request.body
-    max_tokens = request.max_tokens
-    is_limited = max_tokens is not None and max_tokens < _UNLIMITED_TEXT_TOKENS and not has_limit
     return StreamFacts(
         model=body.model,
         scope=target.scope,
@@ -411,7 +376,7 @@ def _stream_facts(
         thinking_is_visible=_shows_thinking(body),
         thinking_has_text=not _omits_thinking_text(body),
         stop_sequences=tuple(sequence for sequence in body.stop_sequences or () if sequence),
-        max_text_tokens=max_tokens if is_limited else None,
+        max_text_tokens=local_limit(request.max_tokens, target, removed),
         blocked_domains=plan.blocked_domains,
         buffered_tools=target.buffered_tools,
         echoes_context_management=not _is_absent(body.context_management),

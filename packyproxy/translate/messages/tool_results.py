@@ -6,16 +6,14 @@ from packyproxy.errors import InvalidRequest
 from packyproxy.translate.messages.block_reading import RESULT_BLOCKS
 from packyproxy.translate.messages.content import ContentReader
 from packyproxy.translate.tool_names import call_id_to_upstream
+from packyproxy.translate.tool_outputs import output_text
 from packyproxy.wire import json_text
 from packyproxy.wire.messages import BrowserStateBlock, ToolReferenceBlock, ToolResultBlock
 from packyproxy.wire.responses import FunctionCallOutput, InputFile, InputImage, InputPart, InputText
 
 __all__ = ["ToolOutput", "translate_tool_result"]
 
-_NO_OUTPUT = json_text.quote("(no output)")
 _ERROR_MARK = json_text.quote("[tool_error]")
-_IMAGE_BELOW = json_text.quote("[image attached below]")
-_DOCUMENT_BELOW = json_text.quote("[document attached below]")
 
 _RAW_LIST = json.Decoder(list[Raw])
 
@@ -52,7 +50,7 @@ def translate_tool_result(
     if with_media and any(not isinstance(part, InputText) for part in parts):
         output = [InputText(_ERROR_MARK), *parts] if block.is_error else parts
     else:
-        output = _text_of(parts, media)
+        output = output_text(parts, media)
         if block.is_error:
             output = json_text.join((_ERROR_MARK, output), b"\\n")
     return ToolOutput(FunctionCallOutput(call_id_to_upstream(block.tool_use_id), output), media, revealed)
@@ -78,15 +76,3 @@ def _parts(content: Raw | UnsetType, field: str, reader: ContentReader) -> tuple
         else:
             parts += reader.parts(block, f"{field}.{at}")
     return parts, revealed
-
-
-def _text_of(parts: list[InputPart], media: list[InputImage | InputFile]) -> Raw:
-    texts: list[Raw] = []
-    for part in parts:
-        if isinstance(part, InputText):
-            texts.append(part.text)
-        else:
-            media.append(part)
-            texts.append(_IMAGE_BELOW if isinstance(part, InputImage) else _DOCUMENT_BELOW)
-    text = texts[0] if len(texts) == 1 else json_text.join(texts, b"\\n")
-    return _NO_OUTPUT if json_text.is_empty(text) else text

@@ -13,8 +13,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType, json
 from msgspec.structs import replace
 
 from packyproxy.errors import InvalidRequest
-from packyproxy.translate.decoding import decode_part, safe_name
-from packyproxy.translate.messages.content import optional_text
+from packyproxy.translate.decoding import decode_part, optional_text, safe_name
 from packyproxy.translate.messages.history import ToolEvent
 from packyproxy.translate.messages.typed_tools import TypedTool, computer_description, typed_tool
 from packyproxy.translate.token_count import tool_tokens
