@@ -27,6 +27,7 @@ from packyproxy.wire.responses_output import (
 )
 
 __all__ = [
+    "EVENT_TYPES",
     "AnnotationAdded",
     "ArgumentsDelta",
     "ArgumentsDone",
@@ -395,6 +396,9 @@ _NO_EFFECT = tuple(
 _CLASS_BY_TYPE: dict[str, type[_Event]] = {
     cast("str", cls.__struct_config__.tag): cast("type[_Event]", cls) for cls in (*_READ_TYPES, *_NO_EFFECT)
 }
+
+EVENT_TYPES = frozenset(_CLASS_BY_TYPE)
+"""Every value of ``type`` that is known."""
 
 _EVENT: msgspec.json.Decoder[ResponsesEvent] = msgspec.json.Decoder(
     cast("type[ResponsesEvent]", Union[(*_READ_TYPES, *_NO_EFFECT)])

@@ -1,0 +1,131 @@
+"""The events that hold the response object, which are all that is changed of a stream (wire-mapping 7.3).
+
+The model becomes the client's own text for it; the last event gets what it leaves out. An ending that the
+upstream did not tell is written here too, in the form that the openai SDK and the Codex CLI read: both want
+``response.id`` to stay the same throughout.
+"""
+
+import msgspec
+from msgspec import Raw
+
+from packyproxy.translate.responses.frames import frame
+from packyproxy.translate.responses.output import DoneItems
+from packyproxy.wire.json_text import is_null, is_text, quote
+from packyproxy.wire.responses_output import read_fields
+
+__all__ = ["ResponseWriter"]
+
+_encode = msgspec.json.Encoder().encode
+
+_EMPTY = Raw(b"[]")
+_UNKNOWN_TIME = Raw(b"0")
+_FAILURE_CODE = quote("server_error")
+_FAILURE_MESSAGE = quote("the upstream failed")
+
+
+class ResponseWriter:
+    """Write the lifecycle events of one stream.
+
+    Args:
+        model: the client's own text.
+        answer_id: the response's id for as long as the upstream has told none.
+    """
+
+    def __init__(self, model: str, answer_id: str) -> None:
+        self._model = quote(model)
+        self._id = quote(answer_id)
+        self._created_at = _UNKNOWN_TIME
+
+    def begun(self, name: bytes, data: bytes) -> bytes:
+        """Write an event of a response that goes on, and remember which one it is."""
+        event, response = _read(data)
+        if response is None:
+            return frame(name, data)
+        identity, created_at = response.get("id"), response.get("created_at")
+        if identity is not None and is_text(identity):
+            self._id = identity.copy()  # the event it stands in may be large
+        if created_at is not None and bytes(created_at)[:1].isdigit():
+            self._created_at = created_at.copy()
+        if response.get("model") == self._model:
+            return frame(name, data)
+        return frame(name, _encode({**event, "response": {**response, "model": self._model}}))
+
+    def ended(self, name: bytes, data: bytes, items: DoneItems | None = None) -> bytes:
+        """Write an event that ends the response, whatever the upstream called it.
+
+        Args:
+            name: the event's type.
+            data: its JSON in valid Unicode.
+            items: what the output is filled from, if that is shorter; None for a failure, which has none.
+        """
+        event, told = _read(data)
+        if told is None:
+            if items is None:
+                return frame(name, data)
+            told = {}
+        changes = {"model": self._model}
+        if "id" not in told or not is_text(told["id"]):
+            changes["id"] = self._id
+        if items is not None:
+            output = items.missing_from(told.get("output"))
+            if output is not None:
+                changes["output"] = Raw(_encode(output))
+            elif bytes(told.get("output", b""))[:1] != b"[":
+                changes["output"] = _EMPTY
+        kind = quote(name.decode())
+        if event.get("type") == kind and all(told.get(key) == value for key, value in changes.items()):
+            return frame(name, data)
+        return frame(name, _encode({**event, "type": kind, "response": {**told, **changes}}))
+
+    def completed(self, items: DoneItems, *, input_tokens: int, sequence_number: int) -> bytes:
+        """Write the ending of an answer that is whole although the upstream did not say so."""
+        output_tokens = items.shown_tokens
+        usage = {
+            "input_tokens": input_tokens,
+            "input_tokens_details": {"cache_write_tokens": 0, "cached_tokens": 0},
+            "output_tokens": output_tokens,
+            "output_tokens_details": {"reasoning_tokens": 0},
+            "total_tokens": input_tokens + output_tokens,
+        }
+        response = self._response("completed", output=items.output or [], usage=usage)
+        return self._own(b"response.completed", sequence_number, response)
+
+    def failed(self, body: bytes, *, sequence_number: int) -> bytes:
+        """Write a failure that no event of the upstream told.
+
+        Args:
+            body: the error as it would stand in an answer of its own; its code is what the Codex CLI goes by.
+            sequence_number: the next one.
+        """
+        told = read_fields((read_fields(body) or {}).get("error", b"")) or {}
+        error = {"code": _FAILURE_CODE, "message": _FAILURE_MESSAGE}
+        error |= {name: value for name, value in told.items() if not is_null(value)}
+        return self._own(b"response.failed", sequence_number, self._response("failed", error=error))
+
+    def _response(self, status: str, **fields: object) -> dict[str, object]:
+        # In the order and with the fields that the SDK's model of a response asks for.
+        return {
+            "id": self._id,
+            "object": "response",
+            "created_at": self._created_at,
+            "status": status,
+            "error": None,
+            "incomplete_details": None,
+            "model": self._model,
+            "output": _EMPTY,
+            "parallel_tool_calls": True,
+            "tool_choice": "auto",
+            "tools": _EMPTY,
+            "usage": None,
+            **fields,
+        }
+
+    def _own(self, name: bytes, sequence_number: int, response: dict[str, object]) -> bytes:
+        event = {"type": name.decode(), "sequence_number": sequence_number, "response": response}
+        return frame(name, _encode(event))
+
+
+def _read(data: bytes) -> tuple[dict[str, Raw], dict[str, Raw] | None]:
+    """Return the fields of an event and those of its response, if that is an object."""
+    event = read_fields(data) or {}
+    return event, read_fields(event.get("response", b""))

@@ -1,0 +1,138 @@
+"""What is read of an upstream's events when they are passed on (wire-mapping 0.5, 7.3).
+
+Most events are never looked at: that they are JSON, and of which type, is all there is to know, and reading
+them gives the frame to write. Those that begin, end or count something are read as far as they are used.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias, Union, cast
+
+import msgspec
+from msgspec import Struct, defstruct
+
+from packyproxy.translate.responses.frames import frame
+from packyproxy.wire.responses_events import (
+    EVENT_TYPES,
+    ResponsesEvent,
+    UnparsableEvent,
+    decode_event,
+    mend_json,
+    safe_name,
+)
+from packyproxy.wire.responses_output import UNREADABLE, read_fields
+
+__all__ = ["Handshake", "Lifecycle", "PassedEvent", "Told", "read_event"]
+
+
+class Handshake(Struct, gc=False):
+    """An event that may precede content and is none, the response object aside."""
+
+    frame: bytes
+    unknown: str = ""
+    """Its type, safe to log, if nobody knows that."""
+
+
+class Lifecycle(Struct, gc=False):
+    """An event of the handshake that holds the response object."""
+
+    name: bytes
+    data: bytes
+
+
+class Told(Struct):
+    """An event that changes what is known of the answer; ``data`` is empty when it has no type."""
+
+    event: ResponsesEvent
+    data: bytes
+
+
+PassedEvent: TypeAlias = bytes | Handshake | Lifecycle | Told | UnparsableEvent
+"""What ``read_event`` returns; bytes are the frame of an event that only passes."""
+
+_LIFECYCLE = frozenset({"response.created", "response.in_progress", "response.queued"})
+_HANDSHAKE = frozenset(
+    {
+        "codex.rate_limits",
+        "codex.response.metadata",
+        "keepalive",
+        "response.metadata",
+        "response.safety_buffering",
+    }
+)
+_TOLD = frozenset(
+    {
+        "error",
+        "response.cancelled",
+        "response.completed",
+        "response.done",
+        "response.error",
+        "response.failed",
+        "response.incomplete",
+        "response.output_item.added",
+        "response.output_item.done",
+    }
+)
+
+_SILENT_PREFIX = "responsesapi."
+"""Begins the types of a family that is known as a whole."""
+
+
+def read_event(data: bytes) -> PassedEvent:
+    """Read the data of one frame; total: whatever the bytes, some event is returned."""
+    try:
+        kind = type(_decode(data))
+    except UNREADABLE:
+        return _read_oddity(data)
+    prefix = _PREFIXES.get(kind)
+    if prefix is not None and b"\n" not in data:
+        return prefix + data + b"\n\n"
+    return _read_as(_NAMES[kind], data, data)
+
+
+def _read_as(name: str, data: bytes, document: bytes) -> PassedEvent:
+    """Read an event of a known type; ``document`` is its data in valid Unicode."""
+    if name in _TOLD:
+        return Told(decode_event(document), document)
+    if name in _LIFECYCLE:
+        return Lifecycle(name.encode(), document)
+    written = frame(name.encode(), data)
+    return Handshake(written) if name in _HANDSHAKE else written
+
+
+def _read_oddity(data: bytes) -> PassedEvent:
+    """Read what has no known type, more than one, or half a surrogate pair in it."""
+    document = data
+    fields = read_fields(data)
+    if fields is None:
+        mended = mend_json(data)
+        if mended is None:
+            return UnparsableEvent()
+        document, fields = mended, read_fields(mended)
+    if fields is None:
+        return UnparsableEvent()
+    if "type" not in fields:
+        event = decode_event(document)
+        return event if type(event) is UnparsableEvent else Told(event, b"")
+    try:
+        name = msgspec.json.decode(fields["type"], type=str)
+    except UNREADABLE:
+        return UnparsableEvent()
+    if name in EVENT_TYPES:
+        return _read_as(name, data, document)
+    safe = safe_name(name)
+    return Handshake(frame(safe.encode(), data), "" if name.startswith(_SILENT_PREFIX) else safe)
+
+
+# One class per type: telling them apart costs no text, and nothing but the type is read.
+_CLASSES: dict[str, type[Struct]] = {
+    name: defstruct("Typed", (), tag_field="type", tag=name, gc=False) for name in EVENT_TYPES
+}
+_NAMES = {cls: name for name, cls in _CLASSES.items()}
+_PREFIXES = {
+    cls: f"event: {name}\ndata: ".encode()
+    for name, cls in _CLASSES.items()
+    if name not in _TOLD | _LIFECYCLE | _HANDSHAKE
+}
+_decode = cast(
+    "Callable[[bytes], Any]", msgspec.json.Decoder(cast("Any", Union[(*_CLASSES.values(),)])).decode
+)
