@@ -1,7 +1,8 @@
 """How much CPU does the proxy spend per request and per upstream event, compared with a byte relay?
 
-Proxy and pump run on the same server and the same upstream HTTP client, and are measured in turns: A B A B.
-Compare the ratios of one run; the microseconds depend on the machine and on what else it does. Workloads:
+Proxy and pump run on the same server and the same upstream HTTP client, and are measured in turns: the pump,
+each surface, the pump again. Compare the ratios of one run; the microseconds depend on the machine and on
+what else it does. Workloads:
 
 - small: a 30 KB request, an answer of 20 events; per request
 - ev1: one event per network read at an equal rate on many streams, as live providers write; per event
@@ -10,14 +11,14 @@ Compare the ratios of one run; the microseconds depend on the machine and on wha
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from figures import Figure
 from load_client import ClientConnection, closed_loop
 from processes import ServerProcess
 from targets import Bench, Target, started_bench
 from upstream_server import Paced, UpstreamServer, Whole
-from workloads import long_text, messages_request, mixed_answer, small_answer, unlike
+from workloads import SURFACES, long_text, mixed_answer, small_answer, unlike
 
 __all__ = ["measure"]
 
@@ -28,36 +29,49 @@ _M50_STREAMS = 10
 _M50_SECONDS = 0.05
 _SETTLE_SECONDS = 0.3
 
+_GOALS = {
+    ("messages", "small"): 2.0,
+    ("messages", "ev1"): 1.6,
+    ("chat", "ev1"): 3.0,
+    ("chat", "m50"): 3.0,
+    ("chat", "mix"): 3.0,
+    ("responses", "ev1"): 1.3,
+    ("responses", "m50"): 1.3,
+    ("responses", "mix"): 1.3,
+}
+"""At most so many times the pump, by surface and workload."""
+
 Cost = Callable[[Target, ServerProcess], Awaitable[float]]
 """Measures a target once: CPU microseconds per unit of work."""
 
 
-async def measure(*, quick: bool) -> list[Figure]:
-    """Measure every workload in pairs of pump and proxy."""
-    async with started_bench() as bench:
+async def measure(*, quick: bool, surfaces: Sequence[str] = tuple(SURFACES)) -> list[Figure]:
+    """Measure every workload in rounds of the pump and each surface."""
+    async with started_bench(surfaces=surfaces) as bench:
         costs = _Costs(bench.upstream, quick=quick)
-        pairs = 3 if quick else 9
-        figures = await _compare(bench, "small", costs.of_small_requests, "us/req", pairs=pairs, goal=2.0)
-        figures += await _compare(bench, "ev1", costs.of_single_events, "us/event", pairs=pairs, goal=1.6)
-        figures += await _compare(bench, "m50", costs.of_bursts, "us/event", pairs=pairs)
-        figures += await _compare(bench, "mix", costs.of_mixed_answers, "us/event", pairs=pairs)
+        rounds = 3 if quick else 9
+        figures = await _compare(bench, "small", costs.of_small_requests, "us/req", rounds)
+        figures += await _compare(bench, "ev1", costs.of_single_events, "us/event", rounds)
+        figures += await _compare(bench, "m50", costs.of_bursts, "us/event", rounds)
+        figures += await _compare(bench, "mix", costs.of_mixed_answers, "us/event", rounds)
     reads = tuple(costs.reads_per_event)
     return [*figures, Figure(name="ev1.reads_per_event", unit="reads", samples=reads)]
 
 
-async def _compare(
-    bench: Bench, workload: str, cost: Cost, unit: str, *, pairs: int, goal: float | None = None
-) -> list[Figure]:
-    pump, proxy = [], []
-    for _ in range(pairs):
+async def _compare(bench: Bench, workload: str, cost: Cost, unit: str, rounds: int) -> list[Figure]:
+    pump: list[float] = []
+    found: dict[str, list[float]] = {surface: [] for surface in bench.surfaces}
+    for _ in range(rounds):
         pump.append(await cost(bench.pump, bench.pump_process))
-        proxy.append(await cost(bench.proxy, bench.proxy_process))
-    ratios = tuple(ours / bare for ours, bare in zip(proxy, pump, strict=True))
-    return [
-        Figure(name=f"{workload}.pump", unit=unit, samples=tuple(pump)),
-        Figure(name=f"{workload}.proxy", unit=unit, samples=tuple(proxy)),
-        Figure(name=f"{workload}.ratio", unit="x", samples=ratios, goal=goal),
-    ]
+        for surface, target in bench.surfaces.items():
+            found[surface].append(await cost(target, bench.proxy_process))
+    figures = [Figure(name=f"{workload}.pump", unit=unit, samples=tuple(pump))]
+    for surface, ours in found.items():
+        ratios = tuple(own / bare for own, bare in zip(ours, pump, strict=True))
+        name, goal = f"{workload}.{surface}", _GOALS.get((surface, workload))
+        figures.append(Figure(name=name, unit=unit, samples=tuple(ours)))
+        figures.append(Figure(name=f"{name}.ratio", unit="x", samples=ratios, goal=goal))
+    return figures
 
 
 class _Costs:
@@ -66,8 +80,6 @@ class _Costs:
         self._small_requests = 200 if quick else 500
         self._mixed_requests = 40 if quick else 100
         self._window_seconds = 0.7 if quick else 2.0
-        self._request = messages_request()
-        self._requests = unlike(self._request)
         self.reads_per_event: list[float] = []
         """Of ev1, as the client saw it; below 1 the machine was too busy to deliver events one by one."""
 
@@ -89,10 +101,10 @@ class _Costs:
     ) -> float:
         """Return microseconds per request."""
         self._upstream.set_plan(Whole(answer))
-        connections = await target.connections(_SMALL_CONNECTIONS)
-        await closed_loop(connections, self._requests, _SMALL_CONNECTIONS)
+        connections, bodies = await target.connections(_SMALL_CONNECTIONS), unlike(target.request())
+        await closed_loop(connections, bodies, _SMALL_CONNECTIONS)
         before = process.cpu_seconds()
-        await closed_loop(connections, self._requests, requests)
+        await closed_loop(connections, bodies, requests)
         spent = process.cpu_seconds() - before
         for connection in connections:
             connection.close()
@@ -104,9 +116,9 @@ class _Costs:
         """Return microseconds per event while all streams are open; neither start nor end counts."""
         head, delta, tail = long_text()
         self._upstream.set_plan(Paced(head, (delta,) * events, tail, seconds))
-        connections = await target.connections(streams)
+        connections, request = await target.connections(streams), target.request()
         for connection in connections:
-            connection.send(self._request)
+            connection.send(request)
         for connection in connections:
             await connection.wait_content()
         await asyncio.sleep(_SETTLE_SECONDS)

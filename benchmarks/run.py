@@ -1,6 +1,6 @@
 """Run the benchmarks: all, or those named. Prints a table and writes JSON to benchmarks/results/.
 
-Usage: python benchmarks/run.py [--quick] [--output FILE] [QUESTION ...]
+Usage: python benchmarks/run.py [--quick] [--surface NAME]... [--output FILE] [QUESTION ...]
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 import event_loop
 import msgspec
 from figures import Figure, print_table
+from workloads import SURFACES
 
 __all__ = ["QUESTIONS", "Run"]
 
@@ -30,6 +31,9 @@ QUESTIONS = (
     "cold_start",
     "transcode_throughput",
 )
+
+_BY_SURFACE = frozenset({"relay_cost", "transcode_throughput"})
+"""Those that are asked of each surface."""
 
 _HERE = Path(__file__).parent
 _LIBRARIES = ("aiohttp", "httpx", "hypercorn", "msgspec", "starlette", "uvloop")
@@ -54,6 +58,12 @@ def main(argv: Sequence[str]) -> None:
     )
     parser.add_argument("--quick", action="store_true", help="fewer samples: all questions in under a minute")
     parser.add_argument(
+        "--surface",
+        action="append",
+        choices=tuple(SURFACES),
+        help=f"for {' and '.join(sorted(_BY_SURFACE))}; may be repeated; default: all",
+    )
+    parser.add_argument(
         "--output", type=Path, help="where the JSON goes; default: benchmarks/results/<time>.json"
     )
     arguments = parser.parse_args(argv)
@@ -63,9 +73,9 @@ def main(argv: Sequence[str]) -> None:
     found: dict[str, tuple[Figure, ...]] = {}
     for question in arguments.questions or QUESTIONS:
         began = time.perf_counter()
-        found[question] = tuple(
-            event_loop.run(importlib.import_module(question).measure(quick=arguments.quick))
-        )
+        choice = {"surfaces": arguments.surface} if arguments.surface and question in _BY_SURFACE else {}
+        measuring = importlib.import_module(question).measure(quick=arguments.quick, **choice)
+        found[question] = tuple(event_loop.run(measuring))
         print_table(f"{question} ({time.perf_counter() - began:.0f} s)", found[question])
     output = arguments.output or _HERE / "results" / f"{started_at}.json"
     output.parent.mkdir(parents=True, exist_ok=True)

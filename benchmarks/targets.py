@@ -1,13 +1,13 @@
 """What is compared: the proxy and the pump, side by side in front of one upstream."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from load_client import ClientConnection, connect
 from msgspec import Struct
 from processes import ServerProcess, started_proxy, started_pump
 from upstream_server import UpstreamServer, Whole, started_upstream
-from workloads import UPSTREAM_CONTENT, messages_request, small_answer
+from workloads import SURFACES, UPSTREAM_CONTENT, UPSTREAM_ENDING, Surface, messages_request, small_answer
 
 __all__ = ["Bench", "Target", "started_bench"]
 
@@ -23,6 +23,8 @@ class Target(Struct, frozen=True):
     """Found in the read that brings the first content."""
     ending: bytes
     """Found in the last bytes of a whole answer."""
+    request: Callable[[], bytes] = messages_request
+    """What it is asked."""
 
     async def connect(self) -> ClientConnection:
         """Open a connection."""
@@ -38,6 +40,9 @@ class Bench(Struct, frozen=True):
 
     upstream: UpstreamServer
     proxy: Target
+    """Its Messages surface."""
+    surfaces: dict[str, Target]
+    """Each surface of the proxy that was asked for, by name."""
     proxy_process: ServerProcess
     pump: Target
     pump_process: ServerProcess
@@ -45,25 +50,32 @@ class Bench(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def started_bench(*, counts_objects: bool = False) -> AsyncIterator[Bench]:
-    """Start upstream, proxy and pump, and warm them up with some requests."""
+async def started_bench(
+    *, surfaces: Sequence[str] = ("messages",), counts_objects: bool = False
+) -> AsyncIterator[Bench]:
+    """Start upstream, proxy and pump, and warm them up with some requests to each."""
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(started_upstream())
         proxy = await stack.enter_async_context(started_proxy(upstream.url, counts_objects=counts_objects))
         pump = await stack.enter_async_context(started_pump(upstream.url))
+        marks = UPSTREAM_CONTENT, UPSTREAM_ENDING
         bench = Bench(
             upstream=upstream,
-            proxy=Target("proxy", proxy.port, b'"content_block_delta"', b'"message_stop"'),
+            proxy=_surface_target("proxy", proxy.port, SURFACES["messages"]),
+            surfaces={name: _surface_target(name, proxy.port, SURFACES[name]) for name in surfaces},
             proxy_process=proxy,
-            pump=Target("pump", pump.port, UPSTREAM_CONTENT, b"}}\n\n"),
+            pump=Target("pump", pump.port, *marks),
             pump_process=pump,
-            direct=Target("direct", upstream.port, UPSTREAM_CONTENT, b"}}\n\n"),
+            direct=Target("direct", upstream.port, *marks),
         )
         upstream.set_plan(Whole(small_answer()))
-        request = messages_request()
-        for target in (bench.proxy, bench.pump, bench.direct):
-            connection = await target.connect()
+        for target in (*bench.surfaces.values(), bench.pump, bench.direct):
+            request, connection = target.request(), await target.connect()
             for _ in range(_WARM_UP_REQUESTS):
                 await connection.exchange(request)
             connection.close()
         yield bench
+
+
+def _surface_target(name: str, port: int, surface: Surface) -> Target:
+    return Target(name, port, surface.content_mark, surface.ending, surface.request)

@@ -5,19 +5,35 @@ API's: a text delta with its ``event:`` line is about 290 bytes.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
+from types import MappingProxyType
 from typing import Any
+
+from msgspec import Struct
 
 from packyproxy.testing.encrypted_content import ReasoningVault
 from packyproxy.testing.events import AnswerWriter, Ids
 from packyproxy.testing.framing import frame
 from packyproxy.testing.script import Call, Framing, Turn
 
-__all__ = ["UPSTREAM_CONTENT", "long_text", "messages_request", "mixed_answer", "small_answer", "unlike"]
+__all__ = [
+    "SURFACES",
+    "UPSTREAM_CONTENT",
+    "UPSTREAM_ENDING",
+    "Surface",
+    "long_text",
+    "messages_request",
+    "mixed_answer",
+    "small_answer",
+    "unlike",
+]
 
 UPSTREAM_CONTENT = b'"response.output_text.delta"'
 """In the first frame that shows content, as the upstream wrote it."""
+
+UPSTREAM_ENDING = b"}}\n\n"
+"""In the last bytes of a whole answer, as the upstream wrote them."""
 
 _DELTA_CHARACTERS = 9
 _WORDS = (
@@ -25,7 +41,19 @@ _WORDS = (
 )
 _SESSION = "eb557eef-d6a0-6f07-f5c8-aa69e3f0badd"
 _QUESTION = b"Please answer question 00000000."
+_ARGUMENTS = '{"path":"/src/main.py"}'
 _PLAIN = Framing()
+
+
+class Surface(Struct, frozen=True):
+    """One of the proxy's client protocols: what is posted where, and how the answers look."""
+
+    name: str
+    request: Callable[[], bytes]
+    content_mark: bytes
+    """Found in the read that brings the first content."""
+    ending: bytes
+    """Found in the last bytes of a whole answer."""
 
 
 def messages_request(*, body_bytes: int = 30_000, marker: int | None = None, is_stream: bool = True) -> bytes:
@@ -37,29 +65,107 @@ def messages_request(*, body_bytes: int = 30_000, marker: int | None = None, is_
         is_stream: ask for an SSE answer.
     """
     question = _QUESTION.decode() if marker is None else f"{_QUESTION.decode()} marker-{marker}"
-    share = max(1, (body_bytes - 2_500) // 3)
-    body = json.dumps(
-        {
-            "model": "claude-opus-4-8",
-            "max_tokens": 32_000,
-            "system": [{"type": "text", "text": _prose(share), "cache_control": {"type": "ephemeral"}}],
-            "messages": _history(share, question),
-            "tools": _tools(share),
-            "metadata": {
-                "user_id": json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": _SESSION})
-            },
-            "stream": is_stream,
+    share = _share(body_bytes)
+    body = {
+        "model": "claude-opus-4-8",
+        "max_tokens": 32_000,
+        "system": [{"type": "text", "text": _prose(share), "cache_control": {"type": "ephemeral"}}],
+        "messages": _history(share, question),
+        "tools": _tools(share),
+        "metadata": {
+            "user_id": json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": _SESSION})
         },
-        separators=(",", ":"),
-    ).encode()
-    head = (
-        b"POST /v1/messages?beta=true HTTP/1.1\r\nhost: 127.0.0.1\r\naccept: application/json\r\n"
-        b"content-type: application/json\r\nuser-agent: claude-cli/2.1.197 (external, sdk-cli)\r\n"
-        b"x-claude-code-session-id: " + _SESSION.encode() + b"\r\n"
-        b"anthropic-version: 2023-06-01\r\nx-api-key: client-key-1\r\n"
-        b"accept-encoding: gzip, deflate, br, zstd\r\n"
-    )
-    return head + b"content-length: %d\r\n\r\n" % len(body) + body
+        "stream": is_stream,
+    }
+    headers = {
+        "accept": "application/json",
+        "user-agent": "claude-cli/2.1.197 (external, sdk-cli)",
+        "x-claude-code-session-id": _SESSION,
+        "anthropic-version": "2023-06-01",
+        "x-api-key": "client-key-1",
+        "accept-encoding": "gzip, deflate, br, zstd",
+    }
+    return _post("/v1/messages?beta=true", headers, body)
+
+
+def _chat_request() -> bytes:
+    """Return a Chat Completions request as the openai SDK sends it, of the same size and content."""
+    share = _share(30_000)
+    body = {
+        "model": "gpt-5",
+        "messages": [{"role": "system", "content": _prose(share)}, *_chat_history(share)],
+        "tools": [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool["name"],
+                    "description": tool["description"],
+                    "parameters": tool["input_schema"],
+                },
+            }
+            for tool in _tools(share)
+        ],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    headers = {
+        "accept": "application/json",
+        "user-agent": "AsyncOpenAI/Python 3.52.0",
+        "authorization": "Bearer client-key-1",
+        "accept-encoding": "gzip, deflate, br, zstd",
+    }
+    return _post("/v1/chat/completions", headers, body)
+
+
+def _responses_request() -> bytes:
+    """Return a Responses request as the Codex CLI sends it, of the same size and content."""
+    share = _share(30_000)
+    body = {
+        "model": "gpt-5",
+        "instructions": _prose(share),
+        "input": _items(share),
+        "tools": [
+            {
+                "type": "function",
+                "name": tool["name"],
+                "description": tool["description"],
+                "strict": False,
+                "parameters": tool["input_schema"],
+            }
+            for tool in _tools(share)
+        ],
+        "tool_choice": "auto",
+        "parallel_tool_calls": True,
+        "reasoning": {"summary": "auto"},
+        "store": False,
+        "stream": True,
+        "include": ["reasoning.encrypted_content"],
+        "prompt_cache_key": _SESSION,
+    }
+    headers = {
+        "accept": "text/event-stream",
+        "originator": "codex_exec",
+        "user-agent": "codex_exec/0.169.0 (Debian 12; x86_64) unknown",
+        "session-id": _SESSION,
+        "thread-id": _SESSION,
+        "x-client-request-id": _SESSION,
+        "x-codex-window-id": f"{_SESSION}:0",
+        "authorization": "Bearer client-key-1",
+    }
+    return _post("/v1/responses", headers, body)
+
+
+SURFACES: Mapping[str, Surface] = MappingProxyType(
+    {
+        surface.name: surface
+        for surface in (
+            Surface("messages", messages_request, b'"content_block_delta"', b'"message_stop"'),
+            Surface("chat", _chat_request, b'"delta":{"content":', b"data: [DONE]"),
+            Surface("responses", _responses_request, UPSTREAM_CONTENT, UPSTREAM_ENDING),
+        )
+    }
+)
+"""By name; their requests hold the same conversation in about 30 KB each."""
 
 
 def unlike(request: bytes) -> Iterator[bytes]:
@@ -116,6 +222,23 @@ def _prose(characters: int) -> str:
     return (_WORDS * (characters // len(_WORDS) + 1))[:characters]
 
 
+def _share(body_bytes: int) -> int:
+    """Return how many characters the system prompt, the tools and the history have each."""
+    return max(1, (body_bytes - 2_500) // 3)
+
+
+def _post(target: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> bytes:
+    content = json.dumps(body, separators=(",", ":")).encode()
+    fields = {
+        "host": "127.0.0.1",
+        "content-type": "application/json",
+        **headers,
+        "content-length": str(len(content)),
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"POST {target} HTTP/1.1\r\n{head}\r\n".encode() + content
+
+
 def _history(characters: int, question: str) -> list[dict[str, Any]]:
     """Two turns with a tool call each, then the question."""
     result = _prose(characters // 2)
@@ -133,6 +256,40 @@ def _history(characters: int, question: str) -> list[dict[str, Any]]:
     messages.append({"role": "assistant", "content": [{"type": "text", "text": "I have looked."}]})
     messages.append({"role": "user", "content": [{"type": "text", "text": question}]})
     return messages
+
+
+def _chat_history(characters: int) -> list[dict[str, Any]]:
+    """``_history`` as Chat has it."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "Look around."}]
+    for number in range(2):
+        call = {
+            "id": f"call_{number}",
+            "type": "function",
+            "function": {"name": "Tool0", "arguments": _ARGUMENTS},
+        }
+        messages.append({"role": "assistant", "content": "I will look.", "tool_calls": [call]})
+        messages.append(
+            {"role": "tool", "tool_call_id": f"call_{number}", "content": _prose(characters // 2)}
+        )
+    messages.append({"role": "assistant", "content": "I have looked."})
+    messages.append({"role": "user", "content": _QUESTION.decode()})
+    return messages
+
+
+def _items(characters: int) -> list[dict[str, Any]]:
+    """``_history`` as Responses has it."""
+
+    def message(role: str, text: str) -> dict[str, Any]:
+        part = {"type": "output_text" if role == "assistant" else "input_text", "text": text}
+        return {"type": "message", "role": role, "content": [part]}
+
+    items = [message("user", "Look around.")]
+    for number in range(2):
+        call_id = f"call_{number}"
+        items.append(message("assistant", "I will look."))
+        items.append({"type": "function_call", "call_id": call_id, "name": "Tool0", "arguments": _ARGUMENTS})
+        items.append({"type": "function_call_output", "call_id": call_id, "output": _prose(characters // 2)})
+    return [*items, message("assistant", "I have looked."), message("user", _QUESTION.decode())]
 
 
 def _tools(characters: int) -> list[dict[str, Any]]:
