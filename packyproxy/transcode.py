@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from packyproxy.errors import Failure, FailureKind, UpstreamFailed
-from packyproxy.translate.contract import Note, StreamWriter
+from packyproxy.translate.contract import FramePasser, Note, StreamWriter
 from packyproxy.translate.failures import classify_response
 from packyproxy.wire.responses_events import UnknownEvent, UnparsableEvent, Usage, mend_json
 from packyproxy.wire.responses_output import read_fields, read_response
@@ -43,6 +43,7 @@ class Transcoder:
         self._writer = writer
         self._decode = writer.decode
         self._take = writer.event
+        self._pass_on = writer.pass_on if isinstance(writer, FramePasser) else None
         self._owes_start = writes_start
         self._max_bytes = max_bytes
         self._frames = FrameDecoder(max_frame_bytes=max_bytes)
@@ -87,7 +88,12 @@ class Transcoder:
             if not chunk:
                 return b""
         try:
-            return self._write(self._frames.feed(chunk))
+            frames = self._frames.cut(chunk)
+            if not frames:
+                return b""
+            if self._pass_on is not None and len(frames) <= self._max_bytes and self._pass_on(frames):
+                return frames
+            return self._write(self._frames.read(frames))
         except UpstreamFailed as error:
             return self._fail(error.failure)
 

@@ -7,7 +7,7 @@ logged.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -20,6 +20,7 @@ __all__ = [
     "ClientProtocol",
     "ClientRequest",
     "Family",
+    "FramePasser",
     "Note",
     "Operation",
     "StreamFacts",
@@ -256,6 +257,15 @@ class StreamWriter(Protocol):
 
     def keep_alive(self) -> bytes:
         """Write the frame that only shows life."""
+        ...
+
+
+@runtime_checkable
+class FramePasser(Protocol):
+    """What a writer can do besides whose frames are the upstream's own."""
+
+    def pass_on(self, frames: bytes) -> bool:
+        """Tell whether whole frames may go to the client as they are; if not, each is given to ``event``."""
         ...
 
 

@@ -50,6 +50,15 @@ class FrameDecoder:
             UpstreamFailed: one frame exceeds the limit. Frames that were complete before it are returned
                 first; the raise then comes from the next call.
         """
+        frames = self.cut(chunk)
+        return self.read(frames) if frames else []
+
+    def cut(self, chunk: bytes) -> bytes:
+        """Return the frames that ``chunk`` completes, with LF for every line end; ``read`` takes them apart.
+
+        Raises:
+            UpstreamFailed: as ``feed``.
+        """
         if self._is_overlong:
             raise _overlong()
         if self._ended_with_cr or _CR in chunk:
@@ -57,28 +66,37 @@ class FrameDecoder:
         if self._is_at_start:
             chunk = self._without_bom(chunk)
         if not chunk:
-            return []
+            return b""
         end = chunk.rfind(_BLANK)
         if end < 0 and not (chunk[0] == 10 and self._size and self._pieces[-1][-1] == 10):
             self._pieces.append(chunk)
             self._size += len(chunk)
-            return self._checked([])
+            return self._within_limit(b"")
         if self._pieces:
             self._pieces.append(chunk)
             chunk = b"".join(self._pieces)
             end = chunk.rfind(_BLANK)
-        frames = chunk[: end + 2]
+        end += len(_BLANK)
+        self._size = len(chunk) - end
+        if not self._size:
+            self._pieces = []
+            return chunk
+        self._pieces = [chunk[end:]]
+        return self._within_limit(chunk[:end])
+
+    def read(self, frames: bytes) -> list[bytes]:
+        """Return the data of each of some frames that ``cut`` returned.
+
+        Raises:
+            UpstreamFailed: as ``feed``.
+        """
         if len(frames) <= self._max_frame_bytes and _are_usual(frames):
             datas: list[bytes] = _usual_datas(frames)
-            if not frames.isascii():
-                datas = [_valid(data) for data in datas]
-            rest = chunk[end + 2 :]
-        else:
-            *blocks, rest = chunk.split(_BLANK)
-            datas = self._datas(blocks)
-        self._pieces = [rest] if rest else []
-        self._size = len(rest)
-        return self._checked(datas)
+            return datas if frames.isascii() else [_valid(data) for data in datas]
+        datas = self._datas(frames.split(_BLANK))
+        if self._is_overlong and not datas:
+            raise _overlong()
+        return datas
 
     def finish(self) -> list[bytes]:
         """Return the frame that the end of the stream leaves without its blank line, if it has data.
@@ -92,7 +110,7 @@ class FrameDecoder:
             raise _overlong()
         rest = b"".join(self._pieces)
         self._pieces, self._size = [], 0
-        return self._checked(self._datas([rest]) if rest else [])
+        return self.read(rest)
 
     def _with_lf(self, chunk: bytes) -> bytes:
         if self._ended_with_cr and chunk[:1] == b"\n":
@@ -122,13 +140,13 @@ class FrameDecoder:
                 datas.append(_valid(data))
         return datas
 
-    def _checked(self, datas: list[bytes]) -> list[bytes]:
+    def _within_limit(self, frames: bytes) -> bytes:
         # The last byte may be the first half of the blank line, which is not part of the frame.
         if self._size > self._max_frame_bytes + 1:
             self._is_overlong = True
-        if self._is_overlong and not datas:
-            raise _overlong()
-        return datas
+            if not frames:
+                raise _overlong()
+        return frames
 
 
 def _data_of(block: bytes) -> bytes:

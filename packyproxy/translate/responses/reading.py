@@ -4,6 +4,7 @@ Most events are never looked at: that they are JSON, and of which type, is all t
 them gives the frame to write. Those that begin, end or count something are read as far as they are used.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, TypeAlias, Union, cast
 
@@ -21,7 +22,7 @@ from packyproxy.wire.responses_events import (
 )
 from packyproxy.wire.responses_output import UNREADABLE, read_fields
 
-__all__ = ["Handshake", "Lifecycle", "PassedEvent", "Told", "read_event"]
+__all__ = ["Handshake", "Lifecycle", "PassedEvent", "Told", "are_deltas", "read_event"]
 
 
 class Handshake(Struct, gc=False):
@@ -89,6 +90,26 @@ def read_event(data: bytes) -> PassedEvent:
     return _read_as(_NAMES[kind], data, data)
 
 
+def are_deltas(frames: bytes) -> bool:
+    """Tell whether all frames are deltas of one type and stand there as ``read_event`` would write them.
+
+    That is so of nearly every read of a stream. Others may be as good; they are only not known to be.
+    """
+    usual = _DELTAS.get(frames[: frames.find(b"\n") + 1])
+    if usual is None:
+        return False
+    datas = usual.find_datas(frames)
+    # Every match is a whole frame, so nothing stands between them if their lengths add up.
+    if sum(map(len, datas)) + len(datas) * usual.overhead != len(frames):
+        return False
+    try:
+        if not frames.isascii():
+            frames.decode()
+        return usual.kind == set(map(type, map(_decode, datas)))
+    except UNREADABLE:
+        return False
+
+
 def _read_as(name: str, data: bytes, document: bytes) -> PassedEvent:
     """Read an event of a known type; ``document`` is its data in valid Unicode."""
     if name in _TOLD:
@@ -136,3 +157,25 @@ _PREFIXES = {
 _decode = cast(
     "Callable[[bytes], Any]", msgspec.json.Decoder(cast("Any", Union[(*_CLASSES.values(),)])).decode
 )
+
+
+class _UsualDeltas(Struct):
+    """What the frames of one type of delta look like."""
+
+    find_datas: Callable[[bytes], list[bytes]]
+    overhead: int
+    """How many bytes a frame has besides its data."""
+    kind: set[type[Struct]]
+
+
+def _usual_deltas(prefix: bytes, cls: type[Struct]) -> _UsualDeltas:
+    find = re.compile(re.escape(prefix) + rb"(.++)\n\n").findall
+    return _UsualDeltas(find, len(prefix) + 2, {cls})
+
+
+_DELTAS = {
+    prefix[: prefix.index(b"\n") + 1]: _usual_deltas(prefix, cls)
+    for cls, prefix in _PREFIXES.items()
+    if _NAMES[cls].endswith(".delta")
+}
+"""By event line."""

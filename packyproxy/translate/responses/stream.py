@@ -17,7 +17,14 @@ from packyproxy.translate.failures import classify_error_object
 from packyproxy.translate.responses.frames import KEEP_ALIVE, data_of, frame
 from packyproxy.translate.responses.lifecycle import ResponseWriter
 from packyproxy.translate.responses.output import DoneItems
-from packyproxy.translate.responses.reading import Handshake, Lifecycle, PassedEvent, Told, read_event
+from packyproxy.translate.responses.reading import (
+    Handshake,
+    Lifecycle,
+    PassedEvent,
+    Told,
+    are_deltas,
+    read_event,
+)
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import Usage
 from packyproxy.wire.responses_output import read_lenient, read_usage
@@ -63,7 +70,7 @@ class ResponsesWriter:
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._last = b""
-        """The newest frame, which has the newest ``sequence_number``."""
+        """Ends with the newest frame, which has the newest ``sequence_number``."""
         self._failed = b""
         """The frame by which the upstream said that it failed."""
         self._has_told = False
@@ -84,6 +91,13 @@ class ResponsesWriter:
     def start(self) -> bytes:
         """Write nothing: the first frames are the upstream's."""
         return b""
+
+    def pass_on(self, frames: bytes) -> bool:
+        """Take frames that may go on as they are, if they are deltas of a stream that is under way."""
+        if self._passes and are_deltas(frames):
+            self._last = frames
+            return True
+        return False
 
     def event(self, event: Any) -> bytes:
         """Take one upstream event."""
