@@ -54,11 +54,10 @@ class PackyProxy:
         if scope["type"] == "http":
             await self.runtime.catch_up()
             await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await serve_lifespan(self.runtime, receive, send)
-        elif scope["type"] == "websocket":
-            await receive()
-            await send({"type": "websocket.close"})
 
     def lifespan(self, host: object = None) -> AbstractAsyncContextManager[None]:
         """Return what a host runs for its lifetime: ``FastAPI(lifespan=proxy.lifespan)``."""

@@ -35,6 +35,8 @@ class Call:
         self._receive = receive
         self._send = send
         self.scope = scope
+        self.is_websocket: bool = scope["type"] == "websocket"
+        """Whether this is a websocket's handshake, to be answered as an HTTP request."""
         self.method: str = scope["method"]
         self.path = route_path(scope)
         # A dict, for a request looks a dozen headers up; ASGI has made their names lower case. The first of
@@ -45,11 +47,15 @@ class Call:
         }
         self.request_id = new_request_id()
         self.is_started = False
+        self.family_of_route: Family | None = None
+        """Whose shapes the route speaks, once it is known to speak one."""
         self._request_is_over = not self._has_body()
 
     @property
     def family(self) -> Family:
-        """Whose shapes this client expects, from the path and then from its headers (wire-mapping 10.1)."""
+        """Whose shapes this client expects: by the route, the path, then its headers (wire-mapping 10.1)."""
+        if self.family_of_route is not None:
+            return self.family_of_route
         return "anthropic" if is_anthropic_path(self.path) or self.asks_as_anthropic else "openai"
 
     @property

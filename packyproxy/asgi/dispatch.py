@@ -12,6 +12,7 @@ from starlette.types import Receive, Send
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import MethodNotAllowed, RouteTable
+from packyproxy.asgi.websocket import answer_handshake, no_websocket
 from packyproxy.errors import AccessDenied, ClientLeft, InvalidRequest, NoProvider
 from packyproxy.translate.failures import internal_error_response, refusal_response
 
@@ -21,11 +22,19 @@ _log = logging.getLogger("packyproxy")
 
 
 async def dispatch(table: RouteTable, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one HTTP request from a table of routes; never raises but for a cancellation."""
-    call = Call(scope, receive, send)
+    """Answer one HTTP request, or a websocket's handshake, from a table of routes.
+
+    Never raises but for a cancellation.
+    """
+    if scope["type"] == "http":
+        call = Call(scope, receive, send)
+    elif (handshake := await answer_handshake(scope, receive, send)) is not None:
+        call = handshake
+    else:
+        return
     try:
         try:
-            await table.find(call.path, call.method).endpoint(call)
+            await _serve(table, call)
         except (InvalidRequest, AccessDenied, NoProvider) as error:
             await _refuse(call, error)
     except ClientLeft:
@@ -36,6 +45,18 @@ async def dispatch(table: RouteTable, scope: Scope, receive: Receive, send: Send
             answer = internal_error_response(call.family, call.request_id)
             with suppress(ClientLeft):
                 await call.answer(answer.status, answer.body, list(answer.headers))
+
+
+async def _serve(table: RouteTable, call: Call) -> None:
+    route = table.find(call.path)
+    call.family_of_route = route.family
+    if call.is_websocket:
+        raise no_websocket()
+    if not route.takes(call.method):
+        # Servers without websockets pass the handshake on as the request that it is.
+        asks_for_websocket = call.headers.get("upgrade", "").lower() == "websocket"
+        raise no_websocket() if asks_for_websocket else MethodNotAllowed(route.methods)
+    await route.endpoint(call)
 
 
 async def _refuse(call: Call, error: InvalidRequest | AccessDenied | NoProvider) -> None:

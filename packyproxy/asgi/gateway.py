@@ -1,5 +1,6 @@
 """The routes that models are called through: one for each protocol, and where it counts tokens.
 
+What the Responses API stores can be asked for as well, to be told that nothing is (wire-mapping 7.2).
 Order of the checks: route, method, client key, content type, body. A body is read only for a known client.
 """
 
@@ -29,14 +30,17 @@ class Gateway:
         routes: list[Route] = []
         for make in PROTOCOLS.values():
             protocol = make()
-            routes.append(Route(protocol.path, ("POST",), self._serving(protocol)))
+            family = protocol.family
+            routes.append(Route(protocol.path, ("POST",), self._serving(protocol), family=family))
             if protocol.counting_path is not None:
-                routes.append(Route(protocol.counting_path, ("POST",), self._counting(protocol)))
+                counting = self._counting(protocol)
+                routes.append(Route(protocol.counting_path, ("POST",), counting, family=family))
+        routes.append(Route("/v1/responses/*", (), self._tell_of_no_store, family="openai"))
         self.routes = tuple(routes)
         self._table = RouteTable(self.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one HTTP request; a websocket is refused."""
         await self._runtime.catch_up()
         await dispatch(self._table, scope, receive, send)
 
@@ -55,6 +59,10 @@ class Gateway:
             await call.answer(200, count_tokens(self._runtime, protocol, inbound, body))
 
         return count
+
+    async def _tell_of_no_store(self, call: Call) -> None:
+        self._runtime.snapshot.client_keys.check(shown_keys(call.headers))
+        raise InvalidRequest("responses are not stored by this gateway", status=404, code="not_found")
 
     async def _take(self, call: Call) -> tuple[Inbound, bytes]:
         accepted_at = self._runtime.monotonic()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from packyproxy.asgi.call import Call
 from packyproxy.errors import InvalidRequest
+from packyproxy.translate.contract import Family
 
 __all__ = ["Endpoint", "MethodNotAllowed", "Route", "RouteTable"]
 
@@ -23,17 +24,35 @@ class MethodNotAllowed(InvalidRequest):
 
 
 class Route:
-    """One path and the methods it takes.
+    """One path and what answers there.
 
     A path that ends in ``/*`` matches everything below it, and the rest is found in ``Call.path``.
+
+    Args:
+        path: with ``/v1`` where it has an alias without.
+        methods: that it takes; none stand for all.
+        endpoint: what answers.
+        family: whose shapes every answer has; None: those of whoever asks.
     """
 
-    __slots__ = ("endpoint", "methods", "path")
+    __slots__ = ("endpoint", "family", "methods", "path")
 
-    def __init__(self, path: str, methods: Iterable[str], endpoint: Endpoint) -> None:
+    def __init__(
+        self,
+        path: str,
+        methods: Iterable[str],
+        endpoint: Endpoint,
+        *,
+        family: Family | None = None,
+    ) -> None:
         self.path = path
         self.methods = frozenset(methods)
         self.endpoint = endpoint
+        self.family = family
+
+    def takes(self, method: str) -> bool:
+        """Tell whether a request with this method is answered here."""
+        return not self.methods or method in self.methods
 
 
 class RouteTable:
@@ -52,12 +71,11 @@ class RouteTable:
                 else:
                     self._exact[path] = route
 
-    def find(self, path: str, method: str) -> Route:
-        """Return the route that serves a path.
+    def find(self, path: str) -> Route:
+        """Return the route that serves a path, whatever the method.
 
         Raises:
             InvalidRequest: 404 for an unknown path.
-            MethodNotAllowed: the path is known, the method is not.
         """
         route = self._exact.get(path)
         if route is None:
@@ -66,6 +84,4 @@ class RouteTable:
             )
         if route is None:
             raise InvalidRequest("there is no such route here", status=404, code="not_found")
-        if method not in route.methods:
-            raise MethodNotAllowed(route.methods)
         return route

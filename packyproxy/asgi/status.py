@@ -29,7 +29,7 @@ class Status:
         self._table = RouteTable(self.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one HTTP request; a websocket is refused."""
         await self._runtime.catch_up()
         await dispatch(self._table, scope, receive, send)
 

@@ -67,17 +67,3 @@ async def test_hosts_enter_the_proxy_in_two_ways() -> None:
     proxy = PackyProxy(SETTINGS)
     async with proxy, proxy.lifespan(object()):
         assert proxy.runtime.snapshot.providers.keys() == {"packycode"}
-
-
-async def test_websockets_are_refused() -> None:
-    """No route here speaks them."""
-    sent: list[MutableMapping[str, Any]] = []
-
-    async def receive() -> MutableMapping[str, Any]:
-        return {"type": "websocket.connect"}
-
-    async def send(message: MutableMapping[str, Any]) -> None:
-        sent.append(message)
-
-    await PackyProxy(SETTINGS)({"type": "websocket", "path": "/v1/responses"}, receive, send)
-    assert [{"type": "websocket.close"}] == sent

@@ -4,7 +4,7 @@ import pytest
 
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.paths import is_anthropic_path, route_path
-from packyproxy.asgi.routes import Route, RouteTable
+from packyproxy.asgi.routes import MethodNotAllowed, Route, RouteTable
 from packyproxy.errors import InvalidRequest
 
 
@@ -12,7 +12,7 @@ async def _nothing(_call: Call) -> None:
     """Answer nothing."""
 
 
-MESSAGES = Route("/v1/messages", ("POST",), _nothing)
+MESSAGES = Route("/v1/messages", ("POST",), _nothing, family="anthropic")
 MODEL = Route("/v1/models/*", ("GET",), _nothing)
 ROOT = Route("/", ("GET", "HEAD"), _nothing)
 TABLE = RouteTable([MESSAGES, MODEL, ROOT])
@@ -60,25 +60,47 @@ def test_the_mount_is_cut_in_whole_segments(path: str, root_path: str, expected:
 )
 def test_routes_are_found_with_and_without_the_version(path: str, method: str, route: Route) -> None:
     """Gateway routes are aliases of themselves without ``/v1``."""
-    assert route is TABLE.find(path, method)
+    assert route is TABLE.find(path)
+    assert route.takes(method)
 
 
-@pytest.mark.parametrize(
-    ("path", "method", "status"),
-    [
-        ("/v1/message", "POST", 404),
-        ("/v1/messages/x", "POST", 404),
-        ("/v1/models/", "GET", 404),
-        ("/v2/messages", "POST", 404),
-        ("/v1/messages", "GET", 405),
-        ("/", "POST", 405),
-    ],
-)
-def test_what_is_not_there_is_refused(path: str, method: str, status: int) -> None:
-    """Unknown paths are 404, known ones with another method 405; nothing redirects."""
+@pytest.mark.parametrize("path", ["/v1/message", "/v1/messages/x", "/v1/models/", "/v2/messages", "/v1"])
+def test_what_is_not_there_is_refused(path: str) -> None:
+    """Unknown paths are 404; nothing redirects."""
     with pytest.raises(InvalidRequest) as refusal:
-        TABLE.find(path, method)
-    assert status == refusal.value.status
+        TABLE.find(path)
+    assert 404 == refusal.value.status
+
+
+@pytest.mark.parametrize(("path", "method"), [("/v1/messages", "GET"), ("/", "POST"), ("/models/m", "HEAD")])
+def test_a_route_takes_its_methods_only(path: str, method: str) -> None:
+    """A known path with another method is found, and says no."""
+    assert not TABLE.find(path).takes(method)
+
+
+def test_a_route_without_methods_takes_all() -> None:
+    """What is told there is the same for each."""
+    anything = Route("/v1/anything/*", (), _nothing)
+    assert [True] * 4 == [anything.takes(method) for method in ("GET", "DELETE", "POST", "BREW")]
+
+
+def test_exact_paths_go_before_what_lies_below_another() -> None:
+    """``/v1/responses/compact`` is a route although all below ``/v1/responses/`` is one."""
+    below, exact = Route("/v1/a/*", (), _nothing), Route("/v1/a/b", ("POST",), _nothing)
+    table = RouteTable([below, exact])
+    assert [exact, exact, below, below] == [
+        table.find(path) for path in ("/v1/a/b", "/a/b", "/v1/a/c", "/a/b/c")
+    ]
+
+
+def test_the_wrong_method_is_told_the_right_ones() -> None:
+    """They are the ``allow`` header, in alphabetic order."""
+    refusal = MethodNotAllowed(("POST", "GET"))
+    assert (405, "GET, POST", "this route takes GET, POST") == (
+        refusal.status,
+        refusal.allowed,
+        refusal.message,
+    )
 
 
 @pytest.mark.parametrize(
