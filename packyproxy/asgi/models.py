@@ -1,4 +1,8 @@
-"""List what clients may ask for: ``GET /v1/models`` and ``/v1/models/{id}`` (wire-mapping 10.1-10.3)."""
+"""List what clients may ask for: ``GET /v1/models`` and ``/v1/models/{id}`` (wire-mapping 10.1-10.3).
+
+The Codex CLI names its version in the query and wants a catalogue of its own kind: a provider's, or a 404, on
+which it uses the one that it brings along. The usual list would be read as an empty catalogue.
+"""
 
 from urllib.parse import parse_qs
 
@@ -11,6 +15,7 @@ from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Route, RouteTable
 from packyproxy.errors import InvalidRequest
 from packyproxy.registry.listing import list_models, show_model
+from packyproxy.runtime.catalogue import find_catalogue
 from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["Models"]
@@ -28,7 +33,7 @@ class Models:
         self._table = RouteTable(self.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one HTTP request; a websocket is refused."""
         await self._runtime.catch_up()
         await dispatch(self._table, scope, receive, send)
 
@@ -40,10 +45,17 @@ class Models:
             for name, values in parse_qs(call.scope["query_string"].decode("latin-1")).items()
         }
         if "client_version" in query:
-            # The Codex CLI asks for its own catalogue here and uses its bundled list on a 404; an OpenAI list
-            # would be read as an empty one (wire-mapping 10.1).
+            await self._pass_catalogue_on(call, query["client_version"])
+        else:
+            await call.answer(200, list_models(snapshot.registry, call.family, query))
+
+    async def _pass_catalogue_on(self, call: Call, client_version: str) -> None:
+        call.family_of_route = "openai"
+        catalogue = await find_catalogue(self._runtime, client_version, call.headers)
+        if catalogue is None:
             raise InvalidRequest("no provider offers a Codex model catalogue", status=404, code="not_found")
-        await call.answer(200, list_models(snapshot.registry, call.family, query))
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in catalogue.headers]
+        await call.answer(200, catalogue.body, headers)
 
     async def _show(self, call: Call) -> None:
         snapshot = self._runtime.snapshot

@@ -63,20 +63,31 @@ def responses_request(
     if prompt_cache_key is not None and prompt_cache_key.isascii() and prompt_cache_key.isprintable():
         headers["session_id"] = headers["conversation_id"] = prompt_cache_key
     if client_headers:
-        headers = {name: value for name, value in {**headers, **client_headers}.items() if value}
+        headers = _replaced(headers, client_headers)
     return UpstreamRequest(f"{provider.base_url}{path}", _with_the_operators(headers, provider), body)
 
 
-def models_request(provider: Provider, *, request_id: str, version: str) -> UpstreamRequest:
+def models_request(
+    provider: Provider,
+    *,
+    request_id: str,
+    version: str,
+    query: str = "",
+    client_headers: Mapping[str, str] = _NO_HEADERS,
+) -> UpstreamRequest:
     """Ask a provider which models it has; costs no tokens.
 
     Args:
         provider: whom to ask.
         request_id: ours.
         version: ours, for ``user-agent``.
+        query: what follows the question mark, encoded; none by default.
+        client_headers: as in ``responses_request``.
     """
     headers = {"accept": "application/json", **_own_headers(request_id, version)}
-    url = f"{provider.base_url}/models"
+    if client_headers:
+        headers = _replaced(headers, client_headers)
+    url = f"{provider.base_url}/models{'?' if query else ''}{query}"
     return UpstreamRequest(url, _with_the_operators(headers, provider), b"", method="GET")
 
 
@@ -87,6 +98,10 @@ def _own_headers(request_id: str, version: str) -> dict[str, str]:
         "openai-beta": "responses=experimental",
         "x-client-request-id": request_id,
     }
+
+
+def _replaced(ours: dict[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in {**ours, **theirs}.items() if value}
 
 
 def _with_the_operators(headers: dict[str, str], provider: Provider) -> tuple[tuple[str, str], ...]:

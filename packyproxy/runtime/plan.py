@@ -8,8 +8,9 @@ from msgspec import Struct
 
 from packyproxy.errors import NoProvider
 from packyproxy.providers.provider import Provider
-from packyproxy.registry.resolve import Resolution
+from packyproxy.registry.resolve import Candidate, Resolution
 from packyproxy.runtime.inbound import Inbound
+from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.translate.contract import ClientProtocol, ClientRequest
 from packyproxy.translate.session import session_key
 
@@ -31,7 +32,7 @@ class Plan(Struct, frozen=True, kw_only=True):
 
 
 def make_plan(protocol: ClientProtocol, request: ClientRequest, inbound: Inbound) -> Plan:
-    """Find out who could serve a request.
+    """Find out who could serve a request; one that names no model, any enabled provider.
 
     Raises:
         InvalidRequest: nobody here knows the model.
@@ -40,7 +41,7 @@ def make_plan(protocol: ClientProtocol, request: ClientRequest, inbound: Inbound
     snapshot = inbound.snapshot
     if not snapshot.providers:
         raise NoProvider
-    resolution = snapshot.resolve(request.model)
+    resolution = snapshot.resolve(request.model) if request.model else _anyone(snapshot)
     candidates = resolution.candidates
     session = session_key(
         inbound.headers,
@@ -56,3 +57,12 @@ def make_plan(protocol: ClientProtocol, request: ClientRequest, inbound: Inbound
         providers=tuple(snapshot.providers[candidate.provider] for candidate in candidates),
         session=session,
     )
+
+
+def _anyone(snapshot: Snapshot) -> Resolution:
+    """Return every enabled provider, in routing order; protocols refuse requests that must name a model."""
+    candidates = (
+        Candidate(provider=name, model="", efforts=(), context_window=0, reasons=("no model is named",))
+        for name in snapshot.providers
+    )
+    return Resolution(requested="", candidates=tuple(candidates))

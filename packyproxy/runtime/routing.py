@@ -241,11 +241,19 @@ class Routing:
 
     async def can_serve(self, providers: Sequence[Provider]) -> bool:
         """Tell whether any of these providers may be asked at this moment."""
+        return bool(await self.available(providers))
+
+    async def available(self, providers: Sequence[Provider]) -> list[Provider]:
+        """Return those that may be asked at this moment, for all that is known of their health."""
         if self._restored:
             await self._start_afresh()
         now = self._now()
         states = await self._store.read([_health_key(provider.id) for provider in providers])
-        return any(admission(decode_health(state), now) is not Admission.SHUT for state in states)
+        return [
+            provider
+            for provider, state in zip(providers, states, strict=True)
+            if admission(decode_health(state), now) is not Admission.SHUT
+        ]
 
     def passed_over(self, plan: Plan, passed: Passed) -> Tried:
         """Return the record of a candidate that was not asked."""

@@ -177,11 +177,6 @@ async def test_the_models_come_in_two_shapes(stage: Setting) -> None:
     assert "anthropic-gpt-5" in [model["id"] for model in anthropic["data"]]
 
 
-async def test_the_codex_cli_is_sent_to_its_own_catalogue(stage: Setting) -> None:
-    """A 404 makes it use its bundled list; an OpenAI list would be read as an empty one (wire-mapping 10.1)."""
-    assert (await stage("ok").client.get("/v1/models?client_version=0.169.0")).status_code == 404
-
-
 async def test_one_model_is_shown_or_not_found(stage: Setting) -> None:
     """An unknown id is 404 with the nearest ones."""
     client = stage("ok").client

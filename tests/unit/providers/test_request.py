@@ -104,6 +104,24 @@ def test_models_are_asked_for_without_a_body() -> None:
     } == dict(request.headers)
 
 
+def test_models_can_be_asked_for_with_a_query_and_headers_of_the_client() -> None:
+    """The query is taken as it is; the client's headers replace ours or remove them, but never the key."""
+    request = models_request(
+        _provider(),
+        request_id="req_1",
+        version="0.1",
+        query="client_version=1",
+        client_headers={"user-agent": "codex_exec/1", "openai-beta": "", "authorization": "Bearer theirs"},
+    )
+    headers = dict(request.headers)
+    assert "https://h.example/v1/models?client_version=1" == request.url
+    assert ("codex_exec/1", None, "Bearer sk-1") == (
+        headers["user-agent"],
+        headers.get("openai-beta"),
+        headers["authorization"],
+    )
+
+
 def test_without_cache_key_there_is_no_session() -> None:
     """Session headers repeat the body's key and are absent with it."""
     assert {"session_id", "conversation_id"}.isdisjoint(dict(_request(None).headers))

@@ -1,5 +1,6 @@
 """Asking a provider for its models: what is sent, what is read, and what that says of its health."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,14 @@ from packyproxy.config.schema import ProviderConfig
 from packyproxy.config.secret import Secret
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.providers.provider import Provider
-from packyproxy.runtime.model_list import ModelList, Verdict, fetch_models, verdict_on
+from packyproxy.runtime.model_list import (
+    Catalogue,
+    ModelList,
+    Verdict,
+    fetch_catalogue,
+    fetch_models,
+    verdict_on,
+)
 from packyproxy.runtime.upstream import Upstream
 from packyproxy.testing import FakeUpstream, StreamingASGITransport
 
@@ -153,3 +161,66 @@ async def test_a_key_in_a_refusal_is_masked() -> None:
     outcome = await fetch(Answering(401, b'{"error":{"message":"bad key ' + KEY.encode() + b'"}}'))
     assert isinstance(outcome, Failure)
     assert KEY not in outcome.message
+
+
+async def fetch_for_codex(transport: httpx.AsyncBaseTransport) -> Catalogue | None:
+    return await fetch_catalogue(
+        Upstream(transport=transport),
+        PROVIDER,
+        version="0.1",
+        client_version="0.169.0",
+        client_headers={"user-agent": "codex_exec/0.169.0", "openai-beta": ""},
+    )
+
+
+async def test_the_catalogue_is_asked_for_as_the_client_asks() -> None:
+    """Its version is the query, and its headers replace ours."""
+    transport = Answering(content=b'{"models":[]}')
+    await fetch_for_codex(transport)
+    (request,) = transport.requests
+    assert "http://upstream.test/v1/models?client_version=0.169.0" == str(request.url)
+    assert ("codex_exec/0.169.0", None) == (
+        request.headers["user-agent"],
+        request.headers.get("openai-beta"),
+    )
+
+
+async def test_a_catalogue_is_kept_as_it_is() -> None:
+    """Bytes and versions; nothing else of the provider's headers."""
+    body = b'{ "models" : [{"slug": "gpt-5.5"}], "x": 1.10}'
+    headers = {"etag": '"1"', "x-models-etag": "2", "set-cookie": "a=b"}
+    expected = Catalogue(body=body, headers=(("etag", '"1"'), ("x-models-etag", "2")))
+    assert expected == await fetch_for_codex(Answering(content=body, headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "headers"),
+    [
+        pytest.param(200, b'{"object":"list","data":[]}', {}, id="the usual list"),
+        pytest.param(200, b"[]", {}, id="no object"),
+        pytest.param(200, b'{"models":[', {}, id="cut"),
+        pytest.param(200, b"[" * 200_000, {}, id="deep"),
+        pytest.param(200, b"<html>", {}, id="a page for people"),
+        pytest.param(200, b'{"models":[]}', {"content-encoding": "gzip"}, id="broken gzip"),
+        pytest.param(200, b'{"models":"' + b"x" * 2**23 + b'"}', {}, id="too large"),
+        pytest.param(201, b'{"models":[]}', {}, id="another status"),
+        pytest.param(404, b'{"models":[]}', {}, id="404"),
+    ],
+)
+async def test_anything_else_is_no_catalogue(status: int, content: bytes, headers: dict[str, str]) -> None:
+    """The next provider may have one."""
+    assert None is await fetch_for_codex(Answering(status, content, headers))
+
+
+async def test_without_a_connection_there_is_no_catalogue() -> None:
+    """Nobody is told why: the Codex CLI has a list of its own."""
+    assert None is await fetch_for_codex(Answering(error=httpx.ConnectError))
+
+
+@pytest.mark.virtual_time
+async def test_a_catalogue_is_waited_for_briefly() -> None:
+    """After five seconds the Codex CLI would have given up."""
+    clock = asyncio.get_running_loop().time
+    before = clock()
+    assert None is await fetch_for_codex(StreamingASGITransport(Silent()))
+    assert 5.0 == pytest.approx(clock() - before)
