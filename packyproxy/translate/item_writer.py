@@ -44,7 +44,8 @@ class ItemWriter(ABC, Generic[A, I]):
         """The upstream's own numbers, once known."""
         self.answer = answer
         """What the items share."""
-        self._table = table
+        self.table = table
+        """The items."""
         self._quiet_items = quiet_items
         self.is_over = False
         """Whether nothing more is to be written."""
@@ -97,7 +98,7 @@ class ItemWriter(ABC, Generic[A, I]):
         if self.is_over:
             return b""
         self._fast_type = None
-        items = [item for item in self._table.items if type(item) is not self._table.ignored]
+        items = [item for item in self.table.items if type(item) is not self.table.ignored]
         is_whole = any(item.is_answer for item in items) and all(item.is_done for item in items)
         if said_done and is_whole:
             return self.end(ResponseObject(), is_incomplete=False)
@@ -109,7 +110,6 @@ class ItemWriter(ABC, Generic[A, I]):
     def created(self, event: upstream.Created) -> bytes:
         """Take what the upstream says of the response when it begins."""
 
-    @abstractmethod
     def registered(self, item: I) -> None:
         """Take note of a new item, which is not an ignored one."""
 
@@ -127,7 +127,7 @@ class ItemWriter(ABC, Generic[A, I]):
 
     def _item_added(self, event: upstream.ItemAdded) -> bytes:
         item = event.item
-        known = self._table.find_announced(event.output_index, item)
+        known = self.table.find_announced(event.output_index, item)
         if known is None:
             known = self._register(item.type, event.output_index, item.id)
         known.introduce(item)
@@ -135,13 +135,13 @@ class ItemWriter(ABC, Generic[A, I]):
 
     def _item_done(self, event: upstream.ItemDone) -> bytes:
         item = event.item
-        cls = self._table.class_for(item.type)
-        known = self._table.find_announced(event.output_index, item)
+        cls = self.table.class_for(item.type)
+        known = self.table.find_announced(event.output_index, item)
         if known is None and event.output_index is None and not item.id:
-            known = self._table.newest(cls)
+            known = self.table.newest(cls)
         if known is None:
             known = self._register(item.type, event.output_index, item.id)
-        if cls is self._table.ignored and item.type not in self._quiet_items:
+        if cls is self.table.ignored and item.type not in self._quiet_items:
             self.answer.note(Note("ignored_item", upstream.safe_name(item.type)))
         return self.deliver(known, event)
 
@@ -155,7 +155,7 @@ class ItemWriter(ABC, Generic[A, I]):
         return self.deliver(self._find(event, "function_call"), event)
 
     def _part_done(self, event: upstream.ContentPartDone) -> bytes:
-        known = self._table.find(event.output_index, event.item_id)
+        known = self.table.find(event.output_index, event.item_id)
         return b"" if known is None else self.deliver(known, event)
 
     def _broken_delta(self, event: upstream.BrokenDelta) -> bytes:
@@ -163,26 +163,26 @@ class ItemWriter(ABC, Generic[A, I]):
 
     def _find(self, event: Any, item_type: str) -> I:
         """Return the item of a delta or ``done``; one that was never announced begins here."""
-        item = self._table.find(event.output_index, event.item_id)
+        item = self.table.find(event.output_index, event.item_id)
         if item is None and event.output_index is None and not event.item_id:
-            item = self._table.newest(self._table.class_for(item_type))
+            item = self.table.newest(self.table.class_for(item_type))
         return item or self._register(item_type, event.output_index, event.item_id)
 
     def _register(self, item_type: str, output_index: int | None, item_id: str | None) -> I:
-        cls = self._table.class_for(item_type)
-        if len(self._table.items) >= MAX_ITEMS:
+        cls = self.table.class_for(item_type)
+        if len(self.table.items) >= MAX_ITEMS:
             self.give_up(
                 Failure(kind=FailureKind.BAD_STREAM, message="the upstream sent too many output items")
             )
-            return self._table.ignored(self.answer)
-        item = self._table.register(cls, output_index, item_id)
-        if cls is not self._table.ignored:
+            return self.table.ignored(self.answer)
+        item = self.table.register(cls, output_index, item_id)
+        if cls is not self.table.ignored:
             self.registered(item)
         return item
 
     def is_settled(self, item: I, event: ResponsesEvent) -> bool:
         """Take note of an item's end, and tell whether it needs none of its events any more."""
-        if item.is_done or type(item) is self._table.ignored:
+        if item.is_done or type(item) is self.table.ignored:
             item.is_done = item.is_done or type(event) is upstream.ItemDone
             return True
         item.is_done = type(event) is upstream.ItemDone
@@ -218,7 +218,7 @@ class ItemWriter(ABC, Generic[A, I]):
     def _replay(self, output: list[OutputItem]) -> bytes:
         """Take the items that only the finished response has, or has whole."""
         out: list[bytes] = []
-        for place, (streamed, item) in enumerate(self._table.match_final(output)):
+        for place, (streamed, item) in enumerate(self.table.match_final(output)):
             known = streamed or self._register(item.type, place, item.id)
             if not known.is_done and not self.is_over:
                 out.append(self.deliver(known, upstream.ItemDone(output_index=place, item=item)))
@@ -228,7 +228,7 @@ class ItemWriter(ABC, Generic[A, I]):
         """Return how many UTF-8 bytes of text and arguments were shown."""
         limiter = self.answer.limiter
         limited = 0 if limiter is None else limiter.emitted_bytes
-        return limited + sum(item.shown_bytes() for item in self._table.items)
+        return limited + sum(item.shown_bytes() for item in self.table.items)
 
     def _failed(self, event: upstream.Failed) -> bytes:
         self.usage = read_usage(event.response.usage)

@@ -65,6 +65,10 @@ class Item(Generic[A]):
     def introduce(self, item: OutputItem) -> None:
         """Take what the upstream says of the item when it begins."""
 
+    def begin(self) -> bytes:
+        """Write what can be written before any other event."""
+        return b""
+
     def take(self, event: ResponsesEvent) -> bytes:
         """Write what one event adds."""
         return self.finish(event.item) if type(event) is upstream.ItemDone else b""
@@ -83,7 +87,7 @@ class Item(Generic[A]):
         return 0
 
 
-class StreamedItem(Item[A], ABC, Generic[A, T]):
+class StreamedItem(Item[A], Generic[A, T], ABC):  # noqa: PYI059 - an order that fits beside other ABCs
     """An item whose text comes in deltas, in one part or several."""
 
     text: T

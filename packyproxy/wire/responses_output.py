@@ -99,6 +99,8 @@ class ToolUsage(Struct, frozen=True):
 class AcceptedResponse(Struct, frozen=True):
     """What is read of a response that has only just begun."""
 
+    created_at: float | None = None
+    """Unix seconds."""
     service_tier: str | None = None
 
 

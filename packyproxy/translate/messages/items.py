@@ -91,10 +91,6 @@ class Item(items.Item[Answer]):
     def harvest(self, event: ResponsesEvent) -> None:
         """Look at an event as it arrives, for what others need to know of this item before it writes."""
 
-    def begin(self) -> bytes:
-        """Write what can be written before any other event."""
-        return b""
-
 
 class IgnoredItem(Item):
     """An item of a type that has no place in a Messages answer, or thinking that the client does not see."""
