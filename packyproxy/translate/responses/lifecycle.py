@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from packyproxy.translate.responses.frames import frame
 from packyproxy.translate.responses.output import DoneItems
+from packyproxy.translate.responses.reading import Lifecycle, Told
 from packyproxy.wire.json_text import is_null, is_text, quote
 from packyproxy.wire.responses_output import read_fields
 
@@ -36,32 +37,32 @@ class ResponseWriter:
         self._id = quote(answer_id)
         self._created_at = _UNKNOWN_TIME
 
-    def begun(self, name: bytes, data: bytes) -> bytes:
+    def begun(self, event: Lifecycle) -> bytes:
         """Write an event of a response that goes on, and remember which one it is."""
-        event, response = _read(data)
+        fields, response = _read(event.document)
         if response is None:
-            return frame(name, data)
+            return event.frame
         identity, created_at = response.get("id"), response.get("created_at")
         if identity is not None and is_text(identity):
             self._id = identity.copy()  # the event it stands in may be large
         if created_at is not None and bytes(created_at)[:1].isdigit():
             self._created_at = created_at.copy()
         if response.get("model") == self._model:
-            return frame(name, data)
-        return frame(name, _encode({**event, "response": {**response, "model": self._model}}))
+            return event.frame
+        return frame(event.name, _encode({**fields, "response": {**response, "model": self._model}}))
 
-    def ended(self, name: bytes, data: bytes, items: DoneItems | None = None) -> bytes:
-        """Write an event that ends the response, whatever the upstream called it.
+    def ended(self, kind: str, event: Told, items: DoneItems | None = None) -> bytes:
+        """Write an event that ends the response.
 
         Args:
-            name: the event's type.
-            data: its JSON in valid Unicode.
+            kind: the event's type, whatever the upstream called it.
+            event: what the upstream sent.
             items: what the output is filled from, if that is shorter; None for a failure, which has none.
         """
-        event, told = _read(data)
+        fields, told = _read(event.document)
         if told is None:
             if items is None:
-                return frame(name, data)
+                return event.frame
             told = {}
         changes = {"model": self._model}
         if "id" not in told or not is_text(told["id"]):
@@ -72,10 +73,10 @@ class ResponseWriter:
                 changes["output"] = Raw(_encode(output))
             elif bytes(told.get("output", b""))[:1] != b"[":
                 changes["output"] = _EMPTY
-        kind = quote(name.decode())
-        if event.get("type") == kind and all(told.get(key) == value for key, value in changes.items()):
-            return frame(name, data)
-        return frame(name, _encode({**event, "type": kind, "response": {**told, **changes}}))
+        name = quote(kind)
+        if fields.get("type") == name and all(told.get(key) == value for key, value in changes.items()):
+            return event.frame
+        return frame(kind.encode(), _encode({**fields, "type": name, "response": {**told, **changes}}))
 
     def completed(self, items: DoneItems, *, input_tokens: int, sequence_number: int) -> bytes:
         """Write the ending of an answer that is whole although the upstream did not say so."""
@@ -88,7 +89,7 @@ class ResponseWriter:
             "total_tokens": input_tokens + output_tokens,
         }
         response = self._response("completed", output=items.output or [], usage=usage)
-        return self._own(b"response.completed", sequence_number, response)
+        return _own("response.completed", sequence_number, response)
 
     def failed(self, body: bytes, *, sequence_number: int) -> bytes:
         """Write a failure that no event of the upstream told.
@@ -100,7 +101,7 @@ class ResponseWriter:
         told = read_fields((read_fields(body) or {}).get("error", b"")) or {}
         error = {"code": _FAILURE_CODE, "message": _FAILURE_MESSAGE}
         error |= {name: value for name, value in told.items() if not is_null(value)}
-        return self._own(b"response.failed", sequence_number, self._response("failed", error=error))
+        return _own("response.failed", sequence_number, self._response("failed", error=error))
 
     def _response(self, status: str, **fields: object) -> dict[str, object]:
         # In the order and with the fields that the SDK's model of a response asks for.
@@ -120,12 +121,13 @@ class ResponseWriter:
             **fields,
         }
 
-    def _own(self, name: bytes, sequence_number: int, response: dict[str, object]) -> bytes:
-        event = {"type": name.decode(), "sequence_number": sequence_number, "response": response}
-        return frame(name, _encode(event))
+
+def _own(kind: str, sequence_number: int, response: dict[str, object]) -> bytes:
+    event = {"type": kind, "sequence_number": sequence_number, "response": response}
+    return frame(kind.encode(), _encode(event))
 
 
-def _read(data: bytes) -> tuple[dict[str, Raw], dict[str, Raw] | None]:
+def _read(document: bytes) -> tuple[dict[str, Raw], dict[str, Raw] | None]:
     """Return the fields of an event and those of its response, if that is an object."""
-    event = read_fields(data) or {}
-    return event, read_fields(event.get("response", b""))
+    fields = read_fields(document) or {}
+    return fields, read_fields(fields.get("response", b""))

@@ -37,14 +37,19 @@ class Lifecycle(Struct, gc=False):
     """An event of the handshake that holds the response object."""
 
     name: bytes
-    data: bytes
+    frame: bytes
+    document: bytes
+    """Its data in valid Unicode."""
 
 
 class Told(Struct):
-    """An event that changes what is known of the answer; ``data`` is empty when it has no type."""
+    """An event that changes what is known of the answer."""
 
     event: ResponsesEvent
-    data: bytes
+    frame: bytes
+    """Empty when the event has no type."""
+    document: bytes
+    """Its data in valid Unicode."""
 
 
 PassedEvent: TypeAlias = bytes | Handshake | Lifecycle | Told | UnparsableEvent
@@ -112,11 +117,11 @@ def are_deltas(frames: bytes) -> bool:
 
 def _read_as(name: str, data: bytes, document: bytes) -> PassedEvent:
     """Read an event of a known type; ``document`` is its data in valid Unicode."""
-    if name in _TOLD:
-        return Told(decode_event(document), document)
-    if name in _LIFECYCLE:
-        return Lifecycle(name.encode(), document)
     written = frame(name.encode(), data)
+    if name in _TOLD:
+        return Told(decode_event(document), written, document)
+    if name in _LIFECYCLE:
+        return Lifecycle(name.encode(), written, document)
     return Handshake(written) if name in _HANDSHAKE else written
 
 
@@ -133,7 +138,7 @@ def _read_oddity(data: bytes) -> PassedEvent:
         return UnparsableEvent()
     if "type" not in fields:
         event = decode_event(document)
-        return event if type(event) is UnparsableEvent else Told(event, b"")
+        return event if type(event) is UnparsableEvent else Told(event, b"", document)
     try:
         name = msgspec.json.decode(fields["type"], type=str)
     except UNREADABLE:

@@ -14,7 +14,7 @@ from msgspec.json import Decoder
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.translate.contract import Note, StreamFacts
 from packyproxy.translate.failures import classify_error_object
-from packyproxy.translate.responses.frames import KEEP_ALIVE, data_of, frame
+from packyproxy.translate.responses.frames import KEEP_ALIVE, data_of
 from packyproxy.translate.responses.lifecycle import ResponseWriter
 from packyproxy.translate.responses.output import DoneItems
 from packyproxy.translate.responses.reading import (
@@ -169,45 +169,44 @@ class ResponsesWriter:
         return self._hold(event.frame)
 
     def _lifecycle(self, event: Lifecycle) -> bytes:
-        return self._hold(self._response.begun(event.name, event.data))
+        return self._hold(self._response.begun(event))
 
     def _told(self, told: Told) -> bytes:
-        event, data = told.event, told.data
+        event = told.event
         if type(event) is upstream.ItemDone:
-            self._items.add(event, data)
-            return self._pass(frame(b"response.output_item.done", data))
+            self._items.add(event, told.document)
+            return self._pass(told.frame)
         if type(event) is upstream.ItemAdded:
             self._items.begin(event)
-            return self._pass(frame(b"response.output_item.added", data))
-        return _ENDINGS[type(event)](self, event, data)
+            return self._pass(told.frame)
+        return _ENDINGS[type(event)](self, told)
 
-    def _good_ending(self, event: upstream.Completed | upstream.Incomplete, data: bytes) -> bytes:
-        response = event.response
-        self.usage = read_usage(response.usage)
-        if response.status == "failed":
-            return self._tell(
-                classify_error_object(bytes(response.error)), self._response.ended(b"response.failed", data)
-            )
-        if response.status == "cancelled":
-            return self._cancelled(event, data)
-        name = b"response.incomplete" if type(event) is upstream.Incomplete else b"response.completed"
-        return self._finish(self._response.ended(name, data, self._items))
+    def _good_ending(self, told: Told) -> bytes:
+        event: Any = told.event
+        status = event.response.status
+        if status == "failed":
+            return self._failing(told)
+        self.usage = read_usage(event.response.usage)
+        if status == "cancelled":
+            return self._cancelled(told)
+        kind = "response.incomplete" if type(event) is upstream.Incomplete else "response.completed"
+        return self._finish(self._response.ended(kind, told, self._items))
 
-    def _failing(self, event: upstream.Failed, data: bytes) -> bytes:
+    def _failing(self, told: Told) -> bytes:
+        event: Any = told.event
         self.usage = read_usage(event.response.usage)
         failure = classify_error_object(bytes(event.response.error))
-        return self._tell(failure, self._response.ended(b"response.failed", data))
+        return self._tell(failure, self._response.ended("response.failed", told))
 
-    def _cancelled(self, event: Any, data: bytes) -> bytes:
+    def _cancelled(self, told: Told) -> bytes:
         # No client knows an event of this name, so it is told in the words of ``fail``.
         return self._tell(
             Failure(kind=FailureKind.CANCELLED, message="The upstream cancelled the response"), b""
         )
 
-    def _error(self, event: upstream.ErrorEvent, data: bytes) -> bytes:
-        name = b"response.error" if type(event) is upstream.ErrorEventAlias else b"error"
-        failure = classify_error_object(event.error_object, status=event.status)
-        return self._tell(failure, frame(name, data) if data else b"")
+    def _error(self, told: Told) -> bytes:
+        event: Any = told.event
+        return self._tell(classify_error_object(event.error_object, status=event.status), told.frame)
 
     def _tell(self, failure: Failure, written: bytes) -> bytes:
         self._failed, self._has_told = written, True
@@ -245,7 +244,7 @@ _HANDLERS: dict[type, Callable[[ResponsesWriter, Any], bytes]] = {
     Told: ResponsesWriter._told,
 }
 
-_ENDINGS: dict[type, Callable[[ResponsesWriter, Any, bytes], bytes]] = {
+_ENDINGS: dict[type, Callable[[ResponsesWriter, Told], bytes]] = {
     upstream.Completed: ResponsesWriter._good_ending,
     upstream.CompletedAlias: ResponsesWriter._good_ending,
     upstream.Incomplete: ResponsesWriter._good_ending,
