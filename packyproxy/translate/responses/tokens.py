@@ -1,0 +1,135 @@
+"""The local token estimate of items and tools that stay JSON (wire-mapping 9).
+
+Types that the table does not know count as the JSON they are. Nothing is validated: what has another form
+than its type should have counts as JSON too, or not at all.
+"""
+
+from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError, json
+
+from packyproxy.translate.media_size import URL_FILE_TOKENS, file_tokens, image_tokens
+from packyproxy.translate.responses.heads import ItemHead, ToolHead, read_inner_tools
+from packyproxy.translate.responses.json_fields import kind_of
+from packyproxy.translate.token_count import json_tokens, text_tokens
+
+__all__ = [
+    "BASE_TOKENS",
+    "TOOLS_TOKENS",
+    "format_tokens",
+    "instructions_tokens",
+    "item_tokens",
+    "tool_tokens",
+]
+
+BASE_TOKENS = 3
+"""Of every request."""
+TOOLS_TOKENS = 16
+"""Of a list of tools, beside its tools."""
+
+_INSTRUCTIONS_TOKENS = 4
+_ITEM_TOKENS = 4
+_CALL_TOKENS = 8
+_OUTPUT_TOKENS = 6
+_TOOL_TOKENS = 10
+_WEB_SEARCH_TOKENS = 300
+_FORMAT_TOKENS = 10
+_MADE_IMAGE_TOKENS = 1500
+
+_OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output", "computer_call_output"})
+_NAMED_TOOLS = frozenset({"function", "custom", "namespace"})
+_NOTHING = Raw(b"null")
+
+
+class _Part(Struct, frozen=True):
+    text: Raw = _NOTHING
+    refusal: Raw = _NOTHING
+    image_url: Raw | UnsetType = UNSET
+    file_data: Raw | UnsetType = UNSET
+    file_url: Raw | UnsetType = UNSET
+    file_id: Raw | UnsetType = UNSET
+
+
+_PARTS = json.Decoder(list[_Part])
+_PART = json.Decoder(_Part)
+
+
+def instructions_tokens(literal: Raw) -> int:
+    """Estimate the instructions; none cost nothing."""
+    tokens = text_tokens(literal)
+    return _INSTRUCTIONS_TOKENS + tokens if tokens else 0
+
+
+def item_tokens(kind: str, item: ItemHead, raw: Raw) -> int:
+    """Estimate one input item.
+
+    Args:
+        kind: its type.
+        item: what is known of it.
+        raw: the item in one piece.
+    """
+    if kind == "message":
+        return _ITEM_TOKENS + _content_tokens(item.content)
+    if kind == "function_call":
+        return _CALL_TOKENS + _text_tokens(item.name) + _text_tokens(item.arguments)
+    if kind in _OUTPUTS:
+        return _OUTPUT_TOKENS + _content_tokens(item.output)
+    if kind_of(item.encrypted_content) == "string":
+        # Three quarters of base64 are content, and about six bytes of that were one token.
+        return -((2 - len(memoryview(item.encrypted_content))) // 8)
+    if kind == "custom_tool_call":
+        return _CALL_TOKENS + _text_tokens(item.name) + _text_tokens(item.input)
+    if kind == "image_generation_call":
+        return _MADE_IMAGE_TOKENS
+    return _ITEM_TOKENS + json_tokens(raw)
+
+
+def tool_tokens(kind: str, tool: ToolHead, raw: Raw) -> int:
+    """Estimate one tool, without the share of the list as a whole.
+
+    Args:
+        kind: its type.
+        tool: what is known of it.
+        raw: the tool in one piece.
+    """
+    if kind == "web_search":
+        return _WEB_SEARCH_TOKENS
+    if kind not in _NAMED_TOOLS:
+        return _TOOL_TOKENS + json_tokens(raw)
+    tokens = _TOOL_TOKENS + _text_tokens(tool.name) + _text_tokens(tool.description)
+    if kind_of(tool.parameters) == "object":
+        tokens += json_tokens(tool.parameters)
+    if kind_of(tool.format) == "object":
+        tokens += json_tokens(tool.format)
+    return tokens + sum(tool_tokens("function", inner, raw) for inner in read_inner_tools(tool))
+
+
+def format_tokens(schema: Raw) -> int:
+    """Estimate a schema that the answer must follow."""
+    return _FORMAT_TOKENS + json_tokens(schema)
+
+
+def _text_tokens(value: Raw) -> int:
+    return text_tokens(value) if kind_of(value) == "string" else 0
+
+
+def _content_tokens(value: Raw) -> int:
+    kind = kind_of(value)
+    if kind == "string":
+        return text_tokens(value)
+    try:
+        if kind == "array":
+            return sum(map(_part_tokens, _PARTS.decode(value)))
+        if kind == "object":
+            return _part_tokens(_PART.decode(value))
+    except ValidationError:
+        return json_tokens(value)
+    return 0
+
+
+def _part_tokens(part: _Part) -> int:
+    if part.image_url is not UNSET:
+        return image_tokens(part.image_url)
+    if part.file_data is not UNSET:
+        return file_tokens(part.file_data)
+    if part.file_url is not UNSET or part.file_id is not UNSET:
+        return URL_FILE_TOKENS
+    return _text_tokens(part.text) + _text_tokens(part.refusal)
