@@ -5,10 +5,13 @@ Pure tables. Efforts are ordered from weakest to strongest; every list of allowe
 
 import re
 
+from packyproxy.errors import InvalidRequest
+
 __all__ = [
     "EFFORTS",
     "allowed_efforts",
     "budget_effort",
+    "check_effort",
     "clamp_effort",
     "requested_effort",
     "searching_effort",
@@ -44,6 +47,17 @@ _ALLOWED_OTHERWISE = ("low", "medium", "high")
 _WORDS = "|".join(EFFORTS)
 _SUFFIX = re.compile(rf"(?P<base>.+?)(?:-(?P<dashed>{_WORDS})|\((?P<bracketed>{_WORDS})\))", re.IGNORECASE)
 _PROTECTED_END = "codex-max"
+
+
+def check_effort(effort: str | None, field: str) -> str | None:
+    """Return an effort that must be a word of either vocabulary, or None.
+
+    Raises:
+        InvalidRequest: it is another word.
+    """
+    if effort is None or effort in EFFORTS:
+        return effort
+    raise InvalidRequest(f"must be one of {', '.join(EFFORTS)}", field=field)
 
 
 def budget_effort(budget_tokens: int) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "is_blank",
     "is_empty",
     "is_null",
+    "is_object",
     "is_text",
     "join",
     "quote",
@@ -65,6 +66,11 @@ def is_text(value: Raw) -> bool:
 def is_null(value: Raw) -> bool:
     """Tell whether a JSON value is ``null``."""
     return memoryview(value)[0] == 0x6E  # n, which begins no other JSON value
+
+
+def is_object(value: Raw) -> bool:
+    """Tell whether a JSON value is an object."""
+    return memoryview(value)[0] == 0x7B  # the opening brace
 
 
 def is_empty(literal: Raw) -> bool:

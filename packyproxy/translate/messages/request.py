@@ -11,10 +11,10 @@ from msgspec import UNSET, Raw, Struct, UnsetType, json
 from packyproxy.errors import CapabilityMissing, InvalidRequest
 from packyproxy.translate.contract import AttemptFacts, StreamFacts, Target, Translation
 from packyproxy.translate.decoding import decode_body, decode_part, require_text, too_deep
-from packyproxy.translate.effort import clamp_effort, requested_effort, searching_effort
+from packyproxy.translate.effort import check_effort, clamp_effort, requested_effort, searching_effort
 from packyproxy.translate.messages.history import History, HistoryTranslator
 from packyproxy.translate.messages.tools import ToolList, ToolMemory, ToolPlan, ToolTranslator, declared_tools
-from packyproxy.translate.messages.turns import Turn, check_effort, first_user_text, read_turns
+from packyproxy.translate.messages.turns import Turn, first_user_text, read_turns
 from packyproxy.translate.request_fields import (
     join_instructions,
     local_limit,

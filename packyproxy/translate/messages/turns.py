@@ -7,12 +7,12 @@ from msgspec import Raw, Struct, UnsetType, json
 
 from packyproxy.errors import InvalidRequest
 from packyproxy.translate.decoding import decode_part
-from packyproxy.translate.effort import EFFORTS
+from packyproxy.translate.effort import check_effort
 from packyproxy.translate.messages.block_reading import MESSAGE_BLOCKS, SYSTEM_BLOCKS
 from packyproxy.wire import json_text
 from packyproxy.wire.messages import Block, Message, OutputConfig, TextBlock
 
-__all__ = ["Turn", "check_effort", "first_user_text", "read_turns"]
+__all__ = ["Turn", "first_user_text", "read_turns"]
 
 _CLEAR_AT_NEXT_USER_MESSAGE = b'"next_user_message"'
 
@@ -34,17 +34,6 @@ class Turn(Struct, frozen=True, kw_only=True):
     def path(self, at: int) -> str:
         """Return the path of a block in the body."""
         return f"{self.field}.{at}"
-
-
-def check_effort(effort: str | None, field: str) -> str | None:
-    """Return an effort that must be a word of either vocabulary, or None.
-
-    Raises:
-        InvalidRequest: it is another word.
-    """
-    if effort is None or effort in EFFORTS:
-        return effort
-    raise InvalidRequest(f"must be one of {', '.join(EFFORTS)}", field=field)
 
 
 def read_turns(messages: list[Message], warnings: list[str]) -> list[Turn]:

@@ -1,0 +1,56 @@
+"""Both directions of Chat Completions as one object."""
+
+from packyproxy.translate.chat.facts import ChatFacts
+from packyproxy.translate.chat.fold import fold
+from packyproxy.translate.chat.request import ChatRequest, read, to_responses
+from packyproxy.translate.chat.stream import ChatWriter
+from packyproxy.translate.contract import (
+    AttemptFacts,
+    ClientProtocol,
+    ClientRequest,
+    Family,
+    StreamFacts,
+    Target,
+    Translation,
+)
+
+__all__ = ["ChatProtocol"]
+
+_NO_FACTS = AttemptFacts()
+
+
+class ChatProtocol(ClientProtocol):
+    """The Chat Completions API of OpenAI."""
+
+    name = "chat"
+    family: Family = "openai"
+    path = "/v1/chat/completions"
+    answer_prefix = "chatcmpl-"
+
+    def read(self, body: bytes, *, counting: bool = False) -> ChatRequest:
+        """Decode and check a request body; Chat has no counting of tokens.
+
+        Raises:
+            InvalidRequest: the body is not JSON, or a field is wrong.
+        """
+        return read(body)
+
+    def to_responses(
+        self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS
+    ) -> Translation:
+        """Translate a request that ``read`` returned, for one attempt.
+
+        Raises:
+            InvalidRequest: it holds something that this provider cannot be given.
+        """
+        assert isinstance(request, ChatRequest), "a request of another protocol"
+        return to_responses(request, target, facts)
+
+    def writer(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> ChatWriter:
+        """Return a fresh writer for one attempt."""
+        assert isinstance(facts, ChatFacts), "facts of another protocol"
+        return ChatWriter(facts, answer_id=answer_id, request_id=request_id)
+
+    def fold(self, frames: bytes) -> bytes:
+        """Fold a whole stream of chunks into the JSON of its completion."""
+        return fold(frames)
