@@ -10,12 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from packyproxy.transcode import Transcoder
+from packyproxy.translate.chat.facts import ChatFacts
+from packyproxy.translate.chat.fold import fold as fold_chat
+from packyproxy.translate.chat.stream import ChatWriter
 from packyproxy.translate.contract import StreamFacts, StreamWriter
 from packyproxy.translate.messages.fold import fold as fold_messages
 from packyproxy.translate.messages.stream import MessagesWriter
+from packyproxy.translate.responses.fold import fold as fold_responses
+from packyproxy.translate.responses.stream import ResponsesWriter
 
 Event = dict[str, Any]
 
@@ -29,9 +35,24 @@ class ProtocolUnderTest:
     fold: Callable[[bytes], bytes]
 
 
+def chat_facts(facts: StreamFacts) -> ChatFacts:
+    """Return what Chat needs to know; facts that were not drawn for it say nothing of their own."""
+    return facts if isinstance(facts, ChatFacts) else ChatFacts(**msgspec.structs.asdict(facts))
+
+
 PROTOCOLS = [
     ProtocolUnderTest(
         "messages", lambda facts: MessagesWriter(facts, answer_id="msg_1", request_id="req_1"), fold_messages
+    ),
+    ProtocolUnderTest(
+        "chat",
+        lambda facts: ChatWriter(chat_facts(facts), answer_id="chatcmpl-1", request_id="req_1"),
+        fold_chat,
+    ),
+    ProtocolUnderTest(
+        "responses",
+        lambda facts: ResponsesWriter(facts, answer_id="resp_1", request_id="req_1"),
+        fold_responses,
     ),
 ]
 
@@ -65,7 +86,7 @@ def sse(events: list[Event], *, newline: str = "\n", named: bool = True) -> byte
 
 
 facts = st.builds(
-    StreamFacts,
+    ChatFacts,
     model=st.just("claude-x"),
     scope=st.just("1f2e3d4c5b"),
     original_names=st.just({"short": "the.long.name"}),
@@ -77,7 +98,11 @@ facts = st.builds(
     buffered_tools=st.sampled_from([frozenset(), frozenset({"Read"})]),
     echoes_context_management=st.booleans(),
     input_tokens_estimate=st.integers(0, 100),
+    uses_functions=st.booleans(),
+    includes_usage=st.booleans(),
+    is_folded=st.booleans(),
 )
+"""Facts for any protocol: those that it does not know are of another one."""
 
 texts = st.text(st.sampled_from('ab E😀é\n"\\ND'), max_size=12)
 
@@ -117,11 +142,15 @@ def message_events(draw: st.DrawFn, index: int) -> list[Event]:
 
 @st.composite
 def call_events(draw: st.DrawFn, index: int) -> list[Event]:
-    """Draw a function call."""
+    """Draw a call of a function, or of a custom tool."""
     name = draw(st.sampled_from(["ls", "short", "Read"]))
-    whole = json.dumps(draw(st.dictionaries(st.sampled_from(["pages", "p"]), texts, max_size=2)))
+    is_custom = draw(st.integers(0, 3)) == 0
+    kind, text = ("custom_tool_call", "input") if is_custom else ("function_call", "arguments")
+    event = "response.custom_tool_call_input" if is_custom else "response.function_call_arguments"
+    arguments = st.dictionaries(st.sampled_from(["pages", "p"]), texts, max_size=2).map(json.dumps)
+    whole = draw(texts if is_custom else arguments)
     item = {
-        "type": "function_call",
+        "type": kind,
         "id": f"fc_{index}",
         "call_id": draw(st.sampled_from(["c", f"c{index}"])),
         "name": name,
@@ -129,12 +158,9 @@ def call_events(draw: st.DrawFn, index: int) -> list[Event]:
     where = {"output_index": index, "item_id": item["id"]}
     return [
         {"type": "response.output_item.added", "output_index": index, "item": item},
-        *(
-            {"type": "response.function_call_arguments.delta", "delta": piece, **where}
-            for piece in cut(whole, draw(places))
-        ),
-        {"type": "response.function_call_arguments.done", "arguments": whole, **where},
-        {"type": "response.output_item.done", "output_index": index, "item": {**item, "arguments": whole}},
+        *({"type": f"{event}.delta", "delta": piece, **where} for piece in cut(whole, draw(places))),
+        {"type": f"{event}.done", text: whole, **where},
+        {"type": "response.output_item.done", "output_index": index, "item": {**item, text: whole}},
     ]
 
 
