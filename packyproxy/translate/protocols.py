@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from packyproxy.translate.chat.protocol import ChatProtocol
 from packyproxy.translate.contract import ClientProtocol
 from packyproxy.translate.messages.protocol import MessagesProtocol
 from packyproxy.translate.responses.compact import CompactProtocol
@@ -14,6 +15,7 @@ __all__ = ["PROTOCOLS"]
 PROTOCOLS: Mapping[str, Callable[[], ClientProtocol]] = MappingProxyType(
     {
         "messages": MessagesProtocol,
+        "chat": ChatProtocol,
         "responses": ResponsesProtocol,
         "compact": CompactProtocol,
         "search": SearchProtocol,
