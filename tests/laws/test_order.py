@@ -1,17 +1,24 @@
 """Law: every stream is accepted by its protocol's grammar and by its SDK's accumulator."""
 
 import json
+from typing import Any
 
 from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import RawMessageStreamEvent
 from hypothesis import given
+from msgspec.structs import replace
+from openai.lib.streaming.chat import ChatCompletionStreamState
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import TypeAdapter
 
+from packyproxy.translate.chat.facts import ChatFacts
 from packyproxy.translate.contract import StreamFacts
+from tests.laws import chat_grammar
 from tests.laws.messages_grammar import read, walk
 from tests.laws.strategies import PROTOCOLS, Event, facts, hostile, plausible, sse, transcode
 
 MESSAGES = next(protocol for protocol in PROTOCOLS if protocol.name == "messages")
+CHAT = next(protocol for protocol in PROTOCOLS if protocol.name == "chat")
 SDK_EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
 
 
@@ -56,3 +63,38 @@ def test_messages_sdk(events: list[Event], facts: StreamFacts) -> None:
         snapshot.stop_reason,
         snapshot.usage.output_tokens,
     )
+
+
+@given(events=plausible() | hostile, facts=facts)
+def test_chat_grammar(events: list[Event], facts: ChatFacts) -> None:
+    """A Chat stream follows the table, and ends exactly when the answer did."""
+    on_wire = replace(facts, is_folded=False)
+    outcome = transcode(CHAT, [sse(events)], on_wire)
+    state = chat_grammar.walk(outcome.body, tells_usage=facts.includes_usage)
+    assert (state == "over") == outcome.transcoder.is_finished
+    assert (state != "begin") == outcome.transcoder.has_content
+
+
+@given(events=plausible() | hostile, facts=facts)
+def test_chat_sdk(events: list[Event], facts: ChatFacts) -> None:
+    """The openai SDK accumulates what we fold, and its types accept every chunk and the whole answer."""
+    outcome = transcode(CHAT, [sse(events)], replace(facts, is_folded=False))
+    if not outcome.transcoder.is_finished:
+        return
+    state = ChatCompletionStreamState()
+    for chunk in chat_grammar.read(outcome.body):
+        for _ in state.handle_chunk(ChatCompletionChunk.model_validate(chunk)):
+            pass
+    theirs = state.current_completion_snapshot.to_dict()
+    ours = ChatCompletion.model_validate_json(CHAT.fold(outcome.body)).to_dict()
+    assert _said(ours) == _said(theirs)
+
+
+def _said(completion: dict[str, Any]) -> dict[str, Any]:
+    """Return what a completion says, whichever of its empty keys are there."""
+    choice, usage = completion["choices"][0], completion.get("usage")
+    message = {name: value for name, value in choice["message"].items() if value}
+    for call in message.get("tool_calls", ()):
+        call.pop("index", None)
+        call["function"].pop("parsed_arguments", None)
+    return {**message, "finish_reason": choice["finish_reason"], "usage": usage}

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packyproxy.translate.contract import StreamFacts
+from tests.laws import chat_grammar
 from tests.laws.messages_grammar import walk
 from tests.laws.strategies import ENDINGS, PROTOCOLS, Event, ProtocolUnderTest, bodies, sse, transcode
 
@@ -29,3 +30,11 @@ def test_cut_messages_stream_has_no_end(events: list[Event], data: st.DataObject
     outcome = transcode(PROTOCOLS[0], [stream[: data.draw(st.integers(0, len(stream)))]], FACTS)
     if outcome.body:
         assert walk(outcome.body) in {"between", "block"}
+
+
+@given(events=bodies(), data=st.data())
+def test_cut_chat_stream_has_no_end(events: list[Event], data: st.DataObject) -> None:
+    """A cut Chat stream is well-formed as far as it goes, and has no finish reason and no ``[DONE]``."""
+    stream = sse(events)
+    outcome = transcode(PROTOCOLS[1], [stream[: data.draw(st.integers(0, len(stream)))]], FACTS)
+    assert chat_grammar.walk(outcome.body, tells_usage=False) in {"begin", "open"}
