@@ -6,7 +6,6 @@ and a span have to meet.
 """
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from math import inf
 
 from msgspec import Struct
@@ -206,12 +205,13 @@ def exhausted_response(
         if rule.keeps_code:
             code = failure.code or code
         body = write_openai_error(kind, message, code=code, param=failure.param)
-    statuses = {status}
+    row_status = status
     if own is not None:
         body = wrap_error_object(own)
         if failure.status is not None and failure.status != _UNAUTHORISED:
             status = failure.status
-    return ErrorResponse(status=status, headers=_headers(shown, family, statuses | {status}, now), body=body)
+    headers = _headers(shown, family, row_status, status, now)
+    return ErrorResponse(status=status, headers=headers, body=body)
 
 
 def refusal_response(
@@ -361,20 +361,22 @@ def _failure_of_rest(tried: Sequence[Tried], now: float) -> Failure:
 
 
 def _headers(
-    shown: _Shown, family: Family, statuses: AbstractSet[int], now: float
+    shown: _Shown, family: Family, row_status: int, status: int, now: float
 ) -> tuple[tuple[bytes, bytes], ...]:
-    """Say whether and when to come back (wire-mapping 8.5), by the status shown and that of the row."""
+    """Say whether and when to come back (wire-mapping 8.5), by the row even if its status is not shown."""
     kind, wait, own_wait = shown.failure.kind, shown.wait, shown.own_wait
     headers: list[tuple[bytes, bytes]] = []
     is_long = wait is not None and wait > _LONG_WAIT_SECONDS
     # What is shown is not worth a wait, but another provider is.
     is_revived = wait is not None and not is_long and (own_wait is None or own_wait > _LONG_WAIT_SECONDS)
-    if wait is not None and (statuses & _RETRY_AFTER_STATUSES or is_revived):
+    if wait is not None and (not _RETRY_AFTER_STATUSES.isdisjoint((row_status, status)) or is_revived):
         headers.append((b"retry-after", b"%d" % whole_seconds(wait)))
     if is_long or (FAILURES[kind].is_lasting and not is_revived):
         headers.append((b"x-should-retry", b"false"))
-    elif statuses & _RETRYABLE_STATUSES or is_revived:
+    elif row_status in _RETRYABLE_STATUSES or is_revived:
         headers.append((b"x-should-retry", b"true"))
+    elif status in _RETRYABLE_STATUSES:
+        headers.append((b"x-should-retry", b"false"))
     if kind is FailureKind.QUOTA and wait is not None:
         if family == "anthropic":
             headers += [

@@ -296,6 +296,11 @@ def test_in_a_stream_the_code_of_the_row_is_told() -> None:
         ),
         pytest.param(_http(418, {"message": "tea"}), {b"x-should-retry": b"false"}, id="unheard-of"),
         pytest.param(_http(400, {"message": "no"}), {}, id="request"),
+        pytest.param(
+            _http(429, {"type": "usage_not_included"}),
+            {b"x-should-retry": b"false"},
+            id="forbidden-under-429",
+        ),
     ],
 )
 def test_headers_beside_an_error_object(failure: Failure, headers: dict[bytes, bytes]) -> None:
