@@ -5,7 +5,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from packyproxy.testing.check_tools import check_name
+from packyproxy.testing.check_tools import LONGEST_NAME, LONGEST_NAME_IN_NAMESPACE, check_name
 from packyproxy.testing.encrypted_content import ReasoningVault
 from packyproxy.testing.refusals import (
     Refusal,
@@ -218,7 +218,8 @@ def _check_base64(data: str, param: str) -> None:
 
 def _check_call(item: _Item, where: str) -> None:
     check_length(field(item, "call_id", str, where), f"{where}.call_id")
-    check_name(field(item, "name", str, where), f"{where}.name")
+    longest = LONGEST_NAME if item.get("namespace") is None else LONGEST_NAME_IN_NAMESPACE
+    check_name(field(item, "name", str, where), f"{where}.name", longest=longest)
     field(item, "arguments" if item["type"] == "function_call" else "input", str, where)
 
 

@@ -6,7 +6,14 @@ from typing import Any
 
 from packyproxy.testing.refusals import check_keys, check_length, check_type, field, invalid, invalid_value
 
-__all__ = ["check_name", "check_strict_schema", "check_tool_choice", "check_tools"]
+__all__ = [
+    "LONGEST_NAME",
+    "LONGEST_NAME_IN_NAMESPACE",
+    "check_name",
+    "check_strict_schema",
+    "check_tool_choice",
+    "check_tools",
+]
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]+")
 
@@ -48,14 +55,14 @@ _NOT_AT_ROOT = ("oneOf", "anyOf", "allOf", "enum", "not")
 _SCHEMA_LISTS = ("anyOf", "oneOf", "allOf")
 _SCHEMA_MAPS = ("properties", "$defs", "definitions", "patternProperties")
 
-_LONGEST_NAME = 64
-_LONGEST_NAME_IN_NAMESPACE = 128
+LONGEST_NAME = 64
+LONGEST_NAME_IN_NAMESPACE = 128
 """The Codex CLI sends names of MCP tools as they are, and its back end takes them."""
 
 _Path = tuple[str, ...]
 
 
-def check_name(name: str, param: str, *, longest: int = _LONGEST_NAME) -> None:
+def check_name(name: str, param: str, *, longest: int = LONGEST_NAME) -> None:
     """Refuse a tool name that is empty, too long, or has other than the allowed characters."""
     check_length(name, param, longest)
     if not _NAME.fullmatch(name):
@@ -67,7 +74,7 @@ def check_tools(tools: object) -> None:
     """Refuse a list of tools that the API would not take."""
     check_type(tools, list, "tools")
     assert isinstance(tools, list)
-    _check_list(tools, "tools", _TYPES, _LONGEST_NAME)
+    _check_list(tools, "tools", _TYPES, LONGEST_NAME)
 
 
 def check_tool_choice(choice: object, tools: Sequence[Mapping[str, Any]]) -> None:
@@ -132,7 +139,7 @@ def _check_list(tools: Sequence[Any], param: str, allowed: Sequence[str], longes
         elif kind == "namespace":
             field(tool, "description", str, where)
             inner = field(tool, "tools", list, where)
-            _check_list(inner, f"{where}.tools", _IN_NAMESPACES, _LONGEST_NAME_IN_NAMESPACE)
+            _check_list(inner, f"{where}.tools", _IN_NAMESPACES, LONGEST_NAME_IN_NAMESPACE)
 
 
 def _check_wanted(wanted: Mapping[str, Any], tools: Sequence[Mapping[str, Any]]) -> None:

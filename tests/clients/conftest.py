@@ -1,6 +1,6 @@
-"""The real Claude Code, ``packyproxy serve`` and a scripted upstream: three programs on loopback.
+"""A real client, ``packyproxy serve`` and a scripted upstream: three programs on loopback.
 
-Claude Code gets a home of its own in a temporary folder, so it reads no settings of this machine's user and leaves none.
+Each client gets a home of its own in a temporary folder, so it reads no settings of this machine's user and leaves none.
 """
 
 import asyncio
@@ -14,23 +14,34 @@ from typing import Any
 import pytest
 
 from packyproxy.testing import FakeUpstream
+from tests.clients.codex_cli import CodexCli
 from tests.support.servers import Listener, ServeProcess, write_config
 
 RUN_SECONDS = 60.0
-MISSING = (
-    "needs Claude Code: npm install -g @anthropic-ai/claude-code, or set PACKYPROXY_CLAUDE to its binary"
-)
+MISSING = "needs {name}: npm install -g {package}, or set {variable} to its binary"
+
+
+def find_client(name: str, program: str, package: str, variable: str) -> str:
+    """Return the path of a client; without it tests are skipped, or fail where clients were asked for."""
+    found = os.environ.get(variable) or shutil.which(program)
+    if found:
+        return found
+    missing = MISSING.format(name=name, package=package, variable=variable)
+    if os.environ.get("PACKYPROXY_REAL_CLIENTS") == "1":
+        pytest.fail(missing)
+    pytest.skip(missing)
 
 
 @pytest.fixture(scope="session")
 def binary() -> str:
-    """The path of Claude Code; without it tests are skipped, or fail where it was asked for."""
-    found = os.environ.get("PACKYPROXY_CLAUDE") or shutil.which("claude")
-    if found:
-        return found
-    if os.environ.get("PACKYPROXY_REAL_CLIENTS") == "1":
-        pytest.fail(MISSING)
-    pytest.skip(MISSING)
+    """The path of Claude Code."""
+    return find_client("Claude Code", "claude", "@anthropic-ai/claude-code", "PACKYPROXY_CLAUDE")
+
+
+@pytest.fixture(scope="session")
+def codex_binary() -> str:
+    """The path of the Codex CLI."""
+    return find_client("the Codex CLI", "codex", "@openai/codex", "PACKYPROXY_CODEX")
 
 
 class Run:
@@ -130,7 +141,7 @@ def listener() -> Iterator[Listener]:
 
 
 @pytest.fixture
-def proxy(binary: str, listener: Listener, tmp_path: Path) -> Iterator[ServeProcess]:
+def proxy(listener: Listener, tmp_path: Path) -> Iterator[ServeProcess]:
     """The proxy of this test: what it has learned of a provider is not for the next one."""
     with ServeProcess(write_config(tmp_path, listener.url)) as proxy:
         yield proxy
@@ -148,3 +159,9 @@ async def upstream(listener: Listener) -> AsyncIterator[FakeUpstream]:
 def claude(binary: str, proxy: ServeProcess, tmp_path: Path) -> ClaudeCode:
     """Claude Code, never used before."""
     return ClaudeCode(binary, tmp_path, proxy.url)
+
+
+@pytest.fixture
+def codex(codex_binary: str, proxy: ServeProcess, tmp_path: Path) -> CodexCli:
+    """The Codex CLI, never used before."""
+    return CodexCli(codex_binary, tmp_path, proxy.url)

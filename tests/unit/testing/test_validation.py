@@ -144,7 +144,7 @@ ACCEPTED = {
     "namespace": request(
         tools=[tool(), namespace(tool("x" * 80), tool("ls"), {"type": "custom", "name": "c"})]
     ),
-    "call in a namespace": request(input=[call(namespace="mcp__words"), output()]),
+    "call in a namespace": request(input=[call(name="x" * 80, namespace="mcp__words"), output()]),
     "search of the Codex CLI": request(
         tools=[
             {"type": "web_search", "external_web_access": True, "search_content_types": ["text", "image"]},
