@@ -4,6 +4,7 @@ from packyproxy.translate.chat.facts import ChatFacts
 from packyproxy.translate.chat.fold import fold
 from packyproxy.translate.chat.request import ChatRequest, read, to_responses
 from packyproxy.translate.chat.stream import ChatWriter
+from packyproxy.translate.chat.tools import read_tools
 from packyproxy.translate.contract import (
     AttemptFacts,
     ClientProtocol,
@@ -13,6 +14,7 @@ from packyproxy.translate.contract import (
     Target,
     Translation,
 )
+from packyproxy.translate.tool_memory import ToolMemory
 
 __all__ = ["ChatProtocol"]
 
@@ -20,12 +22,18 @@ _NO_FACTS = AttemptFacts()
 
 
 class ChatProtocol(ClientProtocol):
-    """The Chat Completions API of OpenAI."""
+    """The Chat Completions API of OpenAI.
+
+    Its only state is a bounded memory of tool lists, which changes nothing but the time taken.
+    """
 
     name = "chat"
     family: Family = "openai"
     path = "/v1/chat/completions"
     answer_prefix = "chatcmpl-"
+
+    def __init__(self) -> None:
+        self._memory = ToolMemory(read_tools)
 
     def read(self, body: bytes, *, counting: bool = False) -> ChatRequest:
         """Decode and check a request body; Chat has no counting of tokens.
@@ -33,7 +41,7 @@ class ChatProtocol(ClientProtocol):
         Raises:
             InvalidRequest: the body is not JSON, or a field is wrong.
         """
-        return read(body)
+        return read(body, memory=self._memory)
 
     def to_responses(
         self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS

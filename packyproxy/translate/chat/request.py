@@ -32,6 +32,7 @@ from packyproxy.translate.request_fields import (
     with_system_item,
 )
 from packyproxy.translate.token_count import estimate_tokens
+from packyproxy.translate.tool_memory import ToolMemory
 from packyproxy.translate.tool_names import ToolNames
 from packyproxy.wire import json_text
 from packyproxy.wire.chat import ChatBody
@@ -125,20 +126,24 @@ class ChatRequest(Struct, frozen=True, kw_only=True):
         return bytes(self.instructions) + b"\0" + first_user_text(self.turns)
 
 
-def read(body: bytes) -> ChatRequest:
+def read(body: bytes, *, memory: ToolMemory[ToolList] | None = None) -> ChatRequest:
     """Decode and check a request body.
+
+    Args:
+        body: the decompressed bytes.
+        memory: of tool lists read before.
 
     Raises:
         InvalidRequest: the body is not JSON, a field is wrong, or the request asks for what this gateway
             cannot do.
     """
     try:
-        return _read(decode_body(_BODY, body, with_brackets=True))
+        return _read(decode_body(_BODY, body, with_brackets=True), memory or ToolMemory(read_tools))
     except RecursionError:
         raise too_deep() from None
 
 
-def _read(body: ChatBody) -> ChatRequest:
+def _read(body: ChatBody, memory: ToolMemory[ToolList]) -> ChatRequest:
     _check_required(body)
     _check_unsupported(body)
     stop_sequences = _stop_sequences(body.stop)
@@ -146,7 +151,7 @@ def _read(body: ChatBody) -> ChatRequest:
     check_effort(body.reasoning_effort, "reasoning_effort")
     verbosity = _verbosity(body.verbosity)
     text_format = read_format(body.response_format)
-    tools = _tools(body)
+    tools = _tools(body, memory)
     warnings = _dropped(body)
     turns = read_turns(body.messages, warnings)
     names = _tool_names(tools, turns)
@@ -260,8 +265,8 @@ def _check_limits(body: ChatBody) -> None:
             raise InvalidRequest("must be at least 0", field=field)
 
 
-def _tools(body: ChatBody) -> ToolList:
-    tools = ToolList((), "tools") if isinstance(body.tools, UnsetType) else read_tools(body.tools)
+def _tools(body: ChatBody, memory: ToolMemory[ToolList]) -> ToolList:
+    tools = ToolList((), "tools") if isinstance(body.tools, UnsetType) else memory.read(body.tools)
     if body.functions:
         if tools:
             raise InvalidRequest("cannot be combined with tools", field="functions")

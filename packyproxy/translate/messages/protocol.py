@@ -14,7 +14,8 @@ from packyproxy.translate.contract import (
 from packyproxy.translate.messages.fold import fold
 from packyproxy.translate.messages.request import MessagesRequest, read, to_responses
 from packyproxy.translate.messages.stream import MessagesWriter
-from packyproxy.translate.messages.tools import ToolMemory
+from packyproxy.translate.messages.tools import read_tools
+from packyproxy.translate.tool_memory import ToolMemory
 
 __all__ = ["MessagesProtocol"]
 
@@ -34,7 +35,7 @@ class MessagesProtocol(ClientProtocol):
     answer_prefix = "msg_"
 
     def __init__(self) -> None:
-        self._memory = ToolMemory()
+        self._memory = ToolMemory(read_tools)
 
     def read(self, body: bytes, *, counting: bool = False) -> MessagesRequest:
         """Decode and check a request body.

@@ -13,7 +13,7 @@ from packyproxy.translate.contract import AttemptFacts, StreamFacts, Target, Tra
 from packyproxy.translate.decoding import decode_body, decode_part, require_text, too_deep
 from packyproxy.translate.effort import check_effort, clamp_effort, requested_effort, searching_effort
 from packyproxy.translate.messages.history import History, HistoryTranslator
-from packyproxy.translate.messages.tools import ToolList, ToolMemory, ToolPlan, ToolTranslator, declared_tools
+from packyproxy.translate.messages.tools import ToolList, ToolPlan, ToolTranslator, declared_tools, read_tools
 from packyproxy.translate.messages.turns import Turn, first_user_text, read_turns
 from packyproxy.translate.request_fields import (
     join_instructions,
@@ -23,6 +23,7 @@ from packyproxy.translate.request_fields import (
     with_system_item,
 )
 from packyproxy.translate.token_count import estimate_tokens
+from packyproxy.translate.tool_memory import ToolMemory
 from packyproxy.translate.tool_names import ToolNames
 from packyproxy.translate.tool_schema import is_strict_schema
 from packyproxy.wire import json_text
@@ -95,7 +96,9 @@ class MessagesRequest(Struct, frozen=True, kw_only=True):
         return bytes(self.instructions) + b"\0" + first_user_text(self.turns)
 
 
-def read(body: bytes, *, counting: bool = False, memory: ToolMemory | None = None) -> MessagesRequest:
+def read(
+    body: bytes, *, counting: bool = False, memory: ToolMemory[ToolList] | None = None
+) -> MessagesRequest:
     """Decode and check a request body.
 
     Args:
@@ -108,12 +111,12 @@ def read(body: bytes, *, counting: bool = False, memory: ToolMemory | None = Non
             cannot do.
     """
     try:
-        return _read(decode_body(_BODY, body), memory or ToolMemory(), counting=counting)
+        return _read(decode_body(_BODY, body), memory or ToolMemory(read_tools), counting=counting)
     except RecursionError:
         raise too_deep() from None
 
 
-def _read(decoded: MessagesBody, memory: ToolMemory, *, counting: bool) -> MessagesRequest:
+def _read(decoded: MessagesBody, memory: ToolMemory[ToolList], *, counting: bool) -> MessagesRequest:
     _check_required(decoded, counting=counting)
     _check_unsupported(decoded)
     warnings: list[str] = []
@@ -121,7 +124,7 @@ def _read(decoded: MessagesBody, memory: ToolMemory, *, counting: bool) -> Messa
     return MessagesRequest(
         body=decoded,
         turns=turns,
-        tools=memory.read(decoded.tools),
+        tools=ToolList(()) if isinstance(decoded.tools, UnsetType) else memory.read(decoded.tools),
         instructions=_instructions(decoded.system),
         is_counting=counting,
         session_hint=_session_hint(decoded.metadata),

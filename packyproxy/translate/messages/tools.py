@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Literal
 
-from cachetools import LRUCache
 from msgspec import UNSET, Raw, Struct, UnsetType, json
 from msgspec.structs import replace
 
@@ -31,14 +30,9 @@ from packyproxy.wire.responses import (
 )
 from packyproxy.wire.responses import ToolChoice as UpstreamChoice
 
-__all__ = ["Declared", "ToolList", "ToolMemory", "ToolPlan", "ToolTranslator", "declared_tools"]
+__all__ = ["Declared", "ToolList", "ToolPlan", "ToolTranslator", "declared_tools", "read_tools"]
 
 _MAX_EXAMPLES = 3
-_MAX_MEMORY_BYTES = 8 * 1024 * 1024
-"""A hundred sessions of agents with their usual lists."""
-_BYTES_PER_TOOL = 500
-"""What a remembered tool takes beside its bytes; lists of very small ones are mostly that."""
-
 _RAW_LIST = json.Decoder(list[Raw])
 _STRINGS = json.Decoder(list[str] | None)
 _FLAG = json.Decoder(bool | None)
@@ -115,6 +109,9 @@ class ToolList:
         self.has_fit_names = all(map_tool_name(name) == name for name in self.names)
         """Whether every name goes upstream as it is."""
 
+    def __len__(self) -> int:
+        return len(self.tools)
+
     @cached_property
     def ordinary_plan(self) -> ToolPlan | None:
         """The plan for the usual case: plain tools only, and a request that says nothing else about them.
@@ -127,35 +124,13 @@ class ToolList:
         return ToolTranslator(ToolNames(()), []).plan(self.tools, None)
 
 
-class ToolMemory:
-    """Remembers tool lists by their bytes: agents send the same list, tens of kilobytes, at every turn.
+def read_tools(tools: Raw) -> ToolList:
+    """Read the ``tools`` of a request.
 
-    Args:
-        max_bytes: how much of such lists is kept, the least recently used going first.
+    Raises:
+        InvalidRequest: an entry is wrong, or two have one name.
     """
-
-    def __init__(self, max_bytes: int = _MAX_MEMORY_BYTES) -> None:
-        self._lists: LRUCache[bytes, tuple[int, ToolList]] = LRUCache(
-            max_bytes, getsizeof=lambda entry: entry[0]
-        )
-
-    def read(self, tools: Raw | UnsetType) -> ToolList:
-        """Read the ``tools`` of a request.
-
-        Raises:
-            InvalidRequest: an entry is wrong, or two have one name.
-        """
-        if isinstance(tools, UnsetType):
-            return _NO_TOOLS
-        data = bytes(tools)
-        found = self._lists.get(data)
-        if found is not None:
-            return found[1]
-        read = ToolList(decode_part(_DEFINITIONS, Raw(data), "tools") or ())
-        size = len(data) + _BYTES_PER_TOOL * len(read.tools)
-        if size <= self._lists.maxsize:
-            self._lists[data] = (size, read)
-        return read
+    return ToolList(decode_part(_DEFINITIONS, tools, "tools") or ())
 
 
 # Families of typed tools by the start of their type; the first that fits counts. None stands for a refusal.
@@ -383,9 +358,6 @@ def _is_plain(tool: Declared) -> bool:
     definition = tool.definition
     is_open = isinstance(definition.allowed_callers, UnsetType) and not definition.defer_loading
     return is_open and tool.kind == "function" and _typed(definition) is None
-
-
-_NO_TOOLS = ToolList(())
 
 
 def _wants_strict(strict: Raw | UnsetType, field: str) -> bool:
