@@ -4,6 +4,8 @@ The upstream's ``content-type`` is not trusted: the first byte that is no white 
 from a whole JSON answer and from an HTML page.
 """
 
+from typing import cast
+
 import msgspec
 from msgspec import Raw
 
@@ -43,7 +45,8 @@ class Transcoder:
         self._writer = writer
         self._decode = writer.decode
         self._take = writer.event
-        self._pass_on = writer.pass_on if isinstance(writer, FramePasser) else None
+        # To ask a protocol class of its instances costs as much as several events.
+        self._pass_on = cast("FramePasser", writer).pass_on if hasattr(writer, "pass_on") else None
         self._owes_start = writes_start
         self._max_bytes = max_bytes
         self._frames = FrameDecoder(max_frame_bytes=max_bytes)

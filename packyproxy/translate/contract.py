@@ -7,7 +7,7 @@ logged.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol
 
 from msgspec import Struct
 
@@ -260,7 +260,6 @@ class StreamWriter(Protocol):
         ...
 
 
-@runtime_checkable
 class FramePasser(Protocol):
     """What a writer can do besides whose frames are the upstream's own."""
 

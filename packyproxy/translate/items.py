@@ -101,9 +101,9 @@ class StreamedItem(Item[A], Generic[A, T], ABC):  # noqa: PYI059 - an order that
         """Write what one event adds."""
         if type(event) is upstream.ItemDone:
             return self.finish(event.item)
-        literal = self.checked(self.text.add(event))
+        literal = self.text.add(event)
         if not literal:
-            return b""
+            return self.checked(literal)
         return self.write(event.event if type(event) is upstream.BrokenDelta else event, literal)
 
     def checked(self, literal: bytes | None) -> bytes:
