@@ -167,3 +167,40 @@ def test_usage_is_the_upstreams() -> None:
     _, subject = run(b'data: {"type":"response.completed","response":{"usage":' + usage + b"}}\n\n")
     assert subject.usage is not None
     assert (3, 4) == (subject.usage.input_tokens, subject.usage.output_tokens)
+
+
+class Passer(MessagesWriter):
+    """A writer that passes on whatever says so."""
+
+    def pass_on(self, frames: bytes) -> bool:
+        """Take frames with the word."""
+        return b"as it is" in frames
+
+
+def passing(**options: Any) -> Transcoder:
+    """Return a transcoder whose writer passes some frames on."""
+    facts = StreamFacts(model="m", scope="0" * 10, original_names={})
+    return Transcoder(Passer(facts, answer_id="msg_1", request_id="req_1"), **options)
+
+
+def test_frames_that_the_writer_passes_on() -> None:
+    """They come back as they were read; any others are read one by one."""
+    subject = passing()
+    frames = b"event: a\ndata: as it is\n\n: and a comment\n\n"
+    assert [b"", frames] == [subject.feed(b"data: x\n\n"), subject.feed(frames)]
+    assert [Note("unparsable_data")] == subject.notes
+
+
+def test_passed_frames_are_whole() -> None:
+    """What was cut is put together first, with LF for any line end."""
+    subject = passing()
+    pieces = [b"data: as", b" it is\r\n", b"\r\ndata: ano"]
+    assert [b"", b"", b"data: as it is\n\n"] == list(map(subject.feed, pieces))
+
+
+def test_passed_frames_are_within_the_limit() -> None:
+    """A frame over the limit fails whatever the writer would do with it."""
+    subject = passing(max_bytes=100)
+    assert b"" == subject.feed(b"data: as it is" + b"x" * 100 + b"\n\n")
+    assert subject.failure is not None
+    assert FailureKind.BAD_STREAM == subject.failure.kind

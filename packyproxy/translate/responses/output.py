@@ -9,10 +9,7 @@ from packyproxy.translate.text_limits import likely_tokens
 from packyproxy.wire.responses_events import ItemAdded, ItemDone
 from packyproxy.wire.responses_output import UNREADABLE, OutputItem, read_fields, read_part
 
-__all__ = ["MAX_KEPT_BYTES", "DoneItems"]
-
-MAX_KEPT_BYTES = 16 * 1024 * 1024
-"""A whole long answer, and no endless one."""
+__all__ = ["DoneItems"]
 
 _MAX_OPEN = 4096
 
@@ -36,10 +33,11 @@ class DoneItems:
     """Keep the items of ``response.output_item.done`` for the response that leaves them out.
 
     Args:
-        max_bytes: when the items are larger, they are forgotten, and no output is filled any more.
+        max_bytes: when the items are larger, they are forgotten, and no output is filled any more; None keeps
+            any size.
     """
 
-    def __init__(self, *, max_bytes: int | None = MAX_KEPT_BYTES) -> None:
+    def __init__(self, *, max_bytes: int | None) -> None:
         self.has_answer = False
         """Whether a message or a call that the client executes was done."""
         self._max_bytes = max_bytes

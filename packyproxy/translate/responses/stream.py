@@ -29,10 +29,13 @@ from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import Usage
 from packyproxy.wire.responses_output import read_lenient, read_usage
 
-__all__ = ["MAX_HELD_BYTES", "ResponsesWriter"]
+__all__ = ["MAX_HELD_BYTES", "MAX_KEPT_BYTES", "ResponsesWriter"]
 
 MAX_HELD_BYTES = 16 * 1024 * 1024
 """More than any handshake; an upstream that never comes to content is not kept for ever."""
+
+MAX_KEPT_BYTES = 16 * 1024 * 1024
+"""How large the items of an answer may be together to fill its last event; a whole long answer."""
 
 _MAX_NOTES = 32
 
@@ -66,7 +69,7 @@ class ResponsesWriter:
         """The types that nobody knows, each once."""
         self._facts = facts
         self._response = ResponseWriter(facts.model, answer_id)
-        self._items = DoneItems()
+        self._items = DoneItems(max_bytes=MAX_KEPT_BYTES)
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._last = b""
