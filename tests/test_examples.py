@@ -10,6 +10,7 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 PROMISES = {
     "translate_only.py": '"content":[{"type":"text","text":"42"}]',
     "starlette_mount.py": "Hello from below /llm",
+    "openai_sdk.py": "leave it at home",
 }
 
 

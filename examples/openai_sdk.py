@@ -1,0 +1,49 @@
+"""Ask through the proxy with the OpenAI SDK: Chat Completions with a tool, then Responses as a stream.
+
+Run: python examples/openai_sdk.py     (needs the ``openai`` package; nothing leaves the process)
+With a proxy that runs: AsyncOpenAI(base_url="http://127.0.0.1:8317/v1", api_key="any-value"), and no more.
+"""
+
+import asyncio
+from typing import Any
+
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+from packyproxy import PackyProxy
+from packyproxy.testing import Call, FakeUpstream, StreamingASGITransport, Turn
+
+SETTINGS = {
+    "packycode": {
+        "enabled": True,
+        "base-url": "https://provider.example/v1",
+        "credentials": {"openai-api-key": "sk-example"},
+    }
+}
+UPSTREAM = FakeUpstream([Turn(calls=[Call("weather", {"city": "Oslo"})]), "Sunny, so leave it at home"])
+
+
+async def main() -> None:
+    """Print the tool call of one answer, then the text of another while it comes."""
+    proxy = PackyProxy(SETTINGS, transport=StreamingASGITransport(UPSTREAM))
+    way: Any = StreamingASGITransport(proxy)  # typed for httpx, whose newer version the SDK uses
+    async with proxy, DefaultAsyncHttpxClient(transport=way) as http:
+        client = AsyncOpenAI(base_url="http://proxy.example/v1", api_key="any-value", http_client=http)
+
+        completion = await client.chat.completions.create(
+            model="gpt-5-low",
+            messages=[{"role": "user", "content": "Do I need an umbrella in Oslo?"}],
+            tools=[{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}],
+        )
+        for call in completion.choices[0].message.tool_calls or []:
+            if call.type == "function":
+                print(call.function.name, call.function.arguments)
+
+        async with client.responses.stream(model="gpt-5", input="And in Rome?") as events:
+            async for event in events:
+                if event.type == "response.output_text.delta":
+                    print(event.delta, end="", flush=True)
+            print(f" ({(await events.get_final_response()).model})")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
