@@ -111,7 +111,7 @@ class Failure(Struct, frozen=True, kw_only=True):
     plan_type: str | None = None
     reset_at: float | None = None
     retry_after_seconds: float | None = None
-    """How long to wait, as the upstream said; ``translate.failures.wait_seconds`` adds what kinds imply."""
+    """How long to wait, as the upstream said; ``translate.failure_choice`` adds what kinds imply."""
     tokens: int | None = None
     """Context overflow: how many input tokens the upstream counted."""
     tokens_limit: int | None = None

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.translate.contract import AttemptFacts
 from packyproxy.translate.effort import step_effort
+from packyproxy.translate.failure_choice import wait_seconds
 from packyproxy.translate.failure_table import FAILURES, Repeat
-from packyproxy.translate.failures import wait_seconds
 
 __all__ = ["Decision", "GiveUp", "History", "Repair", "RetryAfter", "Sent", "decide"]
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from packyproxy.errors import FailureKind as Kind
 
-__all__ = ["FAILURES", "FailureRule", "Repeat", "Usefulness"]
+__all__ = ["FAILURES", "LIMITS", "FailureRule", "Repeat", "Usefulness"]
 
 
 class Repeat(Enum):
@@ -149,6 +149,9 @@ def _forbidden(
         text=text,
     )
 
+
+LIMITS = frozenset({Kind.QUOTA, Kind.RATE_LIMIT})
+"""What ends by itself, at a time that upstreams name in many ways (wire-mapping 8.5)."""
 
 FAILURES: Mapping[Kind, FailureRule] = MappingProxyType(
     {

@@ -1,35 +1,26 @@
 """From an upstream's signal to a :class:`Failure`, and from that to what each family of clients is told.
 
 Implements wire-mapping 8.1 and 8.3-8.6; :mod:`.failure_signals` recognises, :mod:`.failure_table` holds the
-rows, :mod:`.failure_texts` the sentences. No clock is read: the current time is an argument wherever a moment
-and a span have to meet.
+rows, :mod:`.failure_choice` chooses among several, :mod:`.failure_texts` has the sentences. No clock
+is read: the current time is an argument wherever a moment and a span have to meet.
 """
 
 from collections.abc import Mapping, Sequence
-from math import inf
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from packyproxy.errors import AccessDenied, Failure, FailureKind, InvalidRequest, NoProvider, Tried
 from packyproxy.translate.contract import Family
+from packyproxy.translate.failure_choice import retry_headers, tell
 from packyproxy.translate.failure_signals import context_numbers, failure_kind, reset_time
-from packyproxy.translate.failure_table import FAILURES, Usefulness
-from packyproxy.translate.failure_texts import (
-    again_text,
-    failure_text,
-    overflow_text,
-    resting_text,
-    rfc3339,
-    tried_text,
-    whole_seconds,
-)
+from packyproxy.translate.failure_table import FAILURES, LIMITS
+from packyproxy.translate.failure_texts import overflow_text
 from packyproxy.wire.error_bodies import (
     UpstreamError,
     clean_text,
     error_object,
     read_error,
-    with_time_left,
     wrap_error_object,
     write_anthropic_error,
     write_openai_error,
@@ -43,21 +34,12 @@ __all__ = [
     "exhausted_response",
     "internal_error_response",
     "mask_secrets",
-    "most_useful",
     "refusal_response",
     "transport_failure",
-    "wait_seconds",
 ]
 
-_LIMITS = frozenset({FailureKind.QUOTA, FailureKind.RATE_LIMIT})
-_ACCOUNT_KINDS = _LIMITS | {FailureKind.BILLING}
-_LONG_WAIT_SECONDS = 60
-"""A client that is told of a longer wait is also told not to try (wire-mapping 8.5)."""
-_SAYS_WHEN = ("resets at", "try again in")
 _UNAUTHORISED = 401
 """Never shown for an upstream's refusal: the client would ask its user for another key of ours."""
-_RETRY_AFTER_STATUSES = frozenset({429, 503, 529})
-_RETRYABLE_STATUSES = frozenset({429, 502, 503, 504, 529})
 _NO_PROVIDER = "no provider is enabled: enable one in config.yaml"
 
 
@@ -126,35 +108,6 @@ def mask_secrets(failure: Failure, secrets: Sequence[str]) -> Failure:
     )
 
 
-def wait_seconds(failure: Failure, now: float) -> float | None:
-    """Return how long to wait before asking again, by the upstream's word or by kind (wire-mapping 8.5).
-
-    None when nothing speaks for any particular time.
-
-    Args:
-        failure: what the upstream answered.
-        now: Unix seconds.
-    """
-    if failure.reset_at is not None:
-        return max(0.0, failure.reset_at - now)
-    if failure.retry_after_seconds is not None:
-        return failure.retry_after_seconds
-    return FAILURES[failure.kind].implied_wait_seconds
-
-
-def most_useful(tried: Sequence[Tried]) -> Tried:
-    """Return whose failure tells the client most (wire-mapping 8.3); who was asked counts before who was not.
-
-    Of equals it is the one that is over first, then the first. Who does not offer what was asked for counts
-    only if nobody else was tried.
-
-    Args:
-        tried: at least one.
-    """
-    able = [one for one in tried if one.failure.kind is not FailureKind.NOT_OFFERED] or tried
-    return min([one for one in able if one.was_asked] or able, key=_by_usefulness)
-
-
 def exhausted_response(
     tried: Sequence[Tried],
     family: Family,
@@ -187,10 +140,10 @@ def exhausted_response(
         keeps_upstream_error: show the upstream's own status and error object, where it sent one that a client
             may see (wire-mapping 7.3).
     """
-    shown = _shown(tried, now)
-    failure = shown.failure
+    told = tell(tried, now)
+    failure = told.failure
     rule = FAILURES[failure.kind]
-    message = shown.text
+    message = told.text
     if failure.kind is FailureKind.CONTEXT_OVERFLOW and (family == "anthropic" or not failure.message):
         counted = max_tokens if max_tokens_was_sent or failure.counts_output else None
         message = overflow_text(failure, input_tokens_estimate, context_window, counted)
@@ -210,7 +163,7 @@ def exhausted_response(
         body = wrap_error_object(own)
         if failure.status is not None and failure.status != _UNAUTHORISED:
             status = failure.status
-    headers = _headers(shown, family, row_status, status, now)
+    headers = retry_headers(told, family, row_status, status, now)
     return ErrorResponse(status=status, headers=headers, body=body)
 
 
@@ -262,7 +215,7 @@ _INBOUND_CODES = {413: "request_too_large"}
 
 def _classify(error: UpstreamError, status: int | None, headers: Mapping[str, str]) -> Failure:
     kind, param = failure_kind(error, status)
-    reset = reset_time(headers, error, is_limit=kind in _LIMITS)
+    reset = reset_time(headers, error, is_limit=kind in LIMITS)
     numbers = context_numbers(error.message) if kind is FailureKind.CONTEXT_OVERFLOW else None
     # A success whose body is an error says nothing by its status.
     said_status = error.status if status is None or status < 300 else status
@@ -291,102 +244,3 @@ def _is_telling(failure: Failure) -> bool:
     """Tell whether the upstream's own error is for clients, not about what the operator has set up."""
     rule = FAILURES[failure.kind]
     return rule.names_provider and not rule.hides_upstream_text
-
-
-def _by_usefulness(tried: Tried) -> tuple[int, float]:
-    moment = tried.failure.reset_at if tried.available_at is None else tried.available_at
-    return -FAILURES[tried.failure.kind].rank, inf if moment is None else moment
-
-
-def _wait(tried: Tried, now: float) -> float | None:
-    """Return how long this provider will not do better; None for as long as nobody changes anything."""
-    rule = FAILURES[tried.failure.kind]
-    if rule.is_lasting:
-        return None
-    said = wait_seconds(tried.failure, now) if tried.was_asked else None
-    rests = None if tried.available_at is None else max(0.0, tried.available_at - now)
-    known = [wait for wait in (said, rests) if wait is not None]
-    if known:
-        return max(known)
-    return 0.0 if rule.anthropic[0] in _RETRYABLE_STATUSES else None
-
-
-class _Shown(Struct, frozen=True, kw_only=True):
-    """What a client is told of everything that was tried."""
-
-    failure: Failure
-    text: str
-    wait: float | None
-    """Seconds until the first of the tried may serve; None for never."""
-    own_wait: float | None
-    """The same for the one whose failure is shown."""
-
-
-def _shown(tried: Sequence[Tried], now: float) -> _Shown:
-    told = most_useful(tried)
-    failure, own_wait = told.failure, _wait(told, now)
-    if failure.kind is FailureKind.CONTEXT_OVERFLOW:
-        return _Shown(failure=failure, text=failure.message, wait=own_wait, own_wait=own_wait)
-    wait = min((wait for one in tried if (wait := _wait(one, now)) is not None), default=None)
-    if wait is not None and not told.was_asked:
-        text = resting_text(tried) + again_text(wait)
-        return _Shown(failure=_failure_of_rest(tried, now), text=text, wait=wait, own_wait=wait)
-    text = failure_text(failure, told.provider, now)
-    if FAILURES[failure.kind].rank >= Usefulness.REQUEST:
-        wait = own_wait  # nobody would take that request later either
-    if len(tried) > 1 and FAILURES[failure.kind].names_provider:
-        says_when = wait == own_wait and any(words in text.lower() for words in _SAYS_WHEN)
-        text += tried_text([one for one in tried if one is not told])
-        if wait and not says_when:
-            text += again_text(wait)
-    return _Shown(failure=failure, text=text, wait=wait, own_wait=own_wait)
-
-
-def _failure_of_rest(tried: Sequence[Tried], now: float) -> Failure:
-    """Choose what to show when nobody was asked: a limit if all that passes are limits (wire-mapping 8.3).
-
-    Of several limits it is the one that passes first; an account without credit is told only if all are.
-    """
-    waits = [(wait, index) for index, one in enumerate(tried) if (wait := _wait(one, now)) is not None]
-    limits = [each for each in waits if tried[each[1]].failure.kind in _LIMITS]
-    ills = [each for each in waits if tried[each[1]].failure.kind not in _ACCOUNT_KINDS]
-    wait, index = min(ills or limits or waits)
-    told = tried[index].failure
-    error = told.error_object
-    return Failure(
-        kind=FailureKind.UNAVAILABLE if ills else told.kind,
-        status=told.status,
-        error_object=None if error is None else with_time_left(error, now=now, until=now + wait),
-    )
-
-
-def _headers(
-    shown: _Shown, family: Family, row_status: int, status: int, now: float
-) -> tuple[tuple[bytes, bytes], ...]:
-    """Say whether and when to come back (wire-mapping 8.5), by the row even if its status is not shown."""
-    kind, wait, own_wait = shown.failure.kind, shown.wait, shown.own_wait
-    headers: list[tuple[bytes, bytes]] = []
-    is_long = wait is not None and wait > _LONG_WAIT_SECONDS
-    # What is shown is not worth a wait, but another provider is.
-    is_revived = wait is not None and not is_long and (own_wait is None or own_wait > _LONG_WAIT_SECONDS)
-    if wait is not None and (not _RETRY_AFTER_STATUSES.isdisjoint((row_status, status)) or is_revived):
-        headers.append((b"retry-after", b"%d" % whole_seconds(wait)))
-    if is_long or (FAILURES[kind].is_lasting and not is_revived):
-        headers.append((b"x-should-retry", b"false"))
-    elif row_status in _RETRYABLE_STATUSES or is_revived:
-        headers.append((b"x-should-retry", b"true"))
-    elif status in _RETRYABLE_STATUSES:
-        headers.append((b"x-should-retry", b"false"))
-    if kind is FailureKind.QUOTA and wait is not None:
-        if family == "anthropic":
-            headers += [
-                (b"anthropic-ratelimit-requests-limit", b"0"),
-                (b"anthropic-ratelimit-requests-remaining", b"0"),
-                (b"anthropic-ratelimit-requests-reset", rfc3339(now + wait).encode()),
-            ]
-        else:
-            headers += [
-                (b"x-ratelimit-remaining-requests", b"0"),
-                (b"x-ratelimit-reset-requests", b"%ds" % whole_seconds(wait)),
-            ]
-    return tuple(headers)

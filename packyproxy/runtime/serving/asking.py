@@ -20,7 +20,7 @@ from packyproxy.runtime.serving.race import Race
 from packyproxy.runtime.serving.watch import Aborted, Watch
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import ClientRequest
-from packyproxy.translate.failures import most_useful
+from packyproxy.translate.failure_choice import most_useful
 
 __all__ = ["Asking"]
 

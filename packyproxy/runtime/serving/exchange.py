@@ -20,7 +20,8 @@ from packyproxy.runtime.serving.inquiry import Inquiry
 from packyproxy.runtime.serving.journal import Outcome, log_outcome
 from packyproxy.runtime.serving.watch import Aborted, Watch
 from packyproxy.translate.contract import ClientProtocol
-from packyproxy.translate.failures import ErrorResponse, exhausted_response, most_useful
+from packyproxy.translate.failure_choice import most_useful
+from packyproxy.translate.failures import ErrorResponse, exhausted_response
 from packyproxy.wire.masking import mask_bytes
 
 __all__ = ["Exchange"]

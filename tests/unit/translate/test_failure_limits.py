@@ -7,7 +7,8 @@ import pytest
 
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.translate.contract import Family
-from packyproxy.translate.failures import classify_response, wait_seconds
+from packyproxy.translate.failure_choice import wait_seconds
+from packyproxy.translate.failures import classify_response
 from tests.support.exhausted import NOW, message_in, respond_to
 
 

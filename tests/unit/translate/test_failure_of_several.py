@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from packyproxy.errors import Failure, FailureKind, Tried
 from packyproxy.translate.contract import Family
+from packyproxy.translate.failure_choice import most_useful
 from packyproxy.translate.failure_table import FAILURES, Usefulness
-from packyproxy.translate.failures import ErrorResponse, classify_response, most_useful
+from packyproxy.translate.failures import ErrorResponse, classify_response
 from tests.support.exhausted import NOW, message_in, respond
 
 
