@@ -1,5 +1,7 @@
 """The non-stream answer: the response of a streaming client's last event (wire-mapping 5.2)."""
 
+from typing import cast
+
 import msgspec
 from msgspec import Raw
 
@@ -45,9 +47,7 @@ def _items(frames: bytes) -> DoneItems:
     for written in frames.split(b"\n\n"):
         if written.startswith(_DONE_ITEM):
             data = written.partition(b"\ndata: ")[2]
-            event = decode_event(data)
-            if type(event) is ItemDone:
-                items.add(event, data)
+            items.add(cast("ItemDone", decode_event(data)), data)
     return items
 
 

@@ -46,11 +46,12 @@ class DoneItems:
         self._items: dict[tuple[float, int], Raw] | None = {}
         """By output index; items without one follow, in order."""
         self._open: set[int | str | None] = set()
+        self._is_uncounted = False
 
     @property
     def are_whole(self) -> bool:
         """Whether no item was begun that is not done."""
-        return not self._open
+        return not self._open and not self._is_uncounted
 
     @property
     def output(self) -> list[Raw] | None:
@@ -67,6 +68,8 @@ class DoneItems:
         """Take an item that begins."""
         if len(self._open) < _MAX_OPEN:
             self._open.add(_key_of(event))
+        else:
+            self._is_uncounted = True
 
     def add(self, event: ItemDone, data: bytes) -> None:
         """Take an item that is done; one that repeats an output index replaces the earlier one.

@@ -367,6 +367,13 @@ def test_done_marker(events: list[Event], is_good: bool) -> None:
     assert (is_good, not is_good) == (run.transcoder.is_finished, run.kind is FailureKind.TRUNCATED)
 
 
+def test_endless_items_are_not_counted_for_ever() -> None:
+    """An upstream that begins more items than any answer has is not believed to have done them all."""
+    reads = b"".join(sse(added(index)) for index in range(5000))
+    run = Run(reads, b"".join(sse(done(index)) for index in range(4999)), DONE)
+    assert FailureKind.TRUNCATED == run.kind
+
+
 def test_done_marker_writes_the_missing_end() -> None:
     """The client gets a completed response of what was done, with an estimate of what it took."""
     message = done(
