@@ -7,7 +7,7 @@ Events are told apart by ``type(event) is``: their metaclass makes ``isinstance`
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from msgspec import Raw
 
@@ -69,15 +69,18 @@ class MessageText(ItemText):
             part = self.parts[is_refusal, index] = Part()
         return part
 
-    def complete(self, final_parts: Iterable[ContentPart]) -> Iterator[tuple[bool, bytes | None]]:
-        """Take the upstream's final word on the parts; yield (is a refusal, literal) for each."""
+    def complete(self, final_parts: Iterable[ContentPart]) -> list[tuple[bool, bytes | None]]:
+        """Take the upstream's final word on the parts; return (is a refusal, literal) for each."""
+        out: list[tuple[bool, bytes | None]] = []
         for index, final_part in enumerate(final_parts):
             is_refusal = final_part.type == "refusal"
             if is_refusal or final_part.type == "output_text":
                 final = final_part.refusal if is_refusal else final_part.text
-                yield is_refusal, self.part(is_refusal, index).complete(final)
+                out.append((is_refusal, self.part(is_refusal, index).complete(final)))
         for (is_refusal, _), part in self.parts.items():
-            yield is_refusal, part.complete(None)
+            if part.half:
+                out.append((is_refusal, part.complete(None)))
+        return out
 
     @property
     def size(self) -> int:
@@ -109,15 +112,18 @@ class ReasoningText(ItemText):
         is_raw = type(event) is upstream.ReasoningDelta or type(event) is upstream.ReasoningDone
         return self._part(is_raw, self.index_of(event), text)
 
-    def complete(self, item: OutputItem | None) -> Iterator[tuple[int, bytes | None]]:
-        """Take the upstream's final word on the item, if there is one; yield (index, literal) per part."""
+    def complete(self, item: OutputItem | None) -> list[tuple[int, bytes | None]]:
+        """Take the upstream's final word on the item, if there is one; return (index, literal) per part."""
+        out: list[tuple[int, bytes | None]] = []
         for is_raw, parts in ((False, item and item.summary), (True, item and item.content)):
             for index, raw in enumerate(parts or ()):
                 text = read_part(raw).text
                 if part := self._part(is_raw, index, text):
-                    yield index, part.complete(text)
+                    out.append((index, part.complete(text)))
         for index, part in self.parts.items():
-            yield index, part.complete(None)
+            if part.half:
+                out.append((index, part.complete(None)))
+        return out
 
     def _part(self, is_raw: bool, index: int, text: Raw) -> Part | None:
         if self._shows_raw is None and len(text) > 2 and bytes(text)[:1] == b'"':

@@ -106,7 +106,8 @@ class ChatWriter(ItemWriter[Answer, Item]):
         if self.is_settled(item, event):
             return b""
         out = item.take(event)
-        if self.answer.is_stopped:
+        limiter = self.answer.limiter
+        if limiter is not None and limiter.stop is not None:
             return out + self._stop_locally()
         if type(event) in _PLAIN_DELTAS:
             self.open_short_cut(item, event, *item.framing)

@@ -133,7 +133,8 @@ class MessagesWriter(ItemWriter[Answer, Item]):
         out = head.take(event) if head.has_begun else _begin(head) + head.take(event)
         if type(event) is upstream.ItemDone:
             return out + self._advance()
-        if self.answer.is_stopped:
+        limiter = self.answer.limiter
+        if limiter is not None and limiter.stop is not None:
             out += self._stop_locally()
         elif type(event) in _PLAIN_DELTAS:
             self.open_short_cut(head, event, self.answer.blocks.delta_prefix, frames.DELTA_END)
@@ -152,7 +153,7 @@ class MessagesWriter(ItemWriter[Answer, Item]):
                 out += [head.take(event) for event in head.take_held()]
             if not head.is_finished and self._is_flushing:
                 out.append(head.finish(None))
-            if answer.is_stopped:
+            if answer.limiter is not None and answer.is_stopped:
                 out.append(self._stop_locally())
                 break
             if not head.is_finished:
