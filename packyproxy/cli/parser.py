@@ -32,7 +32,7 @@ then, in the shell where Claude Code runs:
   claude
 
 or all of that for one run only:
-  packyproxy run -- claude
+  packyproxy run -- claude              or codex, or any program that uses one of the SDKs
 
 the configuration file is the first of: --config PATH, $PACKYPROXY_CONFIG, ./config.yaml,
 $XDG_CONFIG_HOME/packyproxy/config.yaml (~/.config when that is unset)
@@ -119,6 +119,7 @@ _TRANSLATE: Final = f"""\
 examples:
   packyproxy translate < request.json
   packyproxy translate --model gpt-5-low < request.json | jq .input
+  packyproxy translate --from chat < request.json
   packyproxy translate --response < upstream.sse
 
 Nothing is sent anywhere. The output holds what the input held: it is the only output that does.
@@ -149,6 +150,7 @@ _RUN: Final = f"""\
 examples:
   packyproxy run -- claude
   packyproxy run --config ~/proxy.yaml -- claude -p "Say hello"
+  packyproxy run -- codex
 
 The server has a free port and a key of its own and ends with the program, whose exit code is passed on.
 
@@ -208,7 +210,7 @@ def _build() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser
     """Return the parser, and that of each command by its name."""
     parser = argparse.ArgumentParser(
         prog="packyproxy",
-        description="Use any OpenAI Responses provider from Claude Code and the Anthropic SDK.",
+        description="Use any OpenAI Responses provider from Claude Code, the Codex CLI and both SDKs.",
         epilog=_OVERVIEW,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -318,7 +320,7 @@ def _translate_options(parser: argparse.ArgumentParser) -> None:
         dest="protocol",
         metavar="PROTOCOL",
         default="messages",
-        help="the client's protocol (default messages)",
+        help="the client's protocol: messages, chat or responses (default messages)",
     )
     parser.add_argument(
         "--model",

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import BinaryIO, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from packyproxy.cli.failures import CommandFailed, WrongUsage
 from packyproxy.config import Config, config_from_mapping
@@ -28,7 +29,6 @@ from packyproxy.translate.contract import (
 )
 from packyproxy.translate.failures import exhausted_response
 from packyproxy.translate.protocols import PROTOCOLS
-from packyproxy.translate.reasoning import scope_of
 from packyproxy.translate.session import prompt_cache_key, session_key
 
 __all__ = ["translate"]
@@ -41,7 +41,16 @@ _ASSUMED: Final = {
     }
 }
 _ASSUMED_MODEL: Final = "gpt-5"
-_ANSWER_ID: Final = "msg_translated"
+_SAMPLE: Final = {
+    "messages": [{"role": "user", "content": "."}],
+    "input": ".",
+    "max_tokens": 1,
+    "stream": True,
+    "stream_options": {"include_usage": True},
+}
+"""A request in any protocol, as each takes no notice of what only others know."""
+_ANSWER_ID: Final = "translated"
+"""After the prefix that ids of the protocol have."""
 _REQUEST_ID: Final = "req_translated"
 _LARGEST_READ: Final = 64 * 1024
 
@@ -62,9 +71,7 @@ def translate(
         WrongUsage: there is no such protocol.
         CommandFailed: the request is refused, or the stream is broken.
     """
-    if protocol not in PROTOCOLS:
-        raise WrongUsage(f"--from {protocol} is not spoken here; there is: {', '.join(PROTOCOLS)}")
-    spoken = PROTOCOLS[protocol]()
+    spoken = _spoken(protocol)
     if sys.stdin.isatty():
         what = "an upstream's SSE stream" if is_response else "a request"
         _say(f"reads {what} from the terminal until Ctrl-D; usually: packyproxy translate < FILE")
@@ -73,6 +80,15 @@ def translate(
     else:
         _translate(spoken, _snapshot(path), sys.stdin.buffer.read(), model)
     return 0
+
+
+def _spoken(name: str) -> ClientProtocol:
+    """Return a protocol that models are asked in; what else is passed on is not translated."""
+    known = {each: make() for each, make in PROTOCOLS.items()}
+    asked = {each: protocol for each, protocol in known.items() if protocol.operation.is_stream}
+    if name not in asked:
+        raise WrongUsage(f"--from {name} is not spoken here; there is: {', '.join(asked)}")
+    return asked[name]
 
 
 def _say(text: str) -> None:
@@ -144,15 +160,17 @@ def _translated(
     raise refusal
 
 
+def _sample_facts(protocol: ClientProtocol, model: str) -> StreamFacts:
+    """Return what an answer must know of its request, as of one that wants to see everything."""
+    request = protocol.read(msgspec.json.encode({"model": model, **_SAMPLE}))
+    snapshot = Snapshot.build(config_from_mapping(_ASSUMED))
+    _, _, translation = _translated(protocol, snapshot, request, _ASSUMED_MODEL)
+    return replace(translation.stream_facts, thinking_is_visible=True, max_text_tokens=None)
+
+
 def _transcode(protocol: ClientProtocol, model: str, source: BinaryIO, sink: BinaryIO) -> None:
-    facts = StreamFacts(
-        model=model,
-        scope=scope_of(str(_ASSUMED["packycode"]["base-url"]), model),
-        original_names={},
-        thinking_is_visible=True,
-        buffered_tools=frozenset({"Read"}),
-    )
-    writer = protocol.writer(facts, answer_id=_ANSWER_ID, request_id=_REQUEST_ID)
+    facts = _sample_facts(protocol, model)
+    writer = protocol.writer(facts, answer_id=f"{protocol.answer_prefix}{_ANSWER_ID}", request_id=_REQUEST_ID)
     transcoder = Transcoder(writer, writes_start=True)
     for frames in _frames(transcoder, source):
         sink.write(frames)

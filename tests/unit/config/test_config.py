@@ -310,29 +310,23 @@ LATER = {
     "metrics": True,
     "tps-log": False,
 }
-LATER_OF_PROVIDERS = {"profile": {"compact": True}, "compat": {"chat-reasoning": False}}
 
 
 def test_settings_of_later_releases_are_named() -> None:
     """What is set and does nothing yet is listed; what is at its default is not."""
-    mapping = enabled_packycode(**LATER_OF_PROVIDERS) | LATER
-    mapping["tppc"] = {"providers": [{"name": "b", "profile": {"compact": False}}, {"name": "c"}]}
     expected = (
         "remote-management.secret-key",
         "remote-management.allow-remote",
         "metrics",
         "tps-log",
-        "packycode.profile.compact",
-        "packycode.compat.chat-reasoning",
-        "tppc.providers[0].profile.compact",
     )
-    assert expected == not_yet_in_effect(config_from_mapping(mapping))
+    assert expected == not_yet_in_effect(config_from_mapping(enabled_packycode() | LATER))
     assert () == not_yet_in_effect(Config())
 
 
 def test_the_example_marks_what_has_no_effect_yet() -> None:
     """The keys marked "Later" are those that a command would name."""
-    named = not_yet_in_effect(config_from_mapping(LATER | {"packycode": LATER_OF_PROVIDERS}))
+    named = not_yet_in_effect(config_from_mapping(LATER))
     marked = re.findall(r"^ *([a-z-]+): .*# Later", EXAMPLE.read_text(), re.MULTILINE)
     assert sorted(path.rpartition(".")[2] for path in named) == sorted(marked)
 

@@ -279,7 +279,69 @@ def test_what_was_not_understood_is_noted(
     assert b"note: unknown_event response.brand_new\n" == capsysbinary.readouterr().err
 
 
-def test_an_unknown_protocol_is_wrong_usage() -> None:
-    """The protocols that there are stand in the text."""
-    with pytest.raises(WrongUsage, match=r"^--from gemini is not spoken here; there is: messages"):
-        translate(None, protocol="gemini")
+@pytest.mark.parametrize("name", ["gemini", "compact", "search"])
+def test_an_unknown_protocol_is_wrong_usage(name: str) -> None:
+    """The protocols that there are stand in the text; what is only passed on is none of them."""
+    with pytest.raises(WrongUsage, match=rf"^--from {name} is not .*; there is: messages, chat, responses$"):
+        translate(None, protocol=name)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "request_body", "said"),
+    [
+        ("chat", {"messages": [{"role": "user", "content": "Hello"}], "seed": 7}, "seed"),
+        ("responses", {"input": "Hello", "store": True}, "store"),
+    ],
+)
+def test_requests_of_other_protocols_are_translated(
+    protocol: str,
+    request_body: dict[str, object],
+    said: str,
+    write_config: WriteConfig,
+    give_input: GiveInput,
+    capsysbinary: pytest.CaptureFixture[bytes],
+) -> None:
+    """Each in its own form becomes the same body."""
+    write_config(CONFIG)
+    give_input(json.dumps({"model": "gpt-5-high", **request_body}).encode())
+    assert 0 == translate(None, protocol=protocol)
+    printed = capsysbinary.readouterr()
+    body = json.loads(printed.out)
+    assert ("gpt-5", "high", False, True) == (
+        body["model"],
+        body["reasoning"]["effort"],
+        body["store"],
+        body["stream"],
+    )
+    assert [{"type": "input_text", "text": "Hello"}] == body["input"][0]["content"]
+    assert f"left out or changed: {said}\n".encode() in printed.err
+
+
+def test_a_stream_becomes_chunks_for_chat(
+    give_input: GiveInput, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """They end with the usage and ``[DONE]``."""
+    give_input(BEGINNING + END)
+    assert 0 == translate(None, protocol="chat", is_response=True, model="my-model")
+    frames = capsysbinary.readouterr().out.strip().split(b"\n\n")
+    chunks = [json.loads(frame.removeprefix(b"data: ")) for frame in frames[:-1]]
+    assert b"data: [DONE]" == frames[-1]
+    assert ("42", "my-model", 9) == (
+        "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks if chunk["choices"]),
+        chunks[0]["model"],
+        chunks[-1]["usage"]["prompt_tokens"],
+    )
+    assert chunks[0]["id"].startswith("chatcmpl-")
+
+
+def test_a_stream_is_passed_on_for_responses(
+    give_input: GiveInput, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """The data of its events stay what they are."""
+    give_input(BEGINNING)
+    with pytest.raises(CommandFailed, match=r"^the stream is broken: truncated: "):
+        translate(None, protocol="responses", is_response=True)
+    printed = capsysbinary.readouterr().out
+    names = ["response.output_item.added", "response.output_text.delta", "response.failed"]
+    assert names == event_names(printed)
+    assert all(line in printed.splitlines() for line in BEGINNING.splitlines() if line)
