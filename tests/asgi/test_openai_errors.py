@@ -391,3 +391,65 @@ async def test_another_provider_answers_instead(ensemble: Setting, surface: Surf
     stage = ensemble({"a": Fault.usage_limit(), "b": Turn("from b")})
     answer = await surface.ask(stage.client, stream=True)
     assert (200, True, False) == (answer.status_code, "from b" in answer.text, "usage_limit" in answer.text)
+
+
+NOT_FOUND = Fault.detail(404, "Not Found")
+
+
+async def post(client: httpx.AsyncClient, path: str) -> httpx.Response:
+    """Ask for one of the endpoints that not every provider has."""
+    said = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "hi"}]}
+    return await client.post(path, json={"model": "gpt-5", "input": [said]})
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("/v1/responses/compact", "compact is not supported by any configured provider"),
+        ("/v1/alpha/search", "alpha/search is not supported by any configured provider"),
+    ],
+)
+async def test_what_no_provider_offers(ensemble: Setting, path: str, message: str) -> None:
+    """It is a 404 in our words, at the first request and at the next, which nobody is asked about."""
+    stage = ensemble({"a": NOT_FOUND, "b": Fault.status(405, "Method Not Allowed")})
+    error = {"message": message, "type": INVALID, "param": None, "code": "not_found"}
+    for _ in range(2):
+        answer = await post(stage.client, path)
+        assert (404, error) == (answer.status_code, error_of(answer))
+    assert {"a": 1, "b": 1} == stage.calls()
+
+
+async def test_another_failure_hides_no_missing_endpoint(ensemble: Setting) -> None:
+    """Where somebody who may offer it failed, that is told, as the upstream said it."""
+    stage = ensemble({"a": NOT_FOUND, "b": Fault.usage_limit(resets_in_seconds=7200)})
+    answer = await post(stage.client, "/v1/responses/compact")
+    assert (429, "usage_limit_reached") == (answer.status_code, error_of(answer)["type"])
+
+
+async def test_a_rest_is_told_before_a_missing_endpoint(ensemble: Setting) -> None:
+    """Who rests may offer it, so the client is told when to come back and not that nobody does."""
+    limit = Fault.usage_limit(resets_in_seconds=7200)
+    stage = ensemble({"a": NOT_FOUND, "b": [limit, Turn("never")]})
+    await post(stage.client, "/v1/responses/compact")
+    answer = await post(stage.client, "/v1/responses/compact")
+    assert (429, "usage_limit_reached") == (answer.status_code, error_of(answer)["type"])
+    assert 1 == stage.calls()["b"]
+
+
+@pytest.mark.parametrize("written", [PROVIDER_KEY, ESCAPED_KEY], ids=["plain", "escaped"])
+@each_surface
+async def test_no_key_is_shown_after_content(stage: Setting, surface: Surface, written: str) -> None:
+    """Also the last frame of an answer that had begun is masked."""
+    turn = (
+        'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1",'
+        '"object":"response","status":"in_progress","output":[]}}\n\n'
+        'event: response.output_item.added\ndata: {"type":"response.output_item.added","sequence_number":1,'
+        '"output_index":0,"item":{"id":"msg_1","type":"message","role":"assistant","content":[]}}\n\n'
+        'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","sequence_number":2,'
+        '"output_index":0,"content_index":0,"item_id":"msg_1","delta":"Hello"}\n\n'
+    )
+    body = (turn + FAILED % written).encode()
+    scene = stage([Stream(body, headers={"content-type": "text/event-stream"})])
+    answer = await surface.ask(scene.client, stream=True)
+    assert (200, True, True) == (answer.status_code, "Hello" in answer.text, "key ***" in answer.text)
+    assert PROVIDER_KEY not in answer.text.encode().decode("unicode_escape")
