@@ -37,8 +37,39 @@ def settings(hedge_after: float | None) -> dict[str, Any]:
 VOICES = "ABCDEF"
 """What each attempt says, again and again: one letter."""
 
-SHOWN = re.compile(r'"(?:text|thinking)":"([^"]*)"')
+SHOWN = re.compile(r'"(?:text|thinking|content|reasoning_content|delta)": ?"([^"]*)"')
 """Every piece of model output that a client is shown, streamed or whole."""
+
+NAMED = re.compile(r'"response": ?{"id": ?"([^"]*)"')
+"""The upstream's name for its response, wherever a client is shown it."""
+
+SURFACES: dict[str, tuple[str, dict[str, Any]]] = {
+    "messages": (
+        "/v1/messages",
+        {
+            "max_tokens": 50_000,
+            "thinking": {"type": "adaptive"},
+            "messages": [{"role": "user", "content": "hi"}],
+            "tools": [{"name": "t", "input_schema": {}}],
+        },
+    ),
+    "chat": (
+        "/v1/chat/completions",
+        {
+            "messages": [{"role": "user", "content": "hi"}],
+            "tools": [{"type": "function", "function": {"name": "t", "parameters": {}}}],
+        },
+    ),
+    "responses": (
+        "/v1/responses",
+        {
+            "input": "hi",
+            "reasoning": {"summary": "auto"},
+            "tools": [{"type": "function", "name": "t", "parameters": {"type": "object", "properties": {}}}],
+        },
+    ),
+}
+"""Where a client asks, and what."""
 
 silent_faults = st.sampled_from(
     [
@@ -81,7 +112,7 @@ def scripts(draw: st.DrawFn) -> list[Answer]:
 
 
 async def answer_of(
-    script: list[Answer], *, streams: bool, hedge_after: float | None, delays: list[float]
+    surface: str, script: list[Answer], *, streams: bool, hedge_after: float | None, delays: list[float]
 ) -> str:
     """Return everything that one client gets to see; all providers speak from one script, call by call."""
 
@@ -90,21 +121,15 @@ async def answer_of(
 
     upstream = StreamingASGITransport(FakeUpstream(script, pace=pace))
     proxy = PackyProxy(settings(hedge_after), transport=upstream)
-    body = {
-        "model": "gpt-5",
-        "max_tokens": 50_000,
-        "stream": streams,
-        "thinking": {"type": "adaptive"},
-        "messages": [{"role": "user", "content": "hi"}],
-        "tools": [{"name": "t", "input_schema": {}}],
-    }
+    path, question = SURFACES[surface]
     async with httpx.AsyncClient(
         transport=StreamingASGITransport(proxy), base_url="http://proxy.test", timeout=None
     ) as client:
-        return (await client.post("/v1/messages", json=body)).text
+        return (await client.post(path, json={"model": "gpt-5", "stream": streams, **question})).text
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize("surface", SURFACES)
 @given(
     script=scripts(),
     streams=st.booleans(),
@@ -112,8 +137,18 @@ async def answer_of(
     delays=st.lists(st.sampled_from([0.0, 0.001, 0.002, 1.0]), min_size=1, max_size=7),
 )
 async def test_the_client_hears_one_voice(
-    script: list[Answer], streams: bool, hedge_after: float | None, delays: list[float]
+    surface: str, script: list[Answer], streams: bool, hedge_after: float | None, delays: list[float]
 ) -> None:
     """Bytes of a second attempt never follow those of a first, at whichever provider, also of two at once."""
-    heard = await answer_of(script, streams=streams, hedge_after=hedge_after, delays=delays)
+    heard = await answer_of(surface, script, streams=streams, hedge_after=hedge_after, delays=delays)
     assert len(set("".join(SHOWN.findall(heard)))) <= 1
+    assert len(set(NAMED.findall(heard))) <= 1
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_a_voice_is_heard(surface: str, streams: bool) -> None:
+    """The law would hold for clients that hear nothing, too."""
+    heard = await answer_of(surface, [Turn(text="A")], streams=streams, hedge_after=None, delays=[0.0])
+    assert "A" in SHOWN.findall(heard)
