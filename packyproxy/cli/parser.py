@@ -152,7 +152,9 @@ examples:
   packyproxy run --config ~/proxy.yaml -- claude -p "Say hello"
   packyproxy run -- codex
 
-The server has a free port and a key of its own and ends with the program, whose exit code is passed on.
+The server has a free port and a key of its own and ends with the program, whose exit code is passed on. The
+program finds both in ANTHROPIC_BASE_URL, ANTHROPIC_AUTH_TOKEN, OPENAI_BASE_URL and OPENAI_API_KEY; the Codex
+CLI, which reads none of them, is given them by options.
 
 {_EXIT_CODES}
 """

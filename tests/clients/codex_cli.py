@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,21 @@ class CodexCli:
         text = f'model = "{model}"\n{way.format(url=self._url)}{settings}\n[analytics]\nenabled = false\n'
         (self._home / "config.toml").write_text(text, "utf-8")
 
-    async def run(self, prompt: str, *arguments: str, resumes: bool = False) -> CodexRun:
-        """Run one prompt to its end; ``resumes`` goes on with the session before."""
+    async def run(
+        self, prompt: str, *arguments: str, resumes: bool = False, under: Sequence[str] = ()
+    ) -> CodexRun:
+        """Run one prompt to its end.
+
+        Args:
+            prompt: what is asked.
+            arguments: further ones.
+            resumes: goes on with the session before.
+            under: the words of a program that runs it.
+        """
         command = ("exec", "resume", "--last") if resumes else ("exec",)
         process = await asyncio.create_subprocess_exec(
-            self._binary,
-            *(*command, "--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"),
+            *(*under, self._binary, *command),
+            *("--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"),
             *(*arguments, "--", prompt),
             cwd=self.work,
             env=self._environment,

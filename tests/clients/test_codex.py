@@ -23,7 +23,7 @@ from packyproxy.testing import (
     Turn,
 )
 from tests.clients.codex_cli import BASE_URL, PROVIDER, CodexCli
-from tests.support.servers import Listener, ServeProcess
+from tests.support.servers import COMMAND, Listener, ServeProcess, free_port, write_config
 
 pytestmark = pytest.mark.client
 
@@ -289,6 +289,17 @@ async def test_the_cause_is_shown(upstream: FakeUpstream, codex: CodexCli, fault
     run = await codex.run("Say hello.")
     assert 1 == run.exit_code
     assert words in run.failure
+
+
+async def test_it_runs_over_a_private_proxy(
+    upstream: FakeUpstream, codex: CodexCli, listener: Listener, tmp_path: Path
+) -> None:
+    """``packyproxy run`` needs nothing of its configuration, and wins over a provider that leads elsewhere."""
+    elsewhere = PROVIDER.replace("{url}", f"http://127.0.0.1:{free_port()}").replace("packyproxy", "relay")
+    codex.set_up(elsewhere)
+    command = (str(COMMAND), "run", "--config", str(write_config(tmp_path, listener.url)), "--")
+    run = await codex.run("Say hello.", under=command)
+    assert (0, "Hello.", []) == (run.exit_code, run.text, run.troubles)
 
 
 class Pair:

@@ -1,6 +1,7 @@
 """``packyproxy run -- PROGRAM``: a private proxy for one program, which ends with it.
 
-The server listens on a free loopback port with a client key of its own, and only the program is told of both.
+The server listens on a free loopback port with a client key of its own, and only the program is told of both:
+by the variables that clients read, the Codex CLI by its options.
 The terminal is the program's: its streams are inherited, Ctrl-C reaches it directly, and its exit code is
 ours.
 """
@@ -27,7 +28,7 @@ from packyproxy.cli.server import Stop, bind, run_in_loop, serve_app, server_url
 from packyproxy.config import Config, Secret
 from packyproxy.runtime.reload.config_file import ConfigFile
 
-__all__ = ["child_environment", "run"]
+__all__ = ["child_command", "child_environment", "run"]
 
 _KEY_BYTES: Final = 32
 _GRACE_SECONDS: Final = 1.0
@@ -42,6 +43,9 @@ _OTHER_KEYS: Final = ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
 """Clients prefer these to the token, or ask their user which one to take."""
 _OTHER_WAYS: Final = ("CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY")
 """With one of these Claude Code does not look at its base URL."""
+_KEY_VARIABLE: Final = "OPENAI_API_KEY"
+_CODEX: Final = "codex"
+_PROVIDER: Final = "packyproxy"
 
 
 def run(path: str | None, command: Sequence[str]) -> int:
@@ -69,7 +73,23 @@ def run(path: str | None, command: Sequence[str]) -> int:
         print(f"packyproxy: no configuration file: settings are from {config.source}", file=sys.stderr)
     listener = bind("127.0.0.1", 0)
     environment = child_environment(os.environ, server_url(listener), key)
-    return run_in_loop(lambda: _serve_child(file, listener, (program, *command[1:]), environment))
+    child = child_command((program, *command[1:]), server_url(listener))
+    return run_in_loop(lambda: _serve_child(file, listener, child, environment))
+
+
+def child_command(command: Sequence[str], url: str) -> tuple[str, ...]:
+    """Return the command line; the Codex CLI gets options before its own, for no variable leads it anywhere.
+
+    Args:
+        command: the program and its arguments.
+        url: of the proxy.
+    """
+    program, *arguments = command
+    if Path(program).stem != _CODEX:
+        return tuple(command)
+    provider = f'{{name="{_PROVIDER}",base_url="{url}/v1",wire_api="responses",env_key="{_KEY_VARIABLE}"}}'
+    settings = (f'model_provider="{_PROVIDER}"', f"model_providers.{_PROVIDER}={provider}")
+    return (program, *(word for setting in settings for word in ("--config", setting)), *arguments)
 
 
 def child_environment(ambient: Mapping[str, str], url: str, key: str) -> dict[str, str]:
@@ -85,7 +105,7 @@ def child_environment(ambient: Mapping[str, str], url: str, key: str) -> dict[st
         "ANTHROPIC_BASE_URL": url,
         "ANTHROPIC_AUTH_TOKEN": key,
         "OPENAI_BASE_URL": f"{url}/v1",
-        "OPENAI_API_KEY": key,
+        _KEY_VARIABLE: key,
     }
     # An HTTP proxy on the way out must not be asked for what is on this machine.
     for name in ("NO_PROXY", "no_proxy"):

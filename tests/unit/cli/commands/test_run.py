@@ -1,12 +1,13 @@
 """``packyproxy run``: what the child is told, and what is refused before it starts."""
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from packyproxy.cli.commands.run import child_environment
+from packyproxy.cli.commands.run import child_command, child_environment
 from packyproxy.cli.main import main
 
 URL = "http://127.0.0.1:4711"
@@ -62,6 +63,27 @@ def test_exceptions_from_an_http_proxy_are_kept() -> None:
     """Loopback is added to those that there are."""
     environment = child_environment({"NO_PROXY": "a.example,b.example"}, URL, "key")
     assert "a.example,b.example,127.0.0.1" == environment["NO_PROXY"]
+
+
+@pytest.mark.parametrize("command", [("claude", "-p", "hi"), ("/usr/bin/codex-helper",), ("python", "codex")])
+def test_the_command_line_is_left_alone(command: tuple[str, ...]) -> None:
+    """Variables are enough for every other program."""
+    assert command == child_command(command, URL)
+
+
+@pytest.mark.parametrize("program", ["codex", "/opt/bin/codex", "codex.exe"])
+def test_the_codex_cli_is_told_by_options(program: str) -> None:
+    """They are a provider of their own, which wins over whatever is in its files; its words follow."""
+    _, *options, last = child_command((program, "resume"), URL)
+    assert ("resume", ["--config", "--config"]) == (last, options[::2])
+    settings = tomllib.loads("\n".join(options[1::2]))
+    provider = {
+        "name": "packyproxy",
+        "base_url": f"{URL}/v1",
+        "wire_api": "responses",
+        "env_key": "OPENAI_API_KEY",
+    }
+    assert {"model_provider": "packyproxy", "model_providers": {"packyproxy": provider}} == settings
 
 
 def test_a_program_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
