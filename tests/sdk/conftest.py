@@ -1,10 +1,11 @@
-"""The anthropic SDK in front of the proxy, a scripted upstream behind it; all in one process."""
+"""The anthropic and the openai SDK in front of the proxy, a scripted upstream behind it; all in one process."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import anthropic
 import httpx2
+import openai
 import pytest
 
 from packyproxy import PackyProxy
@@ -12,7 +13,7 @@ from packyproxy.testing import FakeUpstream, Script, StreamingASGITransport
 
 
 class Stage:
-    """An SDK client, the proxy and an upstream."""
+    """A client of each SDK, the proxy and an upstream."""
 
     def __init__(self, script: Script | None, config: dict[str, Any], api_key: str) -> None:
         self.upstream = FakeUpstream(script)
@@ -31,6 +32,9 @@ class Stage:
         self.http = httpx2.AsyncClient(transport=transport, base_url="http://proxy.test")
         self.sdk = anthropic.AsyncAnthropic(
             api_key=api_key, base_url="http://proxy.test", http_client=self.http, max_retries=0
+        )
+        self.openai = openai.AsyncOpenAI(
+            api_key=api_key, base_url="http://proxy.test/v1", http_client=self.http, max_retries=0
         )
 
     @property
