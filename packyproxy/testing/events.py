@@ -122,7 +122,7 @@ class AnswerWriter:
         """Return what ``/responses/compact`` answers: the user's messages, then the history in one item."""
         given = self._request.get("input")
         messages = [
-            {"type": "message", "id": self._ids.next("msg"), "status": "completed", **item}
+            {"type": "message", "id": self._ids.next("msg"), "status": "completed", **item, **_parts(item)}
             for item in (given if isinstance(given, list) else ())
             if item.get("type", "message") == "message" and item.get("role") == "user"
         ]
@@ -376,6 +376,12 @@ def rate_limits_event(*, limit_reached: bool = False, used_percent: float = 12.0
             "secondary": None,
         },
     }
+
+
+def _parts(message: Mapping[str, Any]) -> Event:
+    """Return the content of a user's message as parts, the form in which the API gives it back."""
+    content = message.get("content")
+    return {"content": [{"type": "input_text", "text": content}] if isinstance(content, str) else content}
 
 
 def _usage(usage: Usage) -> Event:
