@@ -84,6 +84,10 @@ async def test_without_a_provider_nothing_is_ready(stage: Setting) -> None:
         ("POST", "/v1/embeddings", {"x-api-key": "k"}, 404, True),
         ("POST", "/v1/embeddings", {"x-api-key": "k", "authorization": "Bearer k"}, 404, False),
         ("DELETE", "/v1/models", {}, 405, False),
+        ("GET", "/v1/chat/completions", {"anthropic-version": "2023-06-01"}, 405, False),
+        ("PUT", "/v1/responses", {"x-api-key": "k"}, 405, False),
+        ("GET", "/v1/responses/compact", {"x-api-key": "k"}, 405, False),
+        ("GET", "/alpha/search", {"user-agent": "claude-cli/2.1"}, 405, False),
     ],
 )
 async def test_unknown_routes_answer_in_the_askers_shape(
@@ -99,6 +103,89 @@ async def test_unknown_routes_answer_in_the_askers_shape(
 async def test_aliases_of_the_messages_route(stage: Setting, path: str) -> None:
     """Without ``/v1``, with a slash, with any query: the same route."""
     assert (await stage("ok").client.post(path, json=HELLO)).status_code == 200
+
+
+OF_OPENAI = {
+    "/chat/completions": HELLO,
+    "/responses": {"model": "gpt-5", "input": "hi"},
+    "/responses/compact": {"model": "gpt-5", "input": []},
+    "/responses/input_tokens": {"model": "gpt-5", "input": "hi"},
+    "/alpha/search": {"commands": {}},
+}
+
+
+@pytest.mark.parametrize("prefix", ["", "/v1"])
+@pytest.mark.parametrize("path", OF_OPENAI)
+async def test_the_routes_of_openai(stage: Setting, prefix: str, path: str) -> None:
+    """With and without ``/v1``, which base URLs of the Codex CLI often lack."""
+    answer = await stage("ok").client.post(prefix + path, json=OF_OPENAI[path])
+    assert (200, "application/json") == (answer.status_code, answer.headers["content-type"])
+
+
+@pytest.mark.parametrize("path", OF_OPENAI)
+async def test_errors_of_a_route_have_its_own_shape(stage: Setting, path: str) -> None:
+    """Whatever the headers look like: what asks for OpenAI's routes reads OpenAI's errors."""
+    headers = {"anthropic-version": "2023-06-01", "x-api-key": "k", "content-type": "application/json"}
+    for scene, status in ((stage("ok"), 400), (stage("ok", config=KEYS), 401)):
+        answer = await scene.client.post(path, content=b"{", headers=headers)
+        assert (status, ["error"]) == (answer.status_code, [*answer.json()])
+        assert {"message", "type", "param", "code"} == answer.json()["error"].keys()
+        assert "request-id" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/responses/resp_1"),
+        ("DELETE", "/v1/responses/resp_1"),
+        ("POST", "/v1/responses/resp_1/cancel"),
+        ("GET", "/responses/resp_1/input_items?limit=3"),
+    ],
+)
+async def test_responses_are_not_stored(stage: Setting, method: str, path: str) -> None:
+    """What asks for a stored response is told that there are none (wire-mapping 7.2)."""
+    answer = await stage("ok").client.request(method, path, headers={"x-api-key": "k"})
+    expected = {
+        "message": "responses are not stored by this gateway",
+        "type": "invalid_request_error",
+        "param": None,
+        "code": "not_found",
+    }
+    assert (404, {"error": expected}) == (answer.status_code, answer.json())
+
+
+async def test_a_search_without_a_model_goes_to_anybody(ensemble: Setting) -> None:
+    """Providers are asked in their order; one without such a route is passed over, and not asked again."""
+    scene = ensemble({"a": "x", "b": "Found."}, upstreams={"a": {"lacks": {"search"}}})
+    answers = [await scene.client.post("/v1/alpha/search", json={"commands": {}}) for _ in range(2)]
+    assert [{"output": "Found."}] * 2 == [answer.json() for answer in answers]
+    assert {"a": 1, "b": 2} == scene.calls()
+    assert b'{"commands":{}}' == scene.upstreams["b"].last_request.raw
+    assert ("b", None) == tuple(
+        answers[0].headers.get(f"x-packyproxy-{name}") for name in ("provider", "upstream-model")
+    )
+
+
+async def test_a_search_with_a_model_goes_to_who_serves_it(ensemble: Setting) -> None:
+    """The name is read as in any request."""
+    models = {"a": {"models": [{"id": "gpt-5"}]}, "b": {"models": [{"id": "gpt-5.5"}]}}
+    scene = ensemble({"a": "x", "b": "Found."}, providers=models)
+    answer = await scene.client.post("/v1/alpha/search", json={"model": "gpt-5.5", "commands": {}})
+    assert ({"output": "Found."}, {"a": 0, "b": 1}) == (answer.json(), scene.calls())
+
+
+@pytest.mark.parametrize("path", ["/v1/responses/compact", "/v1/alpha/search"])
+async def test_what_nobody_offers_is_not_found(ensemble: Setting, path: str) -> None:
+    """The text says what is missing; the next request asks nobody."""
+    lacking = {"lacks": {"compact", "search"}}
+    scene = ensemble({"a": "x", "b": "x"}, upstreams={"a": lacking, "b": lacking})
+    body = OF_OPENAI[path.removeprefix("/v1")]
+    for _ in range(2):
+        answer = await scene.client.post(path, json=body)
+        error = answer.json()["error"]
+        assert (404, "not_found") == (answer.status_code, error["code"])
+        assert "is not supported by any configured provider" in error["message"]
+    assert {"a": 1, "b": 1} == scene.calls()
 
 
 @pytest.mark.parametrize(

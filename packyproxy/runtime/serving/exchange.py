@@ -215,9 +215,10 @@ class Exchange:
         ]
         if self._snapshot.config.expose_route_headers:
             headers.append((b"x-packyproxy-provider", inquiry.provider.name.encode("latin-1", "replace")))
-            headers.append(
-                (b"x-packyproxy-upstream-model", inquiry.target.model.encode("latin-1", "replace"))
-            )
+            if inquiry.target.model:
+                headers.append(
+                    (b"x-packyproxy-upstream-model", inquiry.target.model.encode("latin-1", "replace"))
+                )
             if inquiry.effort is not None:
                 headers.append((b"x-packyproxy-effort", inquiry.effort.encode()))
         if inquiry.warnings:
