@@ -52,6 +52,7 @@ _MAX_MESSAGES = 100_000
 _MAX_STOP_SEQUENCES = 4
 _VERBOSITIES: dict[str, Literal["low", "medium", "high"]] = {"low": "low", "medium": "medium", "high": "high"}
 _PRIORITIES = frozenset({b'"priority"', b'"fast"'})
+_UNDEMANDING = frozenset({b"null", b'"auto"', b'"none"'})
 _LOST_UNLESS_EMPTY = (
     "logprobs",
     "top_logprobs",
@@ -276,8 +277,16 @@ def _tools(body: ChatBody, memory: ToolMemory[ToolList]) -> ToolList:
 
 def _tool_choice(body: ChatBody, tools: ToolList, names: ToolNames) -> ToolChoice:
     if body.functions:
+        _check_unused(body.tool_choice, "tool_choice", "tools")
         return read_function_call(body.function_call, tools, names)
+    _check_unused(body.function_call, "function_call", "functions")
     return read_choice(body.tool_choice, tools, names)
+
+
+def _check_unused(choice: Raw | UnsetType, field: str, needed: str) -> None:
+    """Refuse a choice that demands something of tools given in the other form."""
+    if not isinstance(choice, UnsetType) and bytes(choice) not in _UNDEMANDING:
+        raise InvalidRequest(f"{field} requires {needed}", field=field, says_all=True)
 
 
 def _tool_names(tools: ToolList, turns: list[Turn]) -> ToolNames:

@@ -45,11 +45,11 @@ def read_choice(choice: Raw | UnsetType, tools: ToolList, names: ToolNames) -> U
         if word is None:
             raise InvalidRequest("must be one of none, auto, required, or an object", field="tool_choice")
         if word == "required" and not tools:
-            raise _no_tool("tool_choice")
+            raise _no_tool()
         return word
     wanted = decode_part(_CHOICE, choice, "tool_choice", with_brackets=True)
     if not tools:
-        raise _no_tool("tool_choice")
+        raise _no_tool()
     if wanted.type == "allowed_tools":
         return _allowed(wanted.allowed_tools, tools, names)
     return _one_tool(wanted, choice, "tool_choice", tools, names)
@@ -69,14 +69,13 @@ def read_function_call(choice: Raw | UnsetType, tools: ToolList, names: ToolName
             raise InvalidRequest("must be one of none, auto, or an object", field="function_call")
         return word
     wanted = decode_part(_NAMED, choice, "function_call", with_brackets=True)
-    if not tools:
-        raise _no_tool("function_call")
     _require(("function", wanted.name), tools, "function_call.name")
     return FunctionChoice(names.to_upstream(wanted.name))
 
 
-def _no_tool(field: str) -> InvalidRequest:
-    return InvalidRequest(f"{field} requires at least one usable tool", field=field, says_all=True)
+def _no_tool() -> InvalidRequest:
+    reason = "tool_choice requires at least one usable tool"
+    return InvalidRequest(reason, field="tool_choice", says_all=True)
 
 
 def _allowed(allowed: Allowed | None, tools: ToolList, names: ToolNames) -> AllowedTools:
