@@ -1,4 +1,4 @@
-"""Use any OpenAI Responses provider from Claude Code and the Anthropic SDK.
+"""Use any OpenAI Responses provider from Claude Code, the Codex CLI, and the SDKs of Anthropic and OpenAI.
 
 ``PackyProxy`` is the ASGI application and ``Config`` its configuration. Both load on first use, so that
 importing the package costs next to nothing.
