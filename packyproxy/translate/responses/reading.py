@@ -103,16 +103,18 @@ def are_deltas(frames: bytes) -> bool:
     usual = _DELTAS.get(frames[: frames.find(b"\n") + 1])
     if usual is None:
         return False
-    datas = usual.find_datas(frames)
-    # Every match is a whole frame, so nothing stands between them if their lengths add up.
-    if sum(map(len, datas)) + len(datas) * usual.overhead != len(frames):
-        return False
+    kind, rest = usual.kind, len(frames)
     try:
         if not frames.isascii():
             frames.decode()
-        return usual.kind == set(map(type, map(_decode, datas)))
+        for data in usual.find_datas(frames):
+            if type(_decode(data)) is not kind:
+                return False
+            rest -= usual.overhead + len(data)
     except UNREADABLE:
         return False
+    # Every match is a whole frame, so nothing else stands there if their lengths add up.
+    return not rest
 
 
 def _read_as(name: str, data: bytes, document: bytes) -> PassedEvent:
@@ -170,12 +172,12 @@ class _UsualDeltas(Struct):
     find_datas: Callable[[bytes], list[bytes]]
     overhead: int
     """How many bytes a frame has besides its data."""
-    kind: set[type[Struct]]
+    kind: type[Struct]
 
 
 def _usual_deltas(prefix: bytes, cls: type[Struct]) -> _UsualDeltas:
     find = re.compile(re.escape(prefix) + rb"(.++)\n\n").findall
-    return _UsualDeltas(find, len(prefix) + 2, {cls})
+    return _UsualDeltas(find, len(prefix) + 2, cls)
 
 
 _DELTAS = {
