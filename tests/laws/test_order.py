@@ -1,8 +1,10 @@
 """Law: every stream is accepted by its protocol's grammar and by its SDK's accumulator."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import pytest
 from anthropic.lib.streaming._messages import accumulate_event
 from anthropic.types import RawMessageStreamEvent
 from hypothesis import given
@@ -19,6 +21,7 @@ from tests.laws.strategies import PROTOCOLS, Event, facts, hostile, plausible, s
 
 MESSAGES = next(protocol for protocol in PROTOCOLS if protocol.name == "messages")
 CHAT = next(protocol for protocol in PROTOCOLS if protocol.name == "chat")
+CORPUS = sorted((Path(__file__).parents[1] / "corpus" / "upstream").glob("*.sse"))
 SDK_EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
 
 
@@ -88,6 +91,26 @@ def test_chat_sdk(events: list[Event], facts: ChatFacts) -> None:
     theirs = state.current_completion_snapshot.to_dict()
     ours = ChatCompletion.model_validate_json(CHAT.fold(outcome.body)).to_dict()
     assert _said(ours) == _said(theirs)
+
+
+@given(events=plausible() | hostile, facts=facts)
+def test_chat_whole_answer(events: list[Event], facts: ChatFacts) -> None:
+    """The openai SDK's type accepts the answer of a client that does not stream, calls of custom tools included."""
+    outcome = transcode(CHAT, [sse(events)], replace(facts, is_folded=True))
+    if outcome.transcoder.is_finished:
+        answer = ChatCompletion.model_validate_json(CHAT.fold(outcome.body), strict=True)
+        assert answer.usage is not None
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_chat_corpus(path: Path) -> None:
+    """The openai SDK's types accept every chunk of a recorded stream."""
+    known = ChatFacts(model="m", scope="0" * 10, original_names={}, includes_usage=True)
+    outcome = transcode(CHAT, [path.read_bytes()], known)
+    for chunk in chat_grammar.read(outcome.body):
+        ChatCompletionChunk.model_validate(chunk, strict=True)
+    state = chat_grammar.walk(outcome.body, tells_usage=True)
+    assert (state == "over") == outcome.transcoder.is_finished
 
 
 def _said(completion: dict[str, Any]) -> dict[str, Any]:

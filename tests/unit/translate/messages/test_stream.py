@@ -14,8 +14,23 @@ from packyproxy.translate.contract import Note, StreamFacts
 from packyproxy.translate.messages import stream as stream_module
 from packyproxy.translate.messages.fold import fold
 from packyproxy.translate.messages.stream import MessagesWriter
-
-Event = dict[str, Any]
+from tests.support.responses_stream import (
+    CALL,
+    CALLS,
+    TEXT,
+    TEXTS,
+    Event,
+    added,
+    args,
+    call,
+    completed,
+    done,
+    incomplete,
+    message,
+    message_done,
+    text,
+    thought,
+)
 
 CORPUS = Path(__file__).parents[3] / "corpus" / "upstream"
 SCOPE = "1f2e3d4c5b"
@@ -71,76 +86,6 @@ class Run:
             )
             for frame in self.frames
         ]
-
-
-def added(index: int, item_type: str, **fields: Any) -> Event:
-    """Write ``output_item.added``."""
-    return {
-        "type": "response.output_item.added",
-        "output_index": index,
-        "item": {"type": item_type, **fields},
-    }
-
-
-def done(index: int, item_type: str, **fields: Any) -> Event:
-    """Write ``output_item.done``."""
-    return {"type": "response.output_item.done", "output_index": index, "item": {"type": item_type, **fields}}
-
-
-def text(index: int, delta: str, part: int = 0) -> Event:
-    """Write a text delta."""
-    return {
-        "type": "response.output_text.delta",
-        "output_index": index,
-        "content_index": part,
-        "delta": delta,
-    }
-
-
-def args(index: int, delta: str) -> Event:
-    """Write an arguments delta."""
-    return {"type": "response.function_call_arguments.delta", "output_index": index, "delta": delta}
-
-
-def thought(index: int, delta: str, part: int = 0) -> Event:
-    """Write a summary delta."""
-    return {
-        "type": "response.reasoning_summary_text.delta",
-        "output_index": index,
-        "summary_index": part,
-        "delta": delta,
-    }
-
-
-def message_done(index: int, whole: str, **part: Any) -> Event:
-    """Write the end of a message of one part."""
-    return done(index, "message", content=[{"type": "output_text", "text": whole, **part}])
-
-
-def message(index: int, whole: str) -> list[Event]:
-    """Write a message in one delta."""
-    return [added(index, "message"), text(index, whole), message_done(index, whole)]
-
-
-def call(index: int, name: str, arguments: str) -> list[Event]:
-    """Write a function call in one delta."""
-    head = {"call_id": f"call_{index}", "name": name}
-    return [
-        added(index, "function_call", **head),
-        args(index, arguments),
-        done(index, "function_call", **head, arguments=arguments),
-    ]
-
-
-def completed(**response: Any) -> Event:
-    """Write the end of the response."""
-    return {"type": "response.completed", "response": {"status": "completed", **response}}
-
-
-def incomplete(reason: str | None) -> Event:
-    """Write an early end of the response."""
-    details = {} if reason is None else {"reason": reason}
-    return {"type": "response.incomplete", "response": {"incomplete_details": details}}
 
 
 def tool_use(index: int, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -327,44 +272,10 @@ def test_interleaved_calls() -> None:
     ]
 
 
-CALLS = {
-    "only the finished item": [done(0, "function_call", call_id="call_0", name="f", arguments='{"a":1}')],
-    "no finished item": [added(0, "function_call", call_id="call_0", name="f"), args(0, '{"a":1}')],
-    "deltas stop early": [
-        added(0, "function_call", call_id="call_0", name="f"),
-        args(0, '{"a"'),
-        {"type": "response.function_call_arguments.done", "output_index": 0, "arguments": '{"a":1}'},
-        done(0, "function_call", call_id="call_0", name="f", arguments='{"a":1}'),
-    ],
-    "never announced": [
-        args(0, '{"a":1}'),
-        done(0, "function_call", call_id="call_0", name="f", arguments='{"a":1}'),
-    ],
-    "name comes with the arguments": [
-        added(0, "function_call", call_id="call_0"),
-        args(0, '{"a":'),
-        {
-            "type": "response.function_call_arguments.done",
-            "output_index": 0,
-            "arguments": '{"a":1}',
-            "name": "f",
-        },
-    ],
-    "arguments as an object": [done(0, "function_call", call_id="call_0", name="f", arguments={"a": 1})],
-    "announced twice, done twice": [
-        *call(0, "f", '{"a":1}')[:1],
-        *call(0, "f", '{"a":1}'),
-        *call(0, "f", '{"a":1}'),
-    ],
-    "only in the finished response": [],
-}
-
-
 @pytest.mark.parametrize("events", CALLS.values(), ids=CALLS.keys())
 def test_call_is_delivered_once_and_whole(events: list[Event]) -> None:
     """However a call is spread over events, the client gets it once."""
-    output = [{"type": "function_call", "call_id": "call_0", "name": "f", "arguments": '{"a":1}'}]
-    run = Run([*events, completed(output=output)])
+    run = Run([*events, completed(output=[CALL])])
     assert [tool_use(0, "f", {"a": 1})] == run.content
     assert "tool_use" == run.message["stop_reason"]
 
@@ -432,56 +343,10 @@ def test_buffered_tool(name: str, arguments: str, expected: str) -> None:
     assert ["", expected] == pieces
 
 
-TEXTS = {
-    "deltas only": [added(0, "message"), text(0, "Hel"), text(0, "lo")],
-    "final text only": [
-        added(0, "message"),
-        {"type": "response.output_text.done", "output_index": 0, "text": "Hello"},
-    ],
-    "final part only": [
-        added(0, "message"),
-        {
-            "type": "response.content_part.done",
-            "output_index": 0,
-            "part": {"type": "output_text", "text": "Hello"},
-        },
-    ],
-    "final item only": [message_done(0, "Hello")],
-    "missing tail": [added(0, "message"), text(0, "Hel"), message_done(0, "Hello")],
-    "tail in the final text": [
-        added(0, "message"),
-        text(0, "Hel"),
-        {"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": "Hello"},
-        message_done(0, "Hello"),
-    ],
-    "empty deltas": [added(0, "message"), text(0, ""), text(0, "Hello"), text(0, "")],
-    "late delta": [*message(0, "Hello"), text(0, "!!!")],
-    "done twice": [*message(0, "Hello"), message_done(0, "Hello")],
-    "keyed by id": [
-        {"type": "response.output_item.added", "item": {"type": "message", "id": "m"}},
-        {"type": "response.output_text.delta", "item_id": "m", "delta": "Hello"},
-        {"type": "response.output_item.done", "item": {"type": "message", "id": "m"}},
-    ],
-    "keyed by nothing": [
-        {"type": "response.output_text.delta", "delta": "Hel"},
-        {"type": "response.output_text.delta", "delta": "lo"},
-        {"type": "response.output_item.done", "item": {"type": "message"}},
-    ],
-    "id that changes": [
-        added(0, "message", id="m1"),
-        {"type": "response.output_text.delta", "output_index": 0, "item_id": "m2", "delta": "Hel"},
-        {"type": "response.output_text.delta", "output_index": 0, "item_id": "m3", "delta": "lo"},
-        done(0, "message", id="m4", content=[{"type": "output_text", "text": "Hello"}]),
-    ],
-    "only in the finished response": [],
-}
-
-
 @pytest.mark.parametrize("events", TEXTS.values(), ids=TEXTS.keys())
 def test_text_is_delivered_once_and_whole(events: list[Event]) -> None:
     """However a text is spread over events, the client gets it once."""
-    output = [{"type": "message", "id": "other", "content": [{"type": "output_text", "text": "Hello"}]}]
-    assert [{"type": "text", "text": "Hello"}] == Run([*events, completed(output=output)]).content
+    assert [{"type": "text", "text": "Hello"}] == Run([*events, completed(output=[TEXT])]).content
 
 
 def test_parts_of_one_message_share_a_block() -> None:
