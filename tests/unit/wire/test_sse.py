@@ -90,3 +90,11 @@ def test_frames_before_the_overlong_one_are_kept() -> None:
         decoder.feed(b"data: 2\n\n")
     with pytest.raises(UpstreamFailed):
         decoder.finish()
+
+
+def test_frames_before_an_unfinished_overlong_one_are_kept() -> None:
+    """The failure comes with the next read, or with the end."""
+    decoder = FrameDecoder(max_frame_bytes=50)
+    assert [b"1"] == decoder.feed(b"data: 1\n\ndata: " + b"x" * 100)
+    with pytest.raises(UpstreamFailed):
+        decoder.finish()

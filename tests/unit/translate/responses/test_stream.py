@@ -317,13 +317,17 @@ def test_items_over_the_limit_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_older_name_of_completed() -> None:
-    """The alias is told by the name that clients know."""
-    run = Run(DELTA, {**COMPLETED, "type": "response.done"})
+    """The alias is told by the name that clients know, also where nothing else changes."""
+    run = Run(DELTA, {**COMPLETED, "type": "response.done"}, model="gpt-5")
     assert b"event: response.completed\n" in run.writes[1]
     assert "response.completed" == run.events[-1]["type"]
 
 
-@pytest.mark.parametrize("told", [{}, {"response": None}, {"response": {}}], ids=["none", "null", "empty"])
+@pytest.mark.parametrize(
+    "told",
+    [{}, {"response": None}, {"response": {}}, {"response": {"id": 5}}],
+    ids=["none", "null", "empty", "odd"],
+)
 def test_completed_without_a_response(told: Event) -> None:
     """An ending that says next to nothing names the response that was begun, as clients insist on."""
     run = Run(CREATED, done(0), {"type": "response.completed", **told})
@@ -490,6 +494,7 @@ NUMBERS: dict[str, tuple[list[bytes | Event], int]] = {
     "handshake": ([response("created", 4)], 5),
     "content": ([CREATED, DELTA], 4),
     "several in one read": ([DELTA, sse(DELTA) + sse({**DELTA, "sequence_number": 8})], 9),
+    "content that is no delta": ([DELTA, {"type": "response.output_text.done", "sequence_number": 6}], 7),
     "no number": ([{"type": "response.refusal.delta"}], 0),
     "an odd number": ([{"type": "response.refusal.delta", "sequence_number": "x"}], 0),
     "rewritten": ([response("in_progress", 6), DELTA, response("in_progress", 7)], 8),
