@@ -177,6 +177,13 @@ def to_responses(request: ChatRequest, target: Target, facts: AttemptFacts = _NO
     Raises:
         InvalidRequest: the request holds something that this provider cannot be given.
     """
+    try:
+        return _translate(request, target, facts)
+    except RecursionError:
+        raise too_deep() from None
+
+
+def _translate(request: ChatRequest, target: Target, facts: AttemptFacts) -> Translation:
     body, removed, tools = request.body, facts.removed_parameters, request.tools
     if tools.searches_web and not target.capabilities.web_search:
         raise CapabilityMissing("web_search is not available on any configured provider")

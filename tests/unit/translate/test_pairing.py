@@ -5,6 +5,8 @@ import pytest
 from packyproxy.translate.pairing import repair_pairs, without_stranded_reasoning
 from packyproxy.wire.json_text import quote
 from packyproxy.wire.responses import (
+    CustomToolCall,
+    CustomToolCallOutput,
     FunctionCall,
     FunctionCallOutput,
     InputImage,
@@ -22,6 +24,14 @@ def _call(call_id: str) -> FunctionCall:
 
 def _output(call_id: str, text: str = "out") -> FunctionCallOutput:
     return FunctionCallOutput(call_id, quote(text))
+
+
+def _custom(call_id: str) -> CustomToolCall:
+    return CustomToolCall(call_id, "g", quote("in"))
+
+
+def _custom_output(call_id: str, text: str = "out") -> CustomToolCallOutput:
+    return CustomToolCallOutput(call_id, quote(text))
 
 
 def _said(text: str) -> MessageItem:
@@ -68,12 +78,22 @@ NOTHING = "(no tool result was provided)"
             [_call("x" * 64), _call("x" * 64), _output("x" * 64), _output("x" * 64)],
             [_call("x" * 64), _call("x" * 62 + "_2"), _output("x" * 64), _output("x" * 62 + "_2")],
         ),
+        ([_custom("a"), _call("b"), _output("b"), _custom_output("a")], None),
+        ([_custom("a"), _output("a")], [_custom("a"), _custom_output("a")]),
+        ([_call("a"), _custom_output("a")], [_call("a"), _output("a")]),
+        ([_custom("a"), _call("b")], [_custom("a"), _call("b"), _custom_output("a", NOTHING), _output("b", NOTHING)]),
+        (
+            [_custom("a"), _call("a"), _custom_output("a", "1"), _custom_output("a", "2")],
+            [_custom("a"), _call("a_2"), _custom_output("a", "1"), _output("a_2", "2")],
+        ),
+        ([_custom_output("x", "t")], [_user("[tool result x]\nt")]),
         ([], None),
     ],
     ids=[
         "well-formed", "no output, then text", "no output at the end", "some of a run", "unknown call",
         "output before its call", "second output", "same id twice", "same id in parallel", "taken number", "long id",
-        "empty",
+        "custom", "output of a custom call", "output of a function", "no custom output", "same id of two kinds",
+        "unknown custom call", "empty",
     ],
 )  # fmt: skip
 def test_pairs_are_repaired(items: list[InputItem], expected: list[InputItem] | None) -> None:

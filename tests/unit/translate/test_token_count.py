@@ -9,6 +9,9 @@ from msgspec import Raw
 from packyproxy.translate.token_count import ScaleFactors, estimate_tokens, text_tokens
 from packyproxy.wire.json_text import quote
 from packyproxy.wire.responses import (
+    CustomTool,
+    CustomToolCall,
+    CustomToolCallOutput,
     FunctionCall,
     FunctionCallOutput,
     FunctionTool,
@@ -16,6 +19,7 @@ from packyproxy.wire.responses import (
     InputImage,
     InputItem,
     InputText,
+    JsonObjectFormat,
     JsonSchemaFormat,
     MessageItem,
     OutputText,
@@ -54,6 +58,8 @@ _SCHEMA = Raw(b'{"type":"object"}')
             1510,
             id="output-parts",
         ),
+        pytest.param(_request([CustomToolCall("call_1", "Read", quote("x" * 32))]), 23, id="custom-call"),
+        pytest.param(_request([CustomToolCallOutput("call_1", quote("x" * 32))]), 19, id="custom-output"),
         pytest.param(_request([ReasoningItem(encrypted_content="x" * 801)]), 104, id="reasoning"),
         pytest.param(
             _request([MessageItem("user", [InputFile(file_url=quote("https://h/a.pdf"))])]),
@@ -74,7 +80,16 @@ _SCHEMA = Raw(b'{"type":"object"}')
             id="tool-with-white-space",
         ),
         pytest.param(_request(tools=[WebSearchTool()]), 319, id="web-search"),
+        pytest.param(_request(tools=[Raw(b'{"type":"web_search","x":1}')]), 319, id="web-search-as-sent"),
+        pytest.param(_request(tools=[Raw(b'{"type":"file_search"}')]), 36, id="built-in"),
+        pytest.param(_request(tools=[CustomTool("Read")]), 31, id="custom-tool"),
+        pytest.param(
+            _request(tools=[CustomTool("Read", quote("x" * 32), Raw(b'{"type":"text"}'))]),
+            46,
+            id="custom-format",
+        ),
         pytest.param(_request(text=TextOptions(JsonSchemaFormat("output", _SCHEMA))), 19, id="format"),
+        pytest.param(_request(text=TextOptions(JsonObjectFormat())), 13, id="json-object"),
         pytest.param(_request(text=TextOptions()), 3, id="text-without-format"),
     ],
 )

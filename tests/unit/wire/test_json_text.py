@@ -82,13 +82,20 @@ def test_begins_with_skips_leading_white_space(literal: bytes, expected: bool) -
 
 
 @pytest.mark.parametrize(
-    ("value", "is_text", "is_null"),
-    [(b'"a"', True, False), (b"null", False, True), (b"1", False, False), (b"[]", False, False)],
-    ids=["string", "null", "number", "array"],
+    ("value", "kinds"),
+    [
+        (b'"a"', (True, False, False)),
+        (b"null", (False, True, False)),
+        (b"{}", (False, False, True)),
+        (b"1", (False, False, False)),
+        (b"[]", (False, False, False)),
+    ],
+    ids=["string", "null", "object", "number", "array"],
 )
-def test_kinds_are_told_by_the_first_byte(value: bytes, is_text: bool, is_null: bool) -> None:
-    """Strings and null are recognised without decoding."""
-    assert (is_text, is_null) == (json_text.is_text(Raw(value)), json_text.is_null(Raw(value)))
+def test_kinds_are_told_by_the_first_byte(value: bytes, kinds: tuple[bool, ...]) -> None:
+    """Strings, null and objects are recognised without decoding."""
+    asked = json_text.is_text, json_text.is_null, json_text.is_object
+    assert kinds == tuple(is_kind(Raw(value)) for is_kind in asked)
 
 
 def test_only_two_quotes_are_empty() -> None:

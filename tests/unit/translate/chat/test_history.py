@@ -81,6 +81,12 @@ def test_later_system_messages_keep_their_place(translate: Any, said: Any, role:
     )
 
 
+@pytest.mark.parametrize("content", ["", "  ", [], [_text("")]], ids=repr)
+def test_empty_system_messages_leave_nothing(translate: Any, said: Any, content: Any) -> None:
+    """In mid-conversation too, a message that says nothing is no item."""
+    assert [said("user", "hi")] * 2 == translate.items(USER, {"role": "system", "content": content}, USER)
+
+
 def test_instructions_can_go_as_a_message(translate: Any, said: Any) -> None:
     """Providers that refuse other instructions get them as the developer's message."""
     sent = translate(

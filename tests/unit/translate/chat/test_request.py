@@ -1,14 +1,14 @@
 """Top-level fields of a Chat Completions request (wire-mapping 6.1)."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from packyproxy.errors import CapabilityMissing, InvalidRequest
 from packyproxy.translate.chat.facts import ChatFacts
-from packyproxy.translate.chat.protocol import ChatProtocol
-from packyproxy.translate.chat.request import read, to_responses
+from packyproxy.translate.chat.request import ChatRequest, read, to_responses
 from packyproxy.translate.contract import Target
 
 USER = {"role": "user", "content": "hi"}
@@ -142,12 +142,33 @@ def test_what_is_required_is_missed(name: str) -> None:
     assert (name, f"{name}: field required") == (caught.value.field, caught.value.message)
 
 
-def test_deep_nesting_is_refused() -> None:
-    """JSON that no decoder here follows is a refusal like any other."""
+DEEP_FIELDS = [b'"n":%b', b'"logit_bias":%b', b'"temperature":%b', b'"tools":%b', b'"user":%b']
+DEEP_SCHEMA = b'"tools":[{"type":"function","function":{"name":"f","parameters":{"x":%b,"type":"array"}}}]'
+
+
+@pytest.mark.parametrize("field", [*DEEP_FIELDS, DEEP_SCHEMA])
+def test_deep_nesting_is_refused(field: bytes) -> None:
+    """JSON that no decoder here follows is a refusal like any other, wherever it stands."""
     deep = b"[" * 100_000 + b"]" * 100_000
-    with pytest.raises(InvalidRequest) as caught:
-        read(b'{"model":"m","messages":[{"role":"user","content":"x"}],"n":%b}' % deep)
-    assert "JSON is nested too deeply" == caught.value.message
+    with pytest.raises(InvalidRequest, match="JSON is nested too deeply"):
+        read(b'{"model":"m","messages":[{"role":"user","content":"x"}],%b}' % field % deep)
+
+
+@pytest.mark.parametrize("field", [*DEEP_FIELDS, DEEP_SCHEMA])
+def test_no_depth_is_a_surprise(field: bytes) -> None:
+    """Nesting that one decoder just follows and the next does not, is refused in order too."""
+    for depth in range(100, 500, 17):
+        deep = b'{"array":[' * depth + b"]}" * depth
+        raw = b'{"model":"m","messages":[{"role":"user","content":"x"}],%b}' % field % deep
+        with suppress(InvalidRequest):
+            called_further_down(40, read(raw))
+
+
+def called_further_down(frames: int, request: ChatRequest) -> None:
+    if frames:
+        called_further_down(frames - 1, request)
+    else:
+        to_responses(request, Target(model="gpt-5", scope="", efforts=()))
 
 
 @pytest.mark.parametrize(
@@ -428,16 +449,3 @@ def test_the_estimate_counts_the_whole_request(translate: Any) -> None:
     assert 8 == bare
     assert bare + 16 + 300 == translate.full(tools=[SEARCH]).tokens
     assert bare + 10 == translate.full(response_format={"type": "json_object"}).tokens
-
-
-def test_the_protocol_remembers_tool_lists() -> None:
-    """The same bytes give the same tools at the next turn."""
-    protocol = ChatProtocol()
-    body = json.dumps({"model": "m", "messages": [USER], "tools": [FUNCTION]}).encode()
-    first, second = protocol.read(body), protocol.read(body)
-    assert first.tools is second.tools
-    assert (None, "/v1/chat/completions", "openai") == (
-        protocol.counting_path,
-        protocol.path,
-        protocol.family,
-    )

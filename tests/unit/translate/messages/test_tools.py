@@ -4,13 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from msgspec import Raw
 
-from packyproxy.errors import InvalidRequest
 from packyproxy.translate.contract import AttemptFacts, Target
 from packyproxy.translate.messages.protocol import MessagesProtocol
-from packyproxy.translate.messages.tools import read_tools
-from packyproxy.translate.tool_memory import ToolMemory
 from packyproxy.translate.tool_names import map_tool_name
 
 LONG = "mcp__plugin_very_long_vendor_name_server__search_documents_by_semantic_similarity_v2"
@@ -391,37 +387,6 @@ def test_names_lead_back(translate: Any) -> None:
     assert [item["name"] for item in json.loads(done.body)["input"] if "arguments" in item] == [
         mapped for mapped, name in done.stream_facts.original_names.items() if name == names[1]
     ]
-
-
-def test_a_tool_list_is_read_once() -> None:
-    """The same bytes give the same tools, so that a list of tens of kilobytes costs nothing at the next turn."""
-    memory = ToolMemory(read_tools)
-    tools = Raw(b'[{"name":"ls","input_schema":{}}]')
-    first = memory.read(tools)
-    assert first is memory.read(Raw(bytes(tools)))
-    assert first.tools[0].function is first.tools[0].function
-
-
-def test_the_memory_of_tool_lists_is_bounded() -> None:
-    """Old lists go, and one that is larger than the memory is not kept at all."""
-    memory = ToolMemory(read_tools, max_bytes=1200)
-    lists = [Raw(b'[{"name":"tool_%d","input_schema":{}}]' % number) for number in range(4)]
-    firsts = [memory.read(tools) for tools in lists]
-    assert firsts[3] is memory.read(lists[3])
-    assert firsts[0] is not memory.read(lists[0])
-    huge = Raw(b'[{"name":"huge","description":"%s"}]' % (b"x" * 1200))
-    assert memory.read(huge) is not memory.read(huge)
-    many = Raw(b'[{"name":"a"},{"name":"b"},{"name":"c"}]')
-    assert memory.read(many) is not memory.read(many)
-
-
-def test_a_wrong_tool_list_is_refused_every_time() -> None:
-    """A refusal is not remembered as a list."""
-    memory = ToolMemory(read_tools)
-    tools = Raw(b'[{"name":"a"},{"name":"a"}]')
-    for _ in range(2):
-        with pytest.raises(InvalidRequest, match="must be unique"):
-            memory.read(tools)
 
 
 def test_memory_does_not_mix_what_depends_on_the_rest_of_the_request() -> None:
