@@ -130,3 +130,44 @@ def test_a_proxy_on_the_way_is_noted(variables: dict[str, str], is_noted: bool) 
     """It cannot reach what is on this machine."""
     marks = [mark for mark, subject in found(shell(**variables)) if subject.lower() == "http_proxy"]
     assert (["note"] if is_noted else []) == marks
+
+
+def openai_shell(**variables: str) -> dict[str, str]:
+    return {"OPENAI_BASE_URL": f"{URL}/v1", "OPENAI_API_KEY": "key-canary-1", **variables}
+
+
+@pytest.mark.parametrize("base_url", [URL, f"{URL}/v1", f"{URL}/v1/"])
+def test_a_shell_that_is_set_up_for_openais_clients(base_url: str) -> None:
+    """A URL with and without ``/v1`` will do; that Anthropic's are not set up stands before it."""
+    expected = [("note", "ANTHROPIC_BASE_URL"), ("ok", "OPENAI_BASE_URL"), ("ok", "OPENAI_API_KEY")]
+    assert expected == found(openai_shell(OPENAI_BASE_URL=base_url), KEYED)
+
+
+@pytest.mark.parametrize(
+    ("variables", "config", "finding"),
+    [
+        ({"OPENAI_API_KEY": ""}, OPEN, ("failed", "OPENAI_API_KEY")),
+        ({"OPENAI_API_KEY": "other"}, OPEN, ("ok", "OPENAI_API_KEY")),
+        ({"OPENAI_API_KEY": "other"}, KEYED, ("failed", "OPENAI_API_KEY")),
+        ({"OPENAI_BASE_URL": f"{URL}/v1/chat/completions"}, OPEN, ("failed", "OPENAI_BASE_URL")),
+        ({"HTTP_PROXY": "http://p"}, OPEN, ("note", "HTTP_PROXY")),
+    ],
+    ids=["no-key", "any-key", "wrong-key", "path", "http-proxy"],
+)
+def test_what_openais_clients_stumble_over(
+    variables: dict[str, str], config: Config, finding: tuple[str, str]
+) -> None:
+    """They do not start without a key, get a 401 for a wrong one, and append paths to any URL."""
+    assert finding == found(openai_shell(**variables), config)[-1]
+
+
+@pytest.mark.parametrize("base_url", ["", "https://api.openai.com/v1"])
+def test_nothing_is_said_of_openais_clients_that_go_elsewhere(base_url: str) -> None:
+    """That is how most shells are."""
+    assert [("note", "ANTHROPIC_BASE_URL")] == found(openai_shell(OPENAI_BASE_URL=base_url))
+
+
+def test_an_http_proxy_is_told_of_once() -> None:
+    """Both families would stumble over the same one."""
+    both = found(shell() | openai_shell(HTTP_PROXY="http://p"))
+    assert 1 == both.count(("note", "HTTP_PROXY"))
