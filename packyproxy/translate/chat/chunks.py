@@ -65,32 +65,30 @@ class ChunkWriter:
     @property
     def content(self) -> Framing:
         """The framing of answer text."""
-        return self._opening + b'"content":', self._ending
+        return self._framing(b'"content":')
 
     @property
     def refusal(self) -> Framing:
         """The framing of a refusal."""
-        return self._opening + b'"refusal":', self._ending
+        return self._framing(b'"refusal":')
 
     @property
     def reasoning(self) -> Framing:
         """The framing of reasoning."""
-        return self._opening + b'"reasoning_content":', self._ending
+        return self._framing(b'"reasoning_content":')
 
     def arguments(self, index: int) -> Framing:
         """Return the framing of the arguments of a call."""
-        prefix = b'"tool_calls":[{"index":%d,"function":{"arguments":' % index
-        return self._opening + prefix, b"}}]" + self._ending
+        return self._framing(b'"tool_calls":[{"index":%d,"function":{"arguments":' % index, b"}}]")
 
     def custom_input(self, index: int) -> Framing:
         """Return the framing of the input of a custom tool, which no chunk on the wire shows as such."""
-        prefix = b'"tool_calls":[{"index":%d,"custom":{"input":' % index
-        return self._opening + prefix, b"}}]" + self._ending
+        return self._framing(b'"tool_calls":[{"index":%d,"custom":{"input":' % index, b"}}]")
 
     @property
     def function_arguments(self) -> Framing:
         """The framing of the arguments of the one call of the older protocol."""
-        return self._opening + b'"function_call":{"arguments":', b"}" + self._ending
+        return self._framing(b'"function_call":{"arguments":', b"}")
 
     def text(self, framing: Framing, literal: bytes) -> bytes:
         """Write a chunk that adds one text."""
@@ -127,6 +125,10 @@ class ChunkWriter:
             out.append(self._head + b'],"usage":' + _encode(usage) + tier + b"}\n\n")
         out.append(DONE)
         return b"".join(out)
+
+    def _framing(self, before: bytes, after: bytes = b"") -> Framing:
+        assert self.has_started, "the role precedes everything else"
+        return self._opening + before, after + self._ending
 
     def _chunk(self, delta: bytes) -> bytes:
         return self._opening + delta + self._ending

@@ -111,18 +111,19 @@ class _Answer:
         if delta.index == len(self._calls):
             self._calls.append(delta)
             self._arguments.append([])
-        if delta.custom:
-            self._arguments[delta.index].append(delta.custom.input)
-        elif delta.function:
-            self._arguments[delta.index].append(delta.function.arguments)
+        text = delta.custom.input if delta.custom else _function(delta).arguments
+        self._arguments[delta.index].append(text)
+
+
+def _function(delta: CallDelta) -> FunctionCall:
+    assert delta.function is not UNSET, "a call is of a custom tool or of a function"
+    return delta.function
 
 
 def _call(first: CallDelta, arguments: list[str]) -> ToolCall:
-    assert first.id is not UNSET
+    assert first.id is not UNSET, "a call begins with its id"
     text = "".join(arguments)
     if first.custom:
         return ToolCall(id=first.id, type="custom", custom=CustomCall(name=first.custom.name, input=text))
-    assert first.function is not UNSET
-    return ToolCall(
-        id=first.id, type="function", function=FunctionCall(name=first.function.name, arguments=text)
-    )
+    name = _function(first).name
+    return ToolCall(id=first.id, type="function", function=FunctionCall(name=name, arguments=text))

@@ -261,6 +261,12 @@ def test_character_cut_in_two() -> None:
     assert "a😀b" == run.message["content"]
 
 
+def test_half_a_character_of_reasoning() -> None:
+    """What is never completed becomes U+FFFD when the item ends, in its own part."""
+    run = Run([thought(0, "a\ud83d"), thought(0, "b", 1), done(0, "reasoning"), completed()])
+    assert "a\n\nb\n\n\ufffd" == run.message["reasoning_content"]
+
+
 REASONING: dict[str, tuple[list[Event], str]] = {
     "parts": ([thought(0, "a", 0), thought(0, "b", 1), thought(0, "b", 1)], "a\n\nbb"),
     "items": ([thought(0, "a"), done(0, "reasoning"), thought(1, "b"), done(1, "reasoning")], "a\n\nb"),
@@ -592,6 +598,7 @@ def test_nothing_follows_the_terminal_event() -> None:
     """The answer is over."""
     run = Run([*message(0, "a"), completed(), *message(1, "b")])
     assert [b""] * 5 == run.steps[4:]
+    assert b"" == run.writer.upstream_ended(said_done=True)
 
 
 def test_unknown_events_and_items_do_no_harm() -> None:
@@ -682,6 +689,18 @@ def test_odd_annotations(annotation: dict[str, Any], expected: list[tuple[int, i
     """A link that marks nothing in the text marks its beginning; what is no link is left out."""
     run = Run([*message(0, "a"), message_done(1, "text", annotations=[annotation]), completed()])
     assert expected == marks(run)
+
+
+def test_links_beside_a_refusal() -> None:
+    """A refusal is no part of the content, so it moves no link."""
+    parts = [
+        {"type": "output_text", "text": "ab", "annotations": [link(0, 1)]},
+        {"type": "refusal", "refusal": "no"},
+        {"type": "output_text", "text": "cd", "annotations": [link(1, 2)]},
+    ]
+    run = Run([done(0, "message", content=parts), completed()])
+    assert [(0, 1), (3, 4)] == [(start, end) for start, end, _, _ in marks(run)]
+    assert ("abcd", "no") == (run.message["content"], run.message["refusal"])
 
 
 def test_links_of_a_message_without_text() -> None:
