@@ -32,9 +32,9 @@ def banner(config: Config, url: str, *, workers: int = 1, notes: Sequence[str] =
             f"  workers    {workers} processes; each keeps cooldowns, breakers, sessions and what it learns "
             "of providers for itself"
         )
-    return "\n".join(
-        [*lines, "", "Claude Code, in the shell where it runs:", claude_code_exports(config, url), ""]
-    )
+    for_claude_code = ("Claude Code, in the shell where it runs:", claude_code_exports(config, url))
+    for_openai = f"the Codex CLI and OpenAI's SDK: base URL {url}/v1"
+    return "\n".join([*lines, "", *for_claude_code, "", for_openai, ""])
 
 
 def _summary(config: Config) -> list[str]:

@@ -74,3 +74,10 @@ def test_the_banner_names_what_has_no_effect_yet() -> None:
 def test_without_a_provider_the_banner_says_what_to_do() -> None:
     """The proxy serves, but is not ready."""
     assert "none is enabled: set packycode.enabled: true" in banner(Config(), "http://x")
+
+
+def test_the_banner_tells_clients_where_to_go() -> None:
+    """Each family has its own form of the address."""
+    text = banner(Config(), "http://127.0.0.1:8317")
+    assert "export ANTHROPIC_BASE_URL=http://127.0.0.1:8317\n" in text
+    assert "the Codex CLI and OpenAI's SDK: base URL http://127.0.0.1:8317/v1" in text
