@@ -16,11 +16,22 @@ from packyproxy.translate.responses.request import read_cache_key, read_model
 from packyproxy.translate.responses.unary import UnaryProtocol, UnaryRequest
 from packyproxy.wire import json_text
 
-__all__ = ["CompactProtocol"]
+__all__ = ["CompactProtocol", "CompactRequest"]
 
 _NO_FACTS = AttemptFacts()
 _BODY = json.Decoder(Fields)
 _REMOVED = frozenset({"stream", "store", "include"})
+
+
+class CompactRequest(UnaryRequest, frozen=True, kw_only=True):
+    """A history to be made short."""
+
+    fields: Fields
+    """The body as every provider gets it, but for the model."""
+
+    def opening(self) -> bytes:
+        """Return the instructions and the history, which name a session if nothing else does."""
+        return bytes(self.fields["instructions"]) + b"\0" + bytes(self.fields.get("input", b""))
 
 
 class CompactProtocol(UnaryProtocol):
@@ -31,7 +42,7 @@ class CompactProtocol(UnaryProtocol):
     operation = Operation(path="/responses/compact", is_stream=False, silence_seconds=600)
     missing = "compact is not supported by any configured provider"
 
-    def read(self, body: bytes, *, counting: bool = False) -> UnaryRequest:
+    def read(self, body: bytes, *, counting: bool = False) -> CompactRequest:
         """Decode and check a request body.
 
         Raises:
@@ -40,11 +51,10 @@ class CompactProtocol(UnaryProtocol):
         fields = decode_body(_BODY, body)
         instructions = optional(fields, "instructions", "string") or json_text.EMPTY
         kept = {name: value for name, value in fields.items() if name not in _REMOVED}
-        return UnaryRequest(
+        return CompactRequest(
             model=read_model(fields),
-            body=json.encode({**kept, "instructions": instructions}),
-            conversation=bytes(instructions) + b"\0" + bytes(fields.get("input", b"")),
             cache_key=read_cache_key(fields),
+            fields={**kept, "instructions": instructions},
         )
 
     def to_responses(
@@ -55,11 +65,11 @@ class CompactProtocol(UnaryProtocol):
         Raises:
             CapabilityMissing: the provider does not have the endpoint.
         """
-        assert isinstance(request, UnaryRequest), "a request of another protocol"
+        assert isinstance(request, CompactRequest), "a request of another protocol"
         if facts.route_is_missing or target.capabilities.compact is False:
             raise self.lack()
-        sent = _BODY.decode(request.body)
-        fields = {name: value for name, value in sent.items() if name not in facts.removed_parameters}
+        removed = facts.removed_parameters
+        fields = {name: value for name, value in request.fields.items() if name not in removed}
         return Translation(
             body=json.encode({**fields, "model": json_text.quote(target.model)}),
             effort=None,

@@ -27,7 +27,8 @@ __all__ = [
 Fields = dict[str, Raw]
 """An object: its keys in their order, each with the bytes of its value."""
 
-TRUE, FALSE = Raw(b"true"), Raw(b"false")
+TRUE = Raw(b"true")
+FALSE = Raw(b"false")
 
 Kind = str
 """``object``, ``array``, ``string``, ``number``, ``boolean`` or ``null``."""

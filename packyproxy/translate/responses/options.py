@@ -84,7 +84,7 @@ def write_reasoning(
     if effort is not None and (options is None or effort != options.effort):
         fields = {**fields, "effort": json_text.quote(effort)}
     elif options is not None and (with_summary or "summary" not in fields):
-        return options.whole
+        return options.whole or None
     if not with_summary:
         fields = _without(fields, "summary")
     return fields or None

@@ -17,7 +17,8 @@ from packyproxy.translate.responses.fold import fold
 from packyproxy.translate.responses.headers import answer_headers, upstream_headers
 from packyproxy.translate.responses.request import ResponsesRequest, read, to_responses
 from packyproxy.translate.responses.stream import ResponsesWriter
-from packyproxy.translate.responses.tools import ToolMemory
+from packyproxy.translate.responses.tools import read_tools
+from packyproxy.translate.tool_memory import ToolMemory
 
 __all__ = ["ResponsesProtocol"]
 
@@ -38,7 +39,7 @@ class ResponsesProtocol(ClientProtocol):
     keeps_upstream_errors = True
 
     def __init__(self) -> None:
-        self._memory = ToolMemory()
+        self._memory = ToolMemory(read_tools)
 
     def read(self, body: bytes, *, counting: bool = False) -> ResponsesRequest:
         """Decode and check a request body.

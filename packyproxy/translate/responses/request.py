@@ -24,7 +24,8 @@ from packyproxy.translate.responses.options import (
     write_text,
 )
 from packyproxy.translate.responses.tokens import BASE_TOKENS, instructions_tokens
-from packyproxy.translate.responses.tools import ToolList, ToolMemory, read_choice
+from packyproxy.translate.responses.tools import ToolList, read_choice, read_tools
+from packyproxy.translate.tool_memory import ToolMemory
 from packyproxy.wire import json_text
 
 __all__ = ["ResponsesRequest", "read", "read_cache_key", "read_model", "to_responses"]
@@ -103,7 +104,9 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True):
         return bytes(self.instructions) + b"\0" + self.input.opening
 
 
-def read(body: bytes, *, counting: bool = False, memory: ToolMemory | None = None) -> ResponsesRequest:
+def read(
+    body: bytes, *, counting: bool = False, memory: ToolMemory[ToolList] | None = None
+) -> ResponsesRequest:
     """Decode and check a request body.
 
     Args:
@@ -117,7 +120,9 @@ def read(body: bytes, *, counting: bool = False, memory: ToolMemory | None = Non
     try:
         fields = decode_body(_BODY, body)
         has_breakpoints = _BREAKPOINT in body
-        return _read(fields, memory or ToolMemory(), has_breakpoints=has_breakpoints, counting=counting)
+        return _read(
+            fields, memory or ToolMemory(read_tools), has_breakpoints=has_breakpoints, counting=counting
+        )
     except RecursionError:
         raise too_deep() from None
 
@@ -152,6 +157,13 @@ def to_responses(
     Raises:
         CapabilityMissing: it searches the web, and this provider cannot.
     """
+    try:
+        return _translate(request, target, facts)
+    except RecursionError:
+        raise too_deep() from None
+
+
+def _translate(request: ResponsesRequest, target: Target, facts: AttemptFacts) -> Translation:
     removed, searches_web = facts.removed_parameters, request.tools is not None and request.tools.searches_web
     if searches_web and not target.capabilities.web_search:
         raise CapabilityMissing("web_search is not available on any configured provider")
@@ -183,7 +195,9 @@ def to_responses(
     )
 
 
-def _read(fields: Fields, memory: ToolMemory, *, has_breakpoints: bool, counting: bool) -> ResponsesRequest:
+def _read(
+    fields: Fields, memory: ToolMemory[ToolList], *, has_breakpoints: bool, counting: bool
+) -> ResponsesRequest:
     model = read_model(fields)
     _refuse_stored(fields)
     history = optional(fields, "input", "string", "array")
@@ -269,7 +283,7 @@ def _for_everyone(fields: Fields, instructions: Raw, tools: ToolList | None) -> 
         sent["tools"] = tools.whole
     if choice is not None:
         sent["tool_choice"] = read_choice(choice)
-    if tools is None or tools.is_empty:
+    if not tools:
         sent.pop("parallel_tool_calls", None)
     if tier is not None and bytes(tier) in _FAST_TIERS:
         sent["service_tier"] = _PRIORITY

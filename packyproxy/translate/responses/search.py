@@ -15,10 +15,16 @@ from packyproxy.translate.responses.json_fields import Fields, optional
 from packyproxy.translate.responses.unary import UnaryProtocol, UnaryRequest
 from packyproxy.wire import json_text
 
-__all__ = ["SearchProtocol"]
+__all__ = ["SearchProtocol", "SearchRequest"]
 
 _NO_FACTS = AttemptFacts()
 _BODY = json.Decoder(Fields)
+
+
+class SearchRequest(UnaryRequest, frozen=True, kw_only=True):
+    """A search, unread but for the model."""
+
+    body: bytes
 
 
 class SearchProtocol(UnaryProtocol):
@@ -29,14 +35,14 @@ class SearchProtocol(UnaryProtocol):
     operation = Operation(path="/alpha/search", is_stream=False)
     missing = "alpha/search is not supported by any configured provider"
 
-    def read(self, body: bytes, *, counting: bool = False) -> UnaryRequest:
+    def read(self, body: bytes, *, counting: bool = False) -> SearchRequest:
         """Check that a request body is a JSON object, and look for a model in it.
 
         Raises:
             InvalidRequest: the body is not JSON, or its model no text.
         """
         model = optional(decode_body(_BODY, body), "model", "string")
-        return UnaryRequest(model="" if model is None else json_text.unquote(model), body=body)
+        return SearchRequest(model="" if model is None else json_text.unquote(model), body=body)
 
     def to_responses(
         self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS
@@ -46,7 +52,7 @@ class SearchProtocol(UnaryProtocol):
         Raises:
             CapabilityMissing: the provider does not have the endpoint.
         """
-        assert isinstance(request, UnaryRequest), "a request of another protocol"
+        assert isinstance(request, SearchRequest), "a request of another protocol"
         if facts.route_is_missing:
             raise self.lack()
         return Translation(

@@ -4,7 +4,6 @@ Names and schemas are the client's and the upstream's business. Only the old nam
 and ``strict`` left out where an upstream refuses it.
 """
 
-from cachetools import LRUCache
 from msgspec import Raw, Struct, json
 
 from packyproxy.translate.responses.heads import read_tool_heads
@@ -19,16 +18,11 @@ from packyproxy.translate.responses.json_fields import (
 from packyproxy.translate.responses.tokens import TOOLS_TOKENS, tool_tokens
 from packyproxy.wire import json_text
 
-__all__ = ["ToolList", "ToolMemory", "read_choice", "read_tools"]
+__all__ = ["ToolList", "read_choice", "read_tools"]
 
 _OLD_SEARCH = "web_search_preview"
 _SEARCH = "web_search"
 _SEARCH_LITERAL = Raw(b'"web_search"')
-
-
-_MAX_MEMORY_BYTES = 4 * 1024 * 1024
-_ENTRY_BYTES = 512
-"""What an entry costs beside its bytes, more or less."""
 
 
 class ToolList(Struct, frozen=True, kw_only=True):
@@ -36,9 +30,12 @@ class ToolList(Struct, frozen=True, kw_only=True):
 
     whole: Raw
     """As every provider gets them."""
-    is_empty: bool
+    count: int
     searches_web: bool
     tokens: int
+
+    def __len__(self) -> int:
+        return self.count
 
     def without_strict(self) -> Raw:
         """Return the tools without ``strict``, also those inside a namespace."""
@@ -67,37 +64,10 @@ def read_tools(value: Raw) -> ToolList:
         tokens += tool_tokens(kind, tool, raws[at])
     return ToolList(
         whole=Raw(json.encode(sent)) if is_changed else value,
-        is_empty=not raws,
+        count=len(raws),
         searches_web=searches_web,
         tokens=TOOLS_TOKENS + tokens if raws else 0,
     )
-
-
-class ToolMemory:
-    """Remembers tool lists by their bytes: agents send the same list, tens of kilobytes, at every turn.
-
-    Args:
-        max_bytes: how much of such lists is kept, the least recently used going first.
-    """
-
-    def __init__(self, max_bytes: int = _MAX_MEMORY_BYTES) -> None:
-        self._lists: LRUCache[bytes, ToolList] = LRUCache(
-            max_bytes, getsizeof=lambda tools: _ENTRY_BYTES + len(memoryview(tools.whole))
-        )
-
-    def read(self, value: Raw) -> ToolList:
-        """Read ``tools``.
-
-        Raises:
-            InvalidRequest: a tool is no object, or its type no text.
-        """
-        data = bytes(value)
-        found = self._lists.get(data)
-        if found is None:
-            found = read_tools(Raw(data))
-            if self._lists.getsizeof(found) <= self._lists.maxsize:
-                self._lists[data] = found
-        return found
 
 
 def read_choice(value: Raw) -> Raw:

@@ -24,10 +24,6 @@ class UnaryRequest(Struct, frozen=True, kw_only=True):
     """A checked request for one document; also a ``contract.ClientRequest``."""
 
     model: str
-    body: bytes
-    """What goes upstream, but for what the provider decides."""
-    conversation: bytes = b""
-    """What tells conversations apart when nothing names them."""
     cache_key: str | None = None
 
     @property
@@ -49,8 +45,8 @@ class UnaryRequest(Struct, frozen=True, kw_only=True):
         """Neither endpoint has a limit of its answer."""
 
     def opening(self) -> bytes:
-        """Return what names a session that nothing else names."""
-        return self.conversation
+        """Return what names a session that nothing else names: nothing in the body does."""
+        return b""
 
 
 class UnaryWriter:
