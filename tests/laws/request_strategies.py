@@ -258,9 +258,9 @@ def _paths(node: Json, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 
 @st.composite
-def broken_requests(draw: st.DrawFn) -> bytes:
-    """Draw a plausible request with up to three values replaced, removed or repeated, as its bytes."""
-    body = copy.deepcopy(draw(plausible_requests()))
+def broken(draw: st.DrawFn, bodies: st.SearchStrategy[Body]) -> bytes:
+    """Draw a body with up to three values replaced, removed or repeated, as its bytes."""
+    body = copy.deepcopy(draw(bodies))
     for _ in range(draw(st.integers(1, 3))):
         *above, key = draw(st.sampled_from(_paths(body)[1:] or [("model",)]))
         parent: Any = body
@@ -277,3 +277,8 @@ def broken_requests(draw: st.DrawFn) -> bytes:
                 if isinstance(parent, list):
                     parent.insert(key, copy.deepcopy(parent[key]))
     return json.dumps(body).encode()
+
+
+def broken_requests() -> st.SearchStrategy[bytes]:
+    """Draw a plausible request with something broken in it."""
+    return broken(plausible_requests())
