@@ -119,6 +119,25 @@ async def test_calls_are_opened_before_they_are_filled(stage: Callable[..., Any]
     assert len(set(seen)) == len(seen)
 
 
+LEGACY: dict[str, Any] = {"functions": [{"name": "weather"}, {"name": "clock"}], "tools": None}
+
+
+@pytest.mark.parametrize("name", ["call", "call-without-arguments", "parallel-calls", "mixed-calls"])
+async def test_an_older_client_gets_one_function_call(stage: Callable[..., Any], name: str) -> None:
+    """Asked with ``functions``, the first call alone is told: its name once, then its arguments; never ``tool_calls``."""
+    it = stage([TURNS[name]] * 2)
+    chunks = await chunks_of(it, **LEGACY)
+    calls = [delta.function_call for delta in deltas_of(chunks) if delta.function_call]
+    assert [calls[0].name] + [None] * (len(calls) - 1) == [call.name for call in calls]
+    assert all(delta.tool_calls is None for delta in deltas_of(chunks))
+    response = await it.post("/chat/completions", {**ASKED, **LEGACY})
+    [whole] = read_completion(response.content).choices
+    told = whole.message.function_call
+    assert told is not None
+    assert (told.name, told.arguments) == (calls[0].name, "".join(call.arguments or "" for call in calls))
+    assert ("function_call", "function_call") == (whole.finish_reason, chunks[-1].choices[0].finish_reason)
+
+
 @each_answer
 async def test_a_whole_answer_has_its_fields(stage: Callable[..., Any], answer: Answer) -> None:
     """The whole answer is valid as the SDK types it, with one choice and the usage."""

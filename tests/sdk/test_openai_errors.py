@@ -210,6 +210,16 @@ async def test_a_far_reset_stops_the_retries(stage: Callable[..., Any], surface:
     assert ("false", 1) == (headers["x-should-retry"], len(it.upstream.requests))
 
 
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("surface", SURFACES)
+async def test_a_retry_of_the_sdk_succeeds(stage: Callable[..., Any], surface: str) -> None:
+    """An upstream that recovers is reached by the SDK's own retry."""
+    it = stage([Fault.rate_limit(retry_after="0", try_again_in=None)] * 2 + ["Back."])
+    answer = await ask(it, surface, sdk=it.openai.with_options(max_retries=1))
+    said = answer.choices[0].message.content if surface == "chat" else answer.output_text
+    assert ("Back.", 3) == (said, len(it.upstream.requests))
+
+
 @pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("key", ["wrong", "right"])
 async def test_the_client_key_is_checked(stage: Callable[..., Any], key: str, surface: str) -> None:
