@@ -55,7 +55,7 @@ class Catalogue(Struct, frozen=True, kw_only=True):
 
 
 class _CataloguePage(Struct):
-    models: Raw
+    models: list[Raw]
 
 
 class Verdict(StrEnum):

@@ -1,5 +1,6 @@
 """The real Codex CLI through the proxy: its turns, its tools, and what its user reads when something goes wrong."""
 
+import asyncio
 import base64
 import json
 import sys
@@ -273,6 +274,43 @@ async def test_a_usage_limit_says_when_it_ends(upstream: FakeUpstream, codex: Co
     runs = [await codex.run("Say hello."), await codex.run("Say it again.")]
     assert [True, True] == ["try again at" in run.failure for run in runs]
     assert 1 == len(upstream.requests)
+
+
+async def test_a_usage_limit_that_comes_late_is_understood(
+    codex_binary: str, listener: Listener, tmp_path: Path
+) -> None:
+    """A limit told when the status line is spent is asked for again, and then said in so many words."""
+    upstream = FakeUpstream(
+        Fault.usage_limit(resets_at=int(time.time()) + 7200), pace=lambda _: asyncio.sleep(2)
+    )
+    config = write_config(tmp_path, listener.url, streaming={"commit-deadline": 0.5})
+    async with listener.serving(upstream):
+        with ServeProcess(config) as proxy:
+            run = await CodexCli(codex_binary, tmp_path, proxy.url).run("Say hello.")
+    assert "try again at" in run.failure
+    assert "usage limit reached for packycode (plan plus)" in run.troubles[0]
+    assert 1 == len(upstream.requests)
+
+
+async def test_a_slow_answer_is_waited_for(codex_binary: str, listener: Listener, tmp_path: Path) -> None:
+    """While the upstream is silent the connection shows life, and nothing of that is seen."""
+    upstream = FakeUpstream("Hello at last.", pace=lambda number: asyncio.sleep(2 if number == 0 else 0))
+    config = write_config(
+        tmp_path, listener.url, streaming={"commit-deadline": 0.3, "keepalive-seconds": 0.3}
+    )
+    async with listener.serving(upstream):
+        with ServeProcess(config) as proxy:
+            run = await CodexCli(codex_binary, tmp_path, proxy.url).run("Say hello.")
+    assert (0, "Hello at last.", []) == (run.exit_code, run.text, run.troubles)
+
+
+async def test_the_state_of_a_turn_comes_back_to_who_gave_it(upstream: FakeUpstream, codex: CodexCli) -> None:
+    """What the upstream marks the turn with is repeated to it, as it was; the next turn knows nothing of it."""
+    marked = Turn(calls=[shell("echo one")], headers={"x-codex-turn-state": "state-1"})
+    upstream.script = [marked, "Done.", "Again."]
+    await codex.run("Do it.")
+    await codex.run("Again.", resumes=True)
+    assert [None, "state-1", None] == [each.headers.get("x-codex-turn-state") for each in upstream.requests]
 
 
 @pytest.mark.parametrize(

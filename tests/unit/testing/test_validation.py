@@ -710,10 +710,12 @@ def test_a_search_needs_more_than_minimal_effort(effort: str, is_refused: bool) 
 COMPACT = {"model": "gpt-5", "instructions": "", "input": [user()], "parallel_tool_calls": True}
 
 
-@pytest.mark.parametrize("mode", ["codex", "platform"])
-def test_a_request_to_compact_is_accepted(mode: Any) -> None:
+@pytest.mark.parametrize(
+    ("mode", "history"), [("codex", [user()]), ("platform", [user()]), ("platform", "hi")]
+)
+def test_a_request_to_compact_is_accepted(mode: Any, history: Any) -> None:
     """It has a model, a history, and nothing that belongs to an answer."""
-    assert None is check_compact_request(COMPACT, Rules(mode=mode), VAULT)
+    assert None is check_compact_request({**COMPACT, "input": history}, Rules(mode=mode), VAULT)
 
 
 @pytest.mark.parametrize(
