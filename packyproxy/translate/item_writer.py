@@ -17,7 +17,10 @@ from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import ResponsesEvent, Usage
 from packyproxy.wire.responses_output import OutputItem, ResponseObject, read_item, read_usage
 
-__all__ = ["MAX_ITEMS", "ItemWriter"]
+__all__ = ["MAX_HELD_BYTES", "MAX_ITEMS", "ItemWriter"]
+
+MAX_HELD_BYTES = 16 * 1024 * 1024
+"""What may wait for earlier items: a whole long answer behind a web search, but no endless one."""
 
 MAX_ITEMS = 4096
 """Far more than any answer has; every step that looks at all items stays cheap under it."""
@@ -239,6 +242,13 @@ class ItemWriter(ABC, Generic[A, I]):
 
     def _error(self, event: upstream.ErrorEvent) -> bytes:
         return self.give_up(classify_error_object(event.error_object, status=event.status))
+
+    def gives_up_at(self, held_bytes: int) -> bool:
+        """Give up if too much waits for earlier items, and tell whether it does."""
+        if held_bytes <= MAX_HELD_BYTES:
+            return False
+        self.give_up(Failure(kind=FailureKind.BAD_STREAM, message="the upstream sent too much out of order"))
+        return True
 
     def stop(self) -> None:
         """Let nothing more be written."""

@@ -86,6 +86,8 @@ class Answer(items.Answer):
         self.last_thought: tuple[ReasoningItem, int] | None = None
         """The item and part whose reasoning was shown last."""
         self.has_refusal = False
+        self.held_bytes = 0
+        """How much text waits for earlier items."""
 
     def annotations(self) -> list[chat_events.Annotation]:
         """Return the links of the texts that were shown whole, in order."""
@@ -138,11 +140,13 @@ class LaneItem(Item, ABC):
         if not self._waiting or self._waiting[-1][0] != key:
             self._waiting.append((key, bytearray()))
         self._waiting[-1][1].extend(literal[1:-1])
+        self.answer.held_bytes += len(literal) - 2
         return b""
 
     def release(self) -> bytes:
         """Show what waited."""
         waiting, self._waiting = self._waiting, []
+        self.answer.held_bytes -= sum(len(text) for _, text in waiting)
         return b"".join([self.show(key, b'"%b"' % bytes(text)) for key, text in waiting])
 
     def leave(self) -> bytes:

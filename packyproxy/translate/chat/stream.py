@@ -109,6 +109,8 @@ class ChatWriter(ItemWriter[Answer, Item]):
         limiter = self.answer.limiter
         if limiter is not None and limiter.stop is not None:
             return out + self._stop_locally()
+        if self.gives_up_at(self.answer.held_bytes):
+            return b""
         if type(event) in _PLAIN_DELTAS:
             self.open_short_cut(item, event, *item.framing)
         return out

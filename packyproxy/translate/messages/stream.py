@@ -5,7 +5,6 @@ because blocks may not overlap on the wire. A finished search stays at the head 
 is known. Items that show nothing never enter the queue.
 """
 
-from packyproxy.errors import Failure, FailureKind
 from packyproxy.translate.contract import StreamFacts
 from packyproxy.translate.item_table import ItemTable
 from packyproxy.translate.item_writer import ItemWriter
@@ -27,10 +26,7 @@ from packyproxy.wire.messages_events import Usage as MessagesUsage
 from packyproxy.wire.responses_events import ResponsesEvent
 from packyproxy.wire.responses_output import ResponseObject
 
-__all__ = ["MAX_HELD_BYTES", "MessagesWriter"]
-
-MAX_HELD_BYTES = 16 * 1024 * 1024
-"""What may wait for earlier items: a whole long answer behind a web search, but no endless one."""
+__all__ = ["MessagesWriter"]
 
 _CLASSES: dict[str, type[Item]] = {
     "message": MessageItem,
@@ -121,10 +117,8 @@ class MessagesWriter(ItemWriter[Answer, Item]):
         if item is self._queue[0]:
             return self._write_now(item, event)
         self._held_bytes += item.hold(event)
-        if self._held_bytes > MAX_HELD_BYTES:
-            return self.give_up(
-                Failure(kind=FailureKind.BAD_STREAM, message="the upstream sent too much out of order")
-            )
+        if self.gives_up_at(self._held_bytes):
+            return b""
         # A message that is done may be what a search at the head waits for.
         return self._advance() if item.is_done else b""
 

@@ -615,6 +615,18 @@ def test_endless_items(monkeypatch: pytest.MonkeyPatch) -> None:
     assert FailureKind.BAD_STREAM == run.transcoder.failure.kind
 
 
+def test_too_much_out_of_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for an earlier text is bounded; what is shown is not."""
+    monkeypatch.setattr(item_writer, "MAX_HELD_BYTES", 10)
+    shown = Run([*message(0, "a" * 99), added(1, "message"), *message(2, "b" * 10), message_done(1, "c")])
+    assert FailureKind.TRUNCATED == getattr(shown.transcoder.failure, "kind", None)
+    again = Run([added(1, "message"), *message(2, "b" * 10), message_done(1, "c"), added(3, "message"),
+                 *message(4, "d" * 10), completed()])  # fmt: skip
+    assert "c\n\nbbbbbbbbbb\n\ndddddddddd" == again.message["content"]
+    held = Run([added(1, "message"), text(2, "b" * 10), text(2, "c"), completed()])
+    assert FailureKind.BAD_STREAM == getattr(held.transcoder.failure, "kind", None)
+
+
 def test_generated_image_is_mentioned() -> None:
     """It is a paragraph of its own, in its place."""
     events = [*message(0, "a"), done(1, "image_generation_call", output_format="webp"), *message(2, "b")]

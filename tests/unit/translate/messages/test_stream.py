@@ -11,7 +11,6 @@ from packyproxy.errors import FailureKind
 from packyproxy.transcode import Transcoder
 from packyproxy.translate import item_writer
 from packyproxy.translate.contract import Note, StreamFacts
-from packyproxy.translate.messages import stream as stream_module
 from packyproxy.translate.messages.fold import fold
 from packyproxy.translate.messages.stream import MessagesWriter
 from tests.support.responses_stream import (
@@ -673,7 +672,7 @@ def test_items_left_open_are_flushed_in_output_order() -> None:
 
 def test_too_much_out_of_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for an earlier item is bounded."""
-    monkeypatch.setattr(stream_module, "MAX_HELD_BYTES", 1000)
+    monkeypatch.setattr(item_writer, "MAX_HELD_BYTES", 1000)
     run = Run(
         [added(0, "message"), text(0, "a"), added(1, "message"), *(text(1, "x" * 100) for _ in range(20))]
     )
