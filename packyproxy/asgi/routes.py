@@ -48,7 +48,7 @@ class Route:
         self.path = path
         self.methods = frozenset(methods)
         self.endpoint = endpoint
-        self.family = family
+        self.family: Family | None = family
 
     def takes(self, method: str) -> bool:
         """Tell whether a request with this method is answered here."""
