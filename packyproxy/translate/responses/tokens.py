@@ -10,6 +10,7 @@ from packyproxy.translate.media_size import URL_FILE_TOKENS, file_tokens, image_
 from packyproxy.translate.responses.heads import ItemHead, ToolHead, read_inner_tools
 from packyproxy.translate.responses.json_fields import kind_of
 from packyproxy.translate.token_count import json_tokens, text_tokens
+from packyproxy.wire import json_text
 
 __all__ = [
     "BASE_TOKENS",
@@ -72,7 +73,7 @@ def item_tokens(kind: str, item: ItemHead, raw: Raw) -> int:
         return _CALL_TOKENS + _text_tokens(item.name) + _text_tokens(item.arguments)
     if kind in _OUTPUTS:
         return _OUTPUT_TOKENS + _content_tokens(item.output)
-    if kind_of(item.encrypted_content) == "string":
+    if json_text.is_text(item.encrypted_content):
         # Three quarters of base64 are content, and about six bytes of that were one token.
         return -((2 - len(memoryview(item.encrypted_content))) // 8)
     if kind == "custom_tool_call":
@@ -108,7 +109,7 @@ def format_tokens(schema: Raw) -> int:
 
 
 def _text_tokens(value: Raw) -> int:
-    return text_tokens(value) if kind_of(value) == "string" else 0
+    return text_tokens(value) if json_text.is_text(value) else 0
 
 
 def _content_tokens(value: Raw) -> int:
