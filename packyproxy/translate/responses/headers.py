@@ -51,7 +51,7 @@ def upstream_headers(headers: Mapping[str, str], target: Target) -> Mapping[str,
         return {}
     connection = headers.get("connection", "")
     hop_by_hop = {name.strip().lower() for name in connection.split(",")}
-    chosen = dict.fromkeys(_OWN_OR_NONE, "")
+    chosen: dict[str, str] = dict.fromkeys(_OWN_OR_NONE, "")
     for name in (*_OWN_OR_NONE, *_AS_SENT):
         value = headers.get(name)
         if value and _may_travel(value) and name not in hop_by_hop:
