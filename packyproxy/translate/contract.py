@@ -271,40 +271,20 @@ class FramePasser(Protocol):
 class ClientProtocol(Protocol):
     """One client-facing wire format; most of them keep the answers that stand here."""
 
-    @property
-    def name(self) -> str:
-        """``messages``, ``chat`` or ``responses``, or what else the upstream is asked for."""
-        ...
-
-    @property
-    def family(self) -> Family:
-        """Whose error shape and headers the clients expect."""
-        ...
-
-    @property
-    def path(self) -> str:
-        """Where its requests are posted, e.g. ``/v1/messages``."""
-        ...
-
-    @property
-    def counting_path(self) -> str | None:
-        """Where its clients have their tokens counted; None: nowhere."""
-        return None
-
-    @property
-    def answer_prefix(self) -> str:
-        """What the id of an answer begins with, e.g. ``msg_``."""
-        ...
-
-    @property
-    def operation(self) -> Operation:
-        """What the upstream is asked for."""
-        return _STREAMING
-
-    @property
-    def keeps_upstream_errors(self) -> bool:
-        """Whether its clients are shown the upstream's own error object (wire-mapping 7.3)."""
-        return False
+    name: str
+    """``messages``, ``chat`` or ``responses``, or what else the upstream is asked for."""
+    family: Family
+    """Whose error shape and headers the clients expect."""
+    path: str
+    """Where its requests are posted, e.g. ``/v1/messages``."""
+    counting_path: str | None = None
+    """Where its clients have their tokens counted; None: nowhere."""
+    answer_prefix: str
+    """What the id of an answer begins with, e.g. ``msg_``."""
+    operation: Operation = _STREAMING
+    """What the upstream is asked for."""
+    keeps_upstream_errors: bool = False
+    """Whether its clients are shown the upstream's own error object (wire-mapping 7.3)."""
 
     def read(self, body: bytes, *, counting: bool = False) -> ClientRequest:
         """Decode and check a request body.
