@@ -131,30 +131,41 @@ def calls(times: int, **call: Any) -> Body:
     return {"role": "assistant", "tool_calls": [{"id": "c", **call}] * times}
 
 
+def said(role: str, times: int, **fields: Any) -> Body:
+    return {"messages": [{"role": role, **fields}] * times}
+
+
+def functions(times: int) -> list[Body]:
+    return [{"type": "function", "function": {"name": f"f{number}"}} for number in range(times)]
+
+
 NAMED = {"name": "f", "arguments": "{}"}
-REPEATED: dict[str, list[Body]] = {
-    "one id for all calls": [calls(20_000, type="function", function=NAMED)],
-    "calls of unknown kinds": [calls(20_000, type="hologram")],
-    "functions without answers": [{"role": "assistant", "function_call": NAMED}] * 20_000,
-    "answers without functions": [{"role": "function", "name": "f", "content": "x"}] * 20_000,
-    "outputs without calls": [{"role": "tool", "tool_call_id": "c", "content": "x"}] * 20_000,
-    "instructions": [{"role": "system", "content": "x"}] * 40_000,
-    "parts": [{"role": "user", "content": [{"type": "text", "text": "x"}] * 60_000}],
-    "data URLs": [
-        {
-            "role": "user",
-            "content": [{"type": "image_url", "image_url": {"url": "data:x," + "A" * 2_000_000}}] * 3,
-        }
-    ],
+IMAGE = {"type": "image_url", "image_url": {"url": "data:x," + "A" * 2_000_000}}
+REPEATED: dict[str, Body] = {
+    "one id for all calls": {"messages": [calls(20_000, type="function", function=NAMED)]},
+    "calls of unknown kinds": {"messages": [calls(20_000, type="hologram")]},
+    "functions without answers": said("assistant", 20_000, function_call=NAMED),
+    "answers without functions": said("function", 20_000, name="f", content="x"),
+    "outputs without calls": said("tool", 20_000, tool_call_id="c", content="x"),
+    "instructions": said("system", 40_000, content="x"),
+    "parts": said("user", 1, content=[{"type": "text", "text": "x"}] * 60_000),
+    "data URLs": said("user", 1, content=[IMAGE] * 3),
+    "allowed tools": {
+        "tools": functions(10_000),
+        "tool_choice": {
+            "type": "allowed_tools",
+            "allowed_tools": {"mode": "auto", "tools": functions(10_000)},
+        },
+    },
 }
 SECONDS = 15.0
 """A generous limit for a busy machine: each takes well under a second."""
 
 
-@pytest.mark.parametrize("messages", REPEATED.values(), ids=REPEATED)
-def test_repetition_stays_cheap(messages: list[Body]) -> None:
+@pytest.mark.parametrize("fields", REPEATED.values(), ids=REPEATED)
+def test_repetition_stays_cheap(fields: Body) -> None:
     """Many of anything cost no more than their number."""
-    raw = json.dumps({"model": "m", "messages": messages}).encode()
+    raw = json.dumps({"model": "m", "messages": [CLOSING], **fields}).encode()
     started = time.perf_counter()
     to_responses(read(raw), target("gpt-5", Capabilities()))
     assert time.perf_counter() - started < SECONDS

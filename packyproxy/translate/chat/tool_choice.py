@@ -119,6 +119,6 @@ def _name(named: NamedTool | None, field: str) -> str:
 
 
 def _require(wanted: tuple[str, str | None], tools: ToolList, field: str) -> None:
-    if not any((tool.type, tool.name) == wanted for tool in tools.tools):
+    if wanted not in tools.choices:
         kind, name = wanted
         raise InvalidRequest(f'tool "{safe_name(name or kind)}" not found in tools', field=field)

@@ -67,6 +67,8 @@ class ToolList:
         self.names = tuple(tool.name for tool in self.tools if tool.name is not None)
         if len(set(self.names)) < len(self.names):
             raise InvalidRequest("Tool names must be unique.", field=field)
+        self.choices = frozenset((tool.type, tool.name) for tool in self.tools)
+        """What a choice can name."""
         self.searches_web = any(tool.type.startswith(_WEB_SEARCH) for tool in self.tools)
         self.tokens = sum(tool.tokens for tool in self.tools)
 
@@ -109,8 +111,8 @@ def with_web_search(tools: ToolList, options: WebSearchOptions | None) -> ToolLi
     size = optional_text(options.search_context_size, "web_search_options.search_context_size")
     location: Raw | UnsetType = UNSET
     if options.user_location is not None:
-        place = options.user_location.approximate or {}
-        location = Raw(_encode({"type": Raw(b'"approximate"'), **place}))
+        kind = {"type": Raw(b'"approximate"')}
+        location = Raw(_encode(kind | (options.user_location.approximate or {}) | kind))
     if tools.searches_web:
         return tools
     tool = WebSearchTool(user_location=location, search_context_size=UNSET if size is None else size)

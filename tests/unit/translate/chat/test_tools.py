@@ -90,7 +90,12 @@ def test_without_tools_nothing_is_said_of_them(translate: Any) -> None:
         ({}, SEARCH),
         ({"search_context_size": "low"}, {**SEARCH, "search_context_size": "low"}),
         (
-            {"user_location": {"type": "approximate", "approximate": {"city": "Wien", "country": "AT"}}},
+            {
+                "user_location": {
+                    "type": "approximate",
+                    "approximate": {"type": 5, "city": "Wien", "country": "AT"},
+                }
+            },
             {**SEARCH, "user_location": {"type": "approximate", "city": "Wien", "country": "AT"}},
         ),
         (
