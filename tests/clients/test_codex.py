@@ -161,6 +161,27 @@ async def test_a_tool_is_found_by_a_search(upstream: FakeUpstream, codex: CodexC
     assert "The word is zebra." in outputs(upstream.last_request)[-1]
 
 
+async def test_a_sub_agent_runs(upstream: FakeUpstream, codex: CodexCli) -> None:
+    """A sub-agent asks through the same proxy, marked as one, and what it says reaches its parent."""
+    agents = "multi_agent_v1"
+
+    def answer(request: ReceivedRequest) -> Answer:
+        if "x-openai-subagent" in request.headers:
+            return "The word is zebra."
+        told = outputs(request)
+        if not told:
+            return Turn(calls=[Call("spawn_agent", {"message": "Find a word."}, namespace=agents)])
+        if len(told) == 1:
+            targets = [json.loads(told[0])["agent_id"]]
+            return Turn(calls=[Call("wait_agent", {"targets": targets}, namespace=agents)])
+        return "It found zebra."
+
+    upstream.script = answer
+    run = await codex.run("Let somebody find a word.")
+    assert (0, "It found zebra.", 4) == (run.exit_code, run.text, len(upstream.requests))
+    assert "The word is zebra." in outputs(upstream.last_request)[1]
+
+
 async def test_a_broken_stream_is_asked_for_again(upstream: FakeUpstream, codex: CodexCli) -> None:
     """In the middle of a task a stream breaks off; the Codex CLI sends on what it had, and the task is done."""
     half = Turn("This half is thrown away.", reasoning=["I remember."])
