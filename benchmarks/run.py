@@ -56,7 +56,9 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument(
         "questions", nargs="*", metavar="QUESTION", help=f"of {', '.join(QUESTIONS)}; default: all"
     )
-    parser.add_argument("--quick", action="store_true", help="fewer samples: all questions in under two minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer samples: all questions in under two minutes"
+    )
     parser.add_argument(
         "--surface",
         action="append",
