@@ -152,3 +152,10 @@ async def test_counting_calls_nobody(stage: Setting) -> None:
     answer = await scene.client.post("/v1/responses/input_tokens", json={"model": "gpt-5", "input": "hi"})
     assert {"object": "response.input_tokens", "input_tokens": 8} == answer.json()
     assert [] == scene.upstream.requests
+
+
+async def test_key_quoted_in_a_header_is_masked(stage: Setting) -> None:
+    """An upstream that puts the provider's key into one of its headers does not give it away."""
+    scene = stage(Turn("Hello", headers={"x-codex-account": "key sk-provider-0123456789 of a plan"}))
+    answer = await ask(scene)
+    assert "key *** of a plan" == answer.headers["x-codex-account"]

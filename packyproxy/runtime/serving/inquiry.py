@@ -20,6 +20,7 @@ from packyproxy.runtime.runtime import Runtime
 from packyproxy.translate.contract import ClientRequest, StreamWriter, Target, Translation
 from packyproxy.translate.failure_table import FAILURES
 from packyproxy.translate.session import prompt_cache_key
+from packyproxy.wire.masking import mask_text
 
 __all__ = ["Inquiry"]
 
@@ -122,7 +123,10 @@ class Inquiry:
 
     def take_headers(self, headers: Mapping[str, str]) -> None:
         """Take the headers that the upstream answered with."""
-        self.answer_headers = self._protocol.answer_headers(headers, self.target)
+        self.answer_headers = tuple(
+            (name, mask_text(value, self.provider.secrets))
+            for name, value in self._protocol.answer_headers(headers, self.target)
+        )
 
     def judge(self, failure: Failure) -> Failure:
         """Say what a failure means for what the upstream was asked for."""
