@@ -83,6 +83,7 @@ class Provider(Struct, frozen=True, kw_only=True):
         *,
         suffix_effort: str | None = None,
         default_effort: str | None = None,
+        named_effort: str | None = None,
         prompt_cache_key: str | None = None,
         uses_developer: bool = False,
     ) -> Target:
@@ -93,6 +94,7 @@ class Provider(Struct, frozen=True, kw_only=True):
             efforts: what the model takes, weakest first.
             suffix_effort: asked for in the model name.
             default_effort: of the alias or of the provider's defaults.
+            named_effort: of the alias alone.
             prompt_cache_key: the key of the upstream's prompt cache.
             uses_developer: the provider has refused system text in ``instructions`` (wire-mapping 1.3).
         """
@@ -102,6 +104,7 @@ class Provider(Struct, frozen=True, kw_only=True):
             efforts=efforts,
             suffix_effort=suffix_effort,
             default_effort=default_effort,
+            named_effort=named_effort,
             capabilities=replace(self.capabilities, system_as="developer")
             if uses_developer
             else self.capabilities,

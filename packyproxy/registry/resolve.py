@@ -39,6 +39,8 @@ class Candidate(Struct, frozen=True, kw_only=True):
     """Effort in the requested name; beats every other source (wire-mapping 1.6 row 1)."""
     default_effort: str | None = None
     """Effort of the alias, of the map or of the provider's defaults (wire-mapping 1.6 row 6)."""
+    named_effort: str | None = None
+    """The same without the provider's defaults: what goes with the requested name."""
     efforts: tuple[str, ...]
     """Values of ``reasoning.effort`` the model takes, weakest first."""
     context_window: int
@@ -119,6 +121,7 @@ def _candidate(hit: _Hit) -> Candidate:
         model=hit.model.id,
         suffix_effort=hit.suffix_effort,
         default_effort=hit.default_effort or hit.provider.defaults.effort,
+        named_effort=hit.default_effort,
         efforts=hit.model.efforts,
         context_window=hit.model.context_window,
         reasons=hit.reasons,

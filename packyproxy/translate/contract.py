@@ -74,6 +74,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """Effort asked for in the model name; beats every other source (wire-mapping 1.6 row 1)."""
     default_effort: str | None = None
     """Effort of the alias or of the provider's defaults (wire-mapping 1.6 row 6)."""
+    named_effort: str | None = None
+    """The same without the provider's defaults: what goes with the name that the client asked for."""
     capabilities: Capabilities = Capabilities()
     buffered_tools: frozenset[str] = frozenset({"Read"})
     """Tools whose arguments are sent in one piece, mended (wire-mapping 4.7)."""

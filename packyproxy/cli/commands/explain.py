@@ -108,6 +108,7 @@ def _explain(snapshot: Snapshot, resolution: Resolution) -> _Explanation:
             candidate.efforts,
             suffix_effort=candidate.suffix_effort,
             default_effort=candidate.default_effort,
+            named_effort=candidate.named_effort,
             prompt_cache_key=_CACHE_KEY,
         )
         translations.append(protocol.to_responses(request, target))

@@ -149,6 +149,7 @@ def _translated(
             candidate.efforts,
             suffix_effort=candidate.suffix_effort,
             default_effort=candidate.default_effort,
+            named_effort=candidate.named_effort,
             prompt_cache_key=request.cache_key or prompt_cache_key(session, candidate.model),
         )
         try:

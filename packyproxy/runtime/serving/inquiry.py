@@ -182,6 +182,7 @@ class Inquiry:
             learned.allowed_efforts(provider.id, candidate.model, candidate.efforts),
             suffix_effort=candidate.suffix_effort,
             default_effort=candidate.default_effort,
+            named_effort=candidate.named_effort,
             prompt_cache_key=self._cache_key,
             uses_developer=learned.uses_developer(provider.id),
         )

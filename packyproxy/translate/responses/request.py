@@ -2,7 +2,7 @@
 
 A field that no row changes goes out as the bytes it came in, at its place; unknown ones too. ``read`` does
 what holds for every provider, ``to_responses`` the rest, once per attempt. An effort that is absent stays so,
-unless the model's name, its alias or the provider's defaults name one: that is somebody's word too.
+unless the model's name or its alias brings one: a client of this API leaves it out to get the model's own.
 """
 
 from msgspec import Raw, Struct, ValidationError, json
@@ -294,7 +294,7 @@ def _for_everyone(fields: Fields, instructions: Raw, tools: ToolList | None) -> 
 
 def _effort(request: ResponsesRequest, target: Target) -> str | None:
     own = request.reasoning.effort if request.reasoning is not None else None
-    effort = target.suffix_effort or own or target.default_effort
+    effort = target.suffix_effort or own or target.named_effort
     return None if effort is None else clamp_effort(effort, target.efforts)
 
 

@@ -71,13 +71,19 @@ def test_target_carries_the_attempt() -> None:
     """A target says all that the translation must know of this provider."""
     capabilities = Capabilities(sampling=True)
     target = _provider(capabilities=capabilities, buffer_tools=frozenset({"Edit"})).target(
-        "gpt-5", ("low",), suffix_effort="low", default_effort="high", prompt_cache_key="k"
+        "gpt-5",
+        ("low",),
+        suffix_effort="low",
+        default_effort="high",
+        named_effort="medium",
+        prompt_cache_key="k",
     )
-    assert ("gpt-5", ("low",), "low", "high", capabilities, frozenset({"Edit"}), "k") == (
+    assert ("gpt-5", ("low",), "low", "high", "medium", capabilities, frozenset({"Edit"}), "k") == (
         target.model,
         target.efforts,
         target.suffix_effort,
         target.default_effort,
+        target.named_effort,
         target.capabilities,
         target.buffered_tools,
         target.prompt_cache_key,

@@ -34,6 +34,16 @@ def read(name: str, *providers: ProviderConfig, model_map: dict[str, str] | None
     return found.model, found.suffix_effort, found.default_effort
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("gpt-5.1-codex", None), ("quick", "high"), ("mapped", "low"), ("gpt-5.1-codex-low", None)],
+)
+def test_named_effort(name: str, expected: str | None) -> None:
+    """The effort that goes with a name is told apart from the provider's defaults, and from a suffix."""
+    registry = Registry.build((CLOSED,), (("mapped", "gpt-5.1-codex-low"),))
+    assert expected == resolve(name, registry).candidates[0].named_effort
+
+
 def refusal_of(
     name: str, *providers: ProviderConfig, model_map: dict[str, str] | None = None
 ) -> InvalidRequest:

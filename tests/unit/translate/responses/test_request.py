@@ -326,8 +326,9 @@ EFFORTS: dict[str, tuple[dict[str, Any], dict[str, Any], str | None]] = {
     "clamped from below": ({"effort": "none"}, {}, "low"),
     "the suffix beats it": ({"effort": "low"}, {"suffix_effort": "high"}, "high"),
     "the suffix stands alone": ({}, {"suffix_effort": "xhigh"}, "high"),
-    "it beats the default": ({"effort": "low"}, {"default_effort": "high"}, "low"),
-    "the default counts": ({}, {"default_effort": "medium"}, "medium"),
+    "it beats the alias": ({"effort": "low"}, {"named_effort": "high"}, "low"),
+    "the alias counts": ({}, {"named_effort": "medium"}, "medium"),
+    "the provider's default does not": ({}, {"default_effort": "medium"}, None),
     "absent stays absent": ({}, {}, None),
 }
 
