@@ -129,6 +129,7 @@ def _failure_of_rest(tried: Sequence[Tried], now: float) -> Failure:
     return Failure(
         kind=FailureKind.UNAVAILABLE if ills else told.kind,
         status=told.status,
+        reset_at=now + wait,
         error_object=None if error is None else with_time_left(error, now=now, until=now + wait),
     )
 

@@ -15,6 +15,7 @@ __all__ = [
     "again_text",
     "failure_text",
     "overflow_text",
+    "reset_second",
     "resting_text",
     "rfc3339",
     "tried_text",
@@ -79,6 +80,14 @@ def again_text(wait: float) -> str:
 def whole_seconds(wait: float) -> int:
     """Return a wait as clients are told it: at least a second, rounded up."""
     return max(1, ceil(wait))
+
+
+def reset_second(failure: Failure, now: float) -> int | None:
+    """Return when a limit ends, in whole Unix seconds, rounded up; None where the upstream did not say."""
+    moment, after = failure.reset_at, failure.retry_after_seconds
+    if moment is None:
+        moment = None if after is None else now + after
+    return None if moment is None else ceil(min(moment, _LAST_SECOND))
 
 
 def rfc3339(unix: float) -> str:

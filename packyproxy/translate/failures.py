@@ -15,7 +15,7 @@ from packyproxy.translate.contract import Family
 from packyproxy.translate.failure_choice import retry_headers, tell
 from packyproxy.translate.failure_signals import context_numbers, failure_kind, reset_time
 from packyproxy.translate.failure_table import FAILURES, LIMITS
-from packyproxy.translate.failure_texts import overflow_text
+from packyproxy.translate.failure_texts import overflow_text, reset_second
 from packyproxy.wire.error_bodies import (
     UpstreamError,
     clean_text,
@@ -24,6 +24,7 @@ from packyproxy.wire.error_bodies import (
     wrap_error_object,
     write_anthropic_error,
     write_openai_error,
+    write_usage_limit,
 )
 from packyproxy.wire.masking import mask_bytes, mask_text
 
@@ -138,7 +139,7 @@ def exhausted_response(
         in_stream: the status line is spent; the error type is then one that clients retry on (wire-mapping
             8.6).
         keeps_upstream_error: show the upstream's own status and error object, where it sent one that a client
-            may see (wire-mapping 7.3).
+            may see, and else a used-up quota in the form that the Codex CLI reads (wire-mapping 7.3).
     """
     told = tell(tried, now)
     failure = told.failure
@@ -153,6 +154,9 @@ def exhausted_response(
         if in_stream and kind == "timeout_error":
             kind = "api_error"
         body = write_anthropic_error(kind, message, request_id=request_id)
+    elif keeps_upstream_error and failure.kind is FailureKind.QUOTA:
+        status, _, _ = rule.openai
+        body = write_usage_limit(message, plan_type=failure.plan_type, resets_at=reset_second(failure, now))
     else:
         status, kind, code = rule.openai
         if rule.keeps_code:

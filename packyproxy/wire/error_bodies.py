@@ -26,6 +26,7 @@ __all__ = [
     "wrap_error_object",
     "write_anthropic_error",
     "write_openai_error",
+    "write_usage_limit",
 ]
 
 MAX_MESSAGE_CHARACTERS = 1000
@@ -164,9 +165,19 @@ class _OpenAIEnvelope(Struct, frozen=True):
     error: _OpenAIBody
 
 
+class _UsageLimit(Struct, frozen=True, omit_defaults=True):
+    message: str
+    type: str
+    param: str | None
+    code: str
+    plan_type: str | None = None
+    resets_at: int | None = None
+
+
 _encode = msgspec.json.Encoder().encode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _NULL = Raw(b"null")
+_USAGE_LIMIT = "usage_limit_reached"
 
 
 def write_anthropic_error(
@@ -182,6 +193,18 @@ def write_openai_error(
 ) -> bytes:
     """Encode the error body of the OpenAI surfaces (wire-mapping 8.1)."""
     return _encode(_OpenAIEnvelope(_OpenAIBody(message, kind, param, code)))
+
+
+def write_usage_limit(message: str, *, plan_type: str | None, resets_at: int | None) -> bytes:
+    """Encode the error body by whose type the Codex CLI knows a used-up quota.
+
+    Args:
+        message: one line.
+        plan_type: what the account has paid for, if known.
+        resets_at: Unix seconds, if known.
+    """
+    limit = _UsageLimit(message, _USAGE_LIMIT, None, _USAGE_LIMIT, plan_type, resets_at)
+    return wrap_error_object(_encode(limit))
 
 
 def _decode(body: bytes) -> object:

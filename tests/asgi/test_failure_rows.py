@@ -8,6 +8,7 @@ import asyncio
 import json
 import ssl
 from typing import Any
+from unittest.mock import ANY
 
 import httpx
 import pytest
@@ -376,7 +377,10 @@ async def test_alone_before_a_chat_client(ensemble: Any, row: Row) -> None:
 
 @each_row
 async def test_alone_before_a_responses_client(ensemble: Any, row: Row) -> None:
-    """The upstream's own status and error object, where it refused with one; else what a Chat client is told."""
+    """The upstream's own status and error object, where it refused with one; else what a Chat client is told.
+
+    But a used-up quota always has the type by which the Codex CLI knows it.
+    """
     chat, responses = ensemble({"a": row.signal}), ensemble({"a": row.signal})
     expected, answer = await CHAT.ask(chat.client), await RESPONSES.ask(responses.client)
     retry_after, should_retry = _when(expected)
@@ -385,7 +389,10 @@ async def test_alone_before_a_responses_client(ensemble: Any, row: Row) -> None:
         if row.type == "permission_error" and answer.status_code == 429:
             should_retry = "false"
     else:
-        assert (expected.status_code, expected.json()) == (answer.status_code, answer.json())
+        error = expected.json()["error"]
+        if error["code"] == "usage_limit_reached":
+            error |= {"type": "usage_limit_reached", "resets_at": ANY}
+        assert (expected.status_code, {"error": error}) == (answer.status_code, answer.json())
     assert (retry_after, should_retry) == _when(answer)
     assert {"a": row.requests} == responses.calls()
 

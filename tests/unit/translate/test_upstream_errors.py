@@ -230,19 +230,46 @@ def test_what_the_operator_must_mend_is_told_in_our_words(
 @pytest.mark.parametrize(
     "failure",
     [
-        pytest.param(classify_response(429, {}, b'{"detail":"usage limit"}'), id="detail"),
-        pytest.param(classify_response(429, {}, b'{"error":"usage limit"}'), id="text"),
+        pytest.param(classify_response(429, {}, b'{"detail":"slow down"}'), id="detail"),
+        pytest.param(classify_response(429, {}, b'{"error":"slow down"}'), id="text"),
         pytest.param(classify_response(503, {}, b"<html><title>busy</title>"), id="html"),
         pytest.param(classify_response(500, {}, b""), id="empty"),
         pytest.param(classify_response(200, {}, b'{"error":{"message":"no"}}'), id="under-200"),
         pytest.param(classify_response(999, {}, b'{"error":{"message":"no"}}'), id="no-status"),
-        pytest.param(classify_error_object(b'{"error":{"code":"usage_limit_reached"}}'), id="stream"),
+        pytest.param(classify_error_object(b'{"error":{"code":"rate_limit_exceeded"}}'), id="stream"),
         *(pytest.param(transport_failure(FailureKind(kind)), id=kind) for kind in ("unreachable", "tls")),
     ],
 )
 def test_without_an_error_object_both_surfaces_are_told_the_same(failure: Failure) -> None:
     """Only the error object of an HTTP refusal is shown as it came."""
     assert respond_to(failure, "openai") == _own(failure)
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        pytest.param(classify_response(429, {}, b'{"detail":"usage limit"}'), {}, id="detail"),
+        pytest.param(
+            classify_response(429, {"retry-after": "1.5"}, b'{"error":"usage limit"}'),
+            {"resets_at": int(NOW) + 2},
+            id="header",
+        ),
+        pytest.param(
+            classify_error_object(
+                b'{"code":"usage_limit_reached","plan_type":"pro","resets_at":"1893553199.5"}'
+            ),
+            {"plan_type": "pro", "resets_at": int(NOW) + 7200},
+            id="stream",
+        ),
+    ],
+)
+def test_a_used_up_quota_has_one_form(failure: Failure, told: dict[str, object]) -> None:
+    """However it was told, the Codex CLI knows it by its type, and reads the plan and the time in the object."""
+    response = _own(failure)
+    error = error_in(response)
+    assert error.pop("message").startswith("usage limit reached for ")
+    known = {"type": "usage_limit_reached", "code": "usage_limit_reached", "param": None}
+    assert (429, {**known, **told}) == (response.status, error)
 
 
 def test_the_status_401_is_never_shown() -> None:
@@ -367,6 +394,13 @@ def test_of_several_resting_providers_one_is_told(tried: list[Tried], status: in
     """The object is that of the provider which decides the answer; without one the form of 8.3 is told."""
     response = respond(*tried, family="openai", keeps_upstream_error=True)
     assert (status, told) == (response.status, error_in(response).get("code"))
+
+
+def test_a_rest_without_an_object_says_when_it_ends() -> None:
+    """A limit that was told in another form rests in the form that the Codex CLI reads."""
+    response = respond(_resting("a", "quota", 40.5), family="openai", keeps_upstream_error=True)
+    error = error_in(response)
+    assert (429, "usage_limit_reached", NOW + 41) == (response.status, error["type"], error["resets_at"])
 
 
 def test_chat_clients_read_of_rests_in_our_words() -> None:
