@@ -1,7 +1,8 @@
-"""Responses events to the items they are about, for every writer of items (wire-mapping 4.1, 4.5, 4.8).
+"""Responses events to the items they are about, for every writer of items (wire-mapping 4.1, 4.2, 4.5, 4.8).
 
-A protocol says what an item may write and when, and how an answer ends. Deltas of one part in a row take a
-short cut through ``event``, which any other event closes again.
+Only the item at the head of the queue writes; events of later items wait until it is done. Items that show
+nothing never enter the queue. What an item writes, and how an answer ends, is the protocol's. Deltas of one
+part in a row take a short cut through ``event``, which any other event closes again.
 """
 
 from abc import ABC, abstractmethod
@@ -24,6 +25,17 @@ MAX_HELD_BYTES = 16 * 1024 * 1024
 
 MAX_ITEMS = 4096
 """Far more than any answer has; every step that looks at all items stays cheap under it."""
+
+_PLAIN_DELTAS = frozenset(
+    {
+        upstream.TextDelta,
+        upstream.SummaryDelta,
+        upstream.ReasoningDelta,
+        upstream.ArgumentsDelta,
+        upstream.CustomInputDelta,
+    }
+)
+"""Those that can have a short cut."""
 
 A = TypeVar("A", bound=Answer)
 I = TypeVar("I", bound=Item[Any])  # noqa: E741 - an item
@@ -49,6 +61,11 @@ class ItemWriter(ABC, Generic[A, I]):
         """What the items share."""
         self.table = table
         """The items."""
+        self.queue: list[I] = []
+        """Those that show something and have not left, in order of first appearance; the first one writes."""
+        self.is_flushing = False
+        """Whether nothing more will be heard of any item."""
+        self._held_bytes = 0
         self._quiet_items = quiet_items
         self.is_over = False
         """Whether nothing more is to be written."""
@@ -113,20 +130,23 @@ class ItemWriter(ABC, Generic[A, I]):
     def created(self, event: upstream.Created) -> bytes:
         """Take what the upstream says of the response when it begins."""
 
-    def registered(self, item: I) -> None:
-        """Take note of a new item, which is not an ignored one."""
+    def settle(self, head: I) -> bytes | None:
+        """Write what is due before a finished item leaves the queue; None: it must not leave yet."""
+        return b""
 
     @abstractmethod
-    def introduced(self, item: I) -> bytes:
-        """Write what an item can show now that the upstream has said more of it."""
-
-    @abstractmethod
-    def deliver(self, item: I, event: ResponsesEvent) -> bytes:
-        """Give an event to its item."""
+    def stop_locally(self) -> bytes:
+        """End the answer at a limit of the client's; the upstream is still talking and has told no usage."""
 
     @abstractmethod
     def end(self, response: ResponseObject, *, is_incomplete: bool) -> bytes:
-        """Write what the items still owe, and the end."""
+        """Write what the items still owe (``flush``), and the end."""
+
+    def flush(self) -> bytes:
+        """Let all items write the rest, in output order behind the one that is writing."""
+        self.is_flushing = True
+        self.queue[1:] = sorted(self.queue[1:], key=_output_order)
+        return self._advance()
 
     def _item_added(self, event: upstream.ItemAdded) -> bytes:
         item = event.item
@@ -134,7 +154,7 @@ class ItemWriter(ABC, Generic[A, I]):
         if known is None:
             known = self._register(item.type, event.output_index, item.id)
         known.introduce(item)
-        return self.introduced(known)
+        return self._advance() if self.queue and known is self.queue[0] else b""
 
     def _item_done(self, event: upstream.ItemDone) -> bytes:
         item = event.item
@@ -146,23 +166,23 @@ class ItemWriter(ABC, Generic[A, I]):
             known = self._register(item.type, event.output_index, item.id)
         if cls is self.table.ignored and item.type not in self._quiet_items:
             self.answer.note(Note("ignored_item", upstream.safe_name(item.type)))
-        return self.deliver(known, event)
+        return self._deliver(known, event)
 
     def _message_event(self, event: Any) -> bytes:
-        return self.deliver(self._find(event, "message"), event)
+        return self._deliver(self._find(event, "message"), event)
 
     def _reasoning_event(self, event: Any) -> bytes:
-        return self.deliver(self._find(event, "reasoning"), event)
+        return self._deliver(self._find(event, "reasoning"), event)
 
     def _tool_event(self, event: Any) -> bytes:
-        return self.deliver(self._find(event, "function_call"), event)
+        return self._deliver(self._find(event, "function_call"), event)
 
     def _part_done(self, event: upstream.ContentPartDone) -> bytes:
         known = self.table.find(event.output_index, event.item_id)
-        return b"" if known is None else self.deliver(known, event)
+        return b"" if known is None else self._deliver(known, event)
 
     def _broken_delta(self, event: upstream.BrokenDelta) -> bytes:
-        return self.deliver(self._find(event.event, _OWNERS[type(event.event)]), event)
+        return self._deliver(self._find(event.event, _OWNERS[type(event.event)]), event)
 
     def _find(self, event: Any, item_type: str) -> I:
         """Return the item of a delta or ``done``; one that was never announced begins here."""
@@ -180,10 +200,60 @@ class ItemWriter(ABC, Generic[A, I]):
             return self.table.ignored(self.answer)
         item = self.table.register(cls, output_index, item_id)
         if cls is not self.table.ignored:
-            self.registered(item)
+            self.queue.append(item)
         return item
 
-    def is_settled(self, item: I, event: ResponsesEvent) -> bool:
+    def _deliver(self, item: I, event: ResponsesEvent) -> bytes:
+        """Give an event to its item now, if that is the head, or later."""
+        if self._is_settled(item, event):
+            return b""
+        item.harvest(event)
+        if item is self.queue[0]:
+            return self._write_now(item, event)
+        self._held_bytes += item.held.hold(event)
+        if self._gives_up_at(self._held_bytes):
+            return b""
+        # Some items at the head wait for what a later one brings.
+        return self._advance() if item.is_done else b""
+
+    def _write_now(self, head: I, event: ResponsesEvent) -> bytes:
+        """Give an event to the item that writes; nothing waits there, because ``_advance`` leaves nothing."""
+        out = head.take(event) if head.has_begun else _begin(head) + head.take(event)
+        if type(event) is upstream.ItemDone:
+            return out + self._advance()
+        limiter = self.answer.limiter
+        if limiter is not None and limiter.stop is not None:
+            out += self.stop_locally()
+        elif type(event) in _PLAIN_DELTAS:
+            self._open_short_cut(head, event)
+        return out
+
+    def _advance(self) -> bytes:
+        """Let the head write, and whoever follows once it is done."""
+        out: list[bytes] = []
+        queue = self.queue
+        while queue:
+            head = queue[0]
+            if not head.has_begun:
+                out.append(_begin(head))
+            if head.held:
+                self._held_bytes -= head.held.size
+                out += [head.take(event) for event in head.held.take()]
+            if not head.is_finished and self.is_flushing:
+                out.append(head.finish(None))
+            if self.answer.is_stopped:
+                out.append(self.stop_locally())
+                break
+            if not head.is_finished:
+                break
+            settled = self.settle(head)
+            if settled is None:
+                break
+            out.append(settled)
+            del queue[0]
+        return b"".join(out)
+
+    def _is_settled(self, item: I, event: ResponsesEvent) -> bool:
         """Take note of an item's end, and tell whether it needs none of its events any more."""
         if item.is_done or type(item) is self.table.ignored:
             item.is_done = item.is_done or type(event) is upstream.ItemDone
@@ -191,7 +261,7 @@ class ItemWriter(ABC, Generic[A, I]):
         item.is_done = type(event) is upstream.ItemDone
         return False
 
-    def open_short_cut(self, item: I, event: Any, prefix: bytes, suffix: bytes) -> None:
+    def _open_short_cut(self, item: I, event: Any) -> None:
         """Let deltas that follow one of ``item`` only be framed, if they may."""
         # Half a key is not enough: the next event may complete it, which the table has to learn.
         if item.item_id and event.output_index == item.output_index is not None:
@@ -199,7 +269,7 @@ class ItemWriter(ABC, Generic[A, I]):
             if part is not None and not part.half and not part.is_done:
                 self._fast_type, self._fast_sent = type(event), part.sent
                 self._fast_output, self._fast_part = event.output_index, event.part_index
-                self._fast_prefix, self._fast_suffix = prefix, suffix
+                self._fast_prefix, self._fast_suffix = item.framing()
 
     def _completed(self, event: upstream.Completed) -> bytes:
         return self._terminal(event.response, is_incomplete=False)
@@ -224,7 +294,7 @@ class ItemWriter(ABC, Generic[A, I]):
         for place, (streamed, item) in enumerate(self.table.match_final(output)):
             known = streamed or self._register(item.type, place, item.id)
             if not known.is_done and not self.is_over:
-                out.append(self.deliver(known, upstream.ItemDone(output_index=place, item=item)))
+                out.append(self._deliver(known, upstream.ItemDone(output_index=place, item=item)))
         return b"".join(out)
 
     def shown_bytes(self) -> int:
@@ -243,7 +313,7 @@ class ItemWriter(ABC, Generic[A, I]):
     def _error(self, event: upstream.ErrorEvent) -> bytes:
         return self.give_up(classify_error_object(event.error_object, status=event.status))
 
-    def gives_up_at(self, held_bytes: int) -> bool:
+    def _gives_up_at(self, held_bytes: int) -> bool:
         """Give up if too much waits for earlier items, and tell whether it does."""
         if held_bytes <= MAX_HELD_BYTES:
             return False
@@ -260,6 +330,16 @@ class ItemWriter(ABC, Generic[A, I]):
         self.failure = failure
         self.is_over = True
         return b""
+
+
+def _begin(item: Item[Any]) -> bytes:
+    item.has_begun = True
+    return item.begin()
+
+
+def _output_order(item: Item[Any]) -> float:
+    """Return where an item stands in the upstream's output; those that never said so come last."""
+    return float("inf") if item.output_index is None else item.output_index
 
 
 def _cancelled() -> Failure:

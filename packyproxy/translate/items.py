@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from typing import ClassVar, Generic, TypeVar
 
 from packyproxy.translate.contract import Note, StreamFacts
+from packyproxy.translate.held_events import HeldEvents
 from packyproxy.translate.item_text import CallText, ItemText
 from packyproxy.translate.parts import Part
 from packyproxy.translate.text_limits import TextLimiter, text_limiter
@@ -61,6 +62,13 @@ class Item(Generic[A]):
         """Whether the upstream said so."""
         self.is_finished = False
         """Whether everything was written."""
+        self.has_begun = False
+        """Whether the item is, or was, the one that writes."""
+        self.held = HeldEvents()
+        """What came before its turn."""
+
+    def harvest(self, event: ResponsesEvent) -> None:
+        """Look at an event as it arrives, for what others need to know of this item before it writes."""
 
     def introduce(self, item: OutputItem) -> None:
         """Take what the upstream says of the item when it begins."""
@@ -81,6 +89,10 @@ class Item(Generic[A]):
     def open_part(self, event: upstream.DeltaEvent) -> Part | None:
         """Return the part of a delta just taken if the next one need only be framed and remembered."""
         return None
+
+    def framing(self) -> tuple[bytes, bytes]:
+        """Return what stands before and after the deltas of the part that ``open_part`` returned."""
+        raise AssertionError("an item without a short cut")
 
     def shown_bytes(self) -> int:
         """Return how many UTF-8 bytes of text and arguments were shown that no limiter has counted."""

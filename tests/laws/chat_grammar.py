@@ -79,6 +79,6 @@ def _check_call(deltas: list[dict[str, Any]], calls: list[str]) -> None:
         assert (kind, {"name", text}, "") == (delta["type"], set(delta[kind]), delta[kind][text])
         calls.append(delta["id"])
     else:
-        assert delta["index"] < len(calls)
+        assert delta["index"] == len(calls) - 1
         assert ({"index", kind}, {text}) == (set(delta), set(delta[kind]))
         assert delta[kind][text] != ""

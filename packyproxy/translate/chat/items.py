@@ -1,11 +1,10 @@
 """How the output items of an answer become deltas, one class per kind (wire-mapping 6.3, 6.4).
 
-Calls may interleave: their index tells them apart. Texts may not, as all messages become one ``content`` and
-all reasoning one ``reasoning_content``: the items of such a field stand in a lane, where one writes and the
-text of those behind it waits for it to be done.
+Only the item at the head of the queue writes. All messages become one ``content``, all reasoning one
+``reasoning_content``; calls are counted in the order in which they open.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 
 import msgspec
 from msgspec import Raw
@@ -28,47 +27,13 @@ __all__ = [
     "IgnoredItem",
     "ImageItem",
     "Item",
-    "Lane",
-    "LaneItem",
     "MessageItem",
     "ReasoningItem",
-    "output_order",
 ]
 
 _SEPARATOR = b'"\\n\\n"'
 _SEPARATOR_CHARS = 2
 _encode = msgspec.json.Encoder().encode
-
-
-class Lane:
-    """The items whose texts follow each other in one field, in order of first appearance."""
-
-    def __init__(self) -> None:
-        self._items: list[LaneItem] = []
-
-    def join(self, item: "LaneItem") -> None:
-        """Put a new item behind all others."""
-        self._items.append(item)
-
-    def is_head(self, item: "LaneItem") -> bool:
-        """Tell whether an item may write."""
-        return self._items[0] is item
-
-    def sort(self) -> None:
-        """Put those that wait in the upstream's order, because nothing more will be heard of them."""
-        self._items[1:] = sorted(self._items[1:], key=output_order)
-
-    def advance(self) -> bytes:
-        """Let everyone write whose turn it is."""
-        out: list[bytes] = []
-        while self._items:
-            head = self._items[0]
-            out.append(head.release())
-            if not head.is_finished or head.answer.is_stopped:
-                break
-            out.append(head.end())
-            del self._items[0]
-        return b"".join(out)
 
 
 class Answer(items.Answer):
@@ -79,15 +44,11 @@ class Answer(items.Answer):
         self.chunks = ChunkWriter(facts, answer_id)
         self.uses_functions = facts.uses_functions
         self.is_folded = facts.is_folded
-        self.content = Lane()
-        self.reasoning = Lane()
         self.texts: list[ContentItem] = []
         """The items whose text is in the content, in order."""
         self.last_thought: tuple[ReasoningItem, int] | None = None
         """The item and part whose reasoning was shown last."""
         self.has_refusal = False
-        self.held_bytes = 0
-        """How much text waits for earlier items."""
 
     def annotations(self) -> list[chat_events.Annotation]:
         """Return the links of the texts that were shown whole, in order."""
@@ -103,68 +64,27 @@ class Answer(items.Answer):
 class Item(items.Item[Answer]):
     """What every item has; on its own, an item that shows nothing."""
 
-    framing: Framing = (b"", b"")
-    """What stands around a delta of the part that ``open_part`` returned."""
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer)
+        self._framing: Framing = (b"", b"")
+
+    def framing(self) -> Framing:
+        """Return what stands around the deltas of the part that ``open_part`` returned."""
+        return self._framing
 
 
 class IgnoredItem(Item):
     """An item of a type that has no place in a Chat answer, or reasoning that the client does not see."""
 
 
-class LaneItem(Item, ABC):
-    """An item whose texts wait for those of the items before it."""
-
-    def __init__(self, answer: Answer, lane: Lane) -> None:
-        super().__init__(answer)
-        self.lane = lane
-        self._waiting: list[tuple[int, bytearray]] = []
-        lane.join(self)
-
-    @abstractmethod
-    def show(self, key: int, literal: bytes) -> bytes:
-        """Write a piece of text; ``key`` is what ``put`` was given."""
-
-    def end(self) -> bytes:
-        """Write what only the end of the item shows, when its turn is over."""
-        return b""
-
-    def put(self, key: int, literal: bytes) -> bytes:
-        """Show a piece of text, or keep it until it is this item's turn.
-
-        Pieces with one key become one, so that a long text does not wait as thousands of objects.
-        """
-        if not literal:
-            return b""
-        if self.lane.is_head(self):
-            return self.show(key, literal)
-        if not self._waiting or self._waiting[-1][0] != key:
-            self._waiting.append((key, bytearray()))
-        self._waiting[-1][1].extend(literal[1:-1])
-        self.answer.held_bytes += len(literal) - 2
-        return b""
-
-    def release(self) -> bytes:
-        """Show what waited."""
-        waiting, self._waiting = self._waiting, []
-        self.answer.held_bytes -= sum(len(text) for _, text in waiting)
-        return b"".join([self.show(key, b'"%b"' % bytes(text)) for key, text in waiting])
-
-    def leave(self) -> bytes:
-        """Take note that all text has come, and let those behind write if this was their turn."""
-        self.is_finished = True
-        return self.lane.advance()
-
-
-class ContentItem(LaneItem, ABC):
+class ContentItem(Item):
     """An item whose text becomes a part of the content; a blank line keeps it from what is before it."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(answer, answer.content)
+        super().__init__(answer)
         self.citations: dict[UrlCitation, int] = {}
         """Each link and the content index whose text it marks, in order."""
         self.is_open = False
-        self.is_whole = False
-        """Whether its text was shown to the end."""
 
     @abstractmethod
     def length(self) -> int:
@@ -173,11 +93,6 @@ class ContentItem(LaneItem, ABC):
     def annotations(self, offset: int) -> list[chat_events.Annotation]:
         """Return its links; ``offset`` is where its text begins in the content."""
         return []
-
-    def end(self) -> bytes:
-        """Take note that the text is whole."""
-        self.is_whole = True
-        return b""
 
     def show_text(self, literal: bytes) -> bytes:
         """Write a piece of content."""
@@ -188,11 +103,11 @@ class ContentItem(LaneItem, ABC):
         if not self.is_open:
             out = chunks.start()
             self.is_open = True
-            self.framing = chunks.content
+            self._framing = chunks.content
             if self.answer.texts:
-                out += chunks.text(self.framing, _SEPARATOR)
+                out += chunks.text(self._framing, _SEPARATOR)
             self.answer.texts.append(self)
-        return out + chunks.text(self.framing, literal)
+        return out + chunks.text(self._framing, literal)
 
 
 class MessageItem(items.StreamedItem[Answer, MessageText], ContentItem):
@@ -214,50 +129,36 @@ class MessageItem(items.StreamedItem[Answer, MessageText], ContentItem):
         return super().take(event)
 
     def open_part(self, event: upstream.DeltaEvent) -> Part | None:
-        """Return the part of answer text that nothing limits and nothing keeps waiting."""
+        """Return the part of answer text that nothing limits."""
         is_plain = type(event) is upstream.TextDelta and self.answer.limiter is None
-        is_shown = is_plain and self.is_open and self.lane.is_head(self)
-        return self.text.part(False, event.part_index or 0) if is_shown else None
+        return self.text.part(False, event.part_index or 0) if is_plain and self.is_open else None
 
     def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
         """Show text that an event adds."""
-        return self.put(self.text.is_refusal(event), literal)
-
-    def show(self, key: int, literal: bytes) -> bytes:
-        """Write a piece of a refusal, or of text within the client's limits."""
-        if key:
-            chunks = self.answer.chunks
-            self.answer.has_refusal = True
-            return chunks.start() + chunks.text(chunks.refusal, literal)
-        limiter = self.answer.limiter
-        if limiter is None:
-            return self.show_text(literal)
-        return self.show_text(_literal_or_nothing(limiter.feed(decode_literal(literal) or "")))
+        return self._show(literal, is_refusal=self.text.is_refusal(event))
 
     def finish(self, item: OutputItem | None) -> bytes:
-        """Write the rest."""
+        """Write the rest, also what a limit held back unless it is met in it."""
         parts = [read_part(raw) for raw in (item and item.content) or ()]
         for index, part in enumerate(parts):
             self._cite(part.annotations, index)
         out = [
-            self.put(is_refusal, self.checked(literal)) for is_refusal, literal in self.text.complete(parts)
+            self._show(self.checked(literal), is_refusal=is_refusal)
+            for is_refusal, literal in self.text.complete(parts)
         ]
-        return b"".join(out) + self.leave()
-
-    def end(self) -> bytes:
-        """Show the text that a limit held back, unless it is met in it."""
         limiter = self.answer.limiter
-        out = self.show_text(_literal_or_nothing(limiter.end_block())) if limiter is not None else b""
-        self.is_whole = not self.answer.is_stopped
-        return out
+        if limiter is not None:
+            out.append(self.show_text(_literal_or_nothing(limiter.end_block())))
+        self.is_finished = not self.answer.is_stopped
+        return b"".join(out)
 
     def length(self) -> int:
         """Return how many characters of content it was."""
         return sum(len(part.text) for (is_refusal, _), part in self.text.parts.items() if not is_refusal)
 
     def annotations(self, offset: int) -> list[chat_events.Annotation]:
-        """Return its links; a range that is not in the text marks nothing."""
-        if not self.is_whole:
+        """Return its links, none for a text that was cut; a range that is not in the text marks nothing."""
+        if not self.is_finished:
             return []
         starts: dict[int, int] = {}
         for (is_refusal, index), part in self.text.parts.items():
@@ -272,6 +173,19 @@ class MessageItem(items.StreamedItem[Answer, MessageText], ContentItem):
     def shown_bytes(self) -> int:
         """Return how many UTF-8 bytes were shown that no limiter has counted."""
         return self.text.size if self.answer.limiter is None else 0
+
+    def _show(self, literal: bytes, *, is_refusal: bool) -> bytes:
+        """Write a piece of a refusal, or of text within the client's limits."""
+        if not literal:
+            return b""
+        if is_refusal:
+            chunks = self.answer.chunks
+            self.answer.has_refusal = True
+            return chunks.start() + chunks.text(chunks.refusal, literal)
+        limiter = self.answer.limiter
+        if limiter is None:
+            return self.show_text(literal)
+        return self.show_text(_literal_or_nothing(limiter.feed(decode_literal(literal) or "")))
 
     def _cite(self, annotations: list[Raw] | None, index: int) -> None:
         for raw in annotations or ():
@@ -289,25 +203,22 @@ class ImageItem(ContentItem):
 
     def finish(self, item: OutputItem | None) -> bytes:
         """Mention the image."""
+        self.is_finished = True
         if item is None:
-            return self.leave()
+            return b""
         self._mention = f"[generated image omitted: {item.output_format or 'png'}]"
-        return self.put(0, _encode(self._mention)) + self.leave()
-
-    def show(self, key: int, literal: bytes) -> bytes:
-        """Write the mention."""
-        return self.show_text(literal)
+        return self.show_text(_encode(self._mention))
 
     def length(self) -> int:
         """Return how many characters of content it was."""
         return len(self._mention)
 
 
-class ReasoningItem(items.StreamedItem[Answer, ReasoningText], LaneItem):
+class ReasoningItem(items.StreamedItem[Answer, ReasoningText], Item):
     """Visible reasoning, with a blank line between its parts and between items."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(answer, answer.reasoning)
+        super().__init__(answer)
         self.text = ReasoningText()
 
     def open_part(self, event: upstream.DeltaEvent) -> Part | None:
@@ -317,22 +228,25 @@ class ReasoningItem(items.StreamedItem[Answer, ReasoningText], LaneItem):
 
     def write(self, event: ResponsesEvent, literal: bytes) -> bytes:
         """Show text that an event adds."""
-        return self.put(self.text.index_of(event), literal)
-
-    def show(self, key: int, literal: bytes) -> bytes:
-        """Write a piece of the part ``key``."""
-        chunks, last = self.answer.chunks, self.answer.last_thought
-        start = chunks.start()
-        self.framing = chunks.reasoning
-        if last is not None and last != (self, key):
-            start += chunks.text(self.framing, _SEPARATOR)
-        self.answer.last_thought = (self, key)
-        return start + chunks.text(self.framing, literal)
+        return self._show(literal, self.text.index_of(event))
 
     def finish(self, item: OutputItem | None) -> bytes:
         """Write text not yet streamed."""
-        out = [self.put(index, self.checked(literal)) for index, literal in self.text.complete(item)]
-        return b"".join(out) + self.leave()
+        self.is_finished = True
+        out = [self._show(self.checked(literal), index) for index, literal in self.text.complete(item)]
+        return b"".join(out)
+
+    def _show(self, literal: bytes, index: int) -> bytes:
+        """Write a piece of the part ``index``."""
+        if not literal:
+            return b""
+        chunks, last = self.answer.chunks, self.answer.last_thought
+        start = chunks.start()
+        self._framing = chunks.reasoning
+        if last is not None and last != (self, index):
+            start += chunks.text(self._framing, _SEPARATOR)
+        self.answer.last_thought = (self, index)
+        return start + chunks.text(self._framing, literal)
 
 
 class CallItem(items.CallItem[Answer], Item):
@@ -355,16 +269,16 @@ class CallItem(items.CallItem[Answer], Item):
             if self._is_hidden:
                 return b""
             opening = chunks.open_function(self.client_name)
-            self.framing = chunks.function_arguments
+            self._framing = chunks.function_arguments
             return opening
         is_custom = self.text.is_custom and answer.is_folded
         opening = chunks.open_call(index, call_id, self.client_name, is_custom=is_custom)
-        self.framing = chunks.custom_input(index) if is_custom else chunks.arguments(index)
+        self._framing = chunks.custom_input(index) if is_custom else chunks.arguments(index)
         return opening
 
     def show(self, literal: bytes) -> bytes:
         """Write a piece of the arguments."""
-        return b"" if self._is_hidden else self.answer.chunks.text(self.framing, literal)
+        return b"" if self._is_hidden else self.answer.chunks.text(self._framing, literal)
 
     def finish(self, item: OutputItem | None) -> bytes:
         """Write the rest."""
@@ -379,11 +293,6 @@ class CallItem(items.CallItem[Answer], Item):
     def shown_bytes(self) -> int:
         """Return how many UTF-8 bytes of arguments were shown."""
         return 0 if self._is_hidden else super().shown_bytes()
-
-
-def output_order(item: Item) -> float:
-    """Return where an item stands in the upstream's output; those that never said so come last."""
-    return float("inf") if item.output_index is None else item.output_index
 
 
 def _annotation(found: UrlCitation, offset: int, text: str) -> chat_events.Annotation:

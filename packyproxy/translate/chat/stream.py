@@ -1,7 +1,7 @@
-"""Responses events to Chat chunks: what is written when, and how it is over (wire-mapping 6.4).
+"""Responses events to Chat chunks: what begins an answer, and how it is over (wire-mapping 6.4).
 
-Whatever an event adds is written at once: calls may interleave. Only texts that go into one field wait for
-each other (``items``).
+All texts go into one field, and clients take a call for whole as soon as the next one begins; so the items
+follow each other, which the queue of items sees to.
 """
 
 from packyproxy.translate.chat import chunks, finish
@@ -14,13 +14,11 @@ from packyproxy.translate.chat.items import (
     Item,
     MessageItem,
     ReasoningItem,
-    output_order,
 )
 from packyproxy.translate.item_table import ItemTable
 from packyproxy.translate.item_writer import ItemWriter
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.chat_events import FinishReason, Usage
-from packyproxy.wire.responses_events import ResponsesEvent
 from packyproxy.wire.responses_output import ResponseObject
 
 __all__ = ["ChatWriter"]
@@ -35,17 +33,6 @@ _CLASSES: dict[str, type[Item]] = {
 _CLASSES_WITHOUT_REASONING = {name: cls for name, cls in _CLASSES.items() if name != "reasoning"}
 
 _QUIET_ITEMS = frozenset({"reasoning", "compaction", "web_search_call"})
-
-_PLAIN_DELTAS = frozenset(
-    {
-        upstream.TextDelta,
-        upstream.SummaryDelta,
-        upstream.ReasoningDelta,
-        upstream.ArgumentsDelta,
-        upstream.CustomInputDelta,
-    }
-)
-"""Those that can have a short cut."""
 
 _MAX_TIME = 2**53
 """Larger numbers are no time, and some clients cannot read them."""
@@ -97,29 +84,11 @@ class ChatWriter(ItemWriter[Answer, Item]):
         self._tier = self._tier or event.response.service_tier
         return b""
 
-    def introduced(self, item: Item) -> bytes:
-        """Show a call as soon as it is known."""
-        return b"" if item.is_done else item.begin()
-
-    def deliver(self, item: Item, event: ResponsesEvent) -> bytes:
-        """Let an item write what an event adds."""
-        if self.is_settled(item, event):
-            return b""
-        out = item.take(event)
-        limiter = self.answer.limiter
-        if limiter is not None and limiter.stop is not None:
-            return out + self._stop_locally()
-        if self.gives_up_at(self.answer.held_bytes):
-            return b""
-        if type(event) in _PLAIN_DELTAS:
-            self.open_short_cut(item, event, *item.framing)
-        return out
-
     def end(self, response: ResponseObject, *, is_incomplete: bool) -> bytes:
-        """Write what the items still owe, in output order, and the end."""
-        out = self._flush()
-        if self.answer.is_stopped:
-            return out + self._stop_locally()
+        """Write what the items still owe, and the end."""
+        out = self.flush()
+        if self.is_over:
+            return out
         self._tier = response.service_tier or self._tier
         if self.usage is None:
             usage = finish.estimated_usage(self._input_tokens_estimate, self.shown_bytes())
@@ -127,21 +96,8 @@ class ChatWriter(ItemWriter[Answer, Item]):
             usage = finish.answer_usage(self.usage)
         return out + self._finish(finish.reason(response, self.answer, is_incomplete=is_incomplete), usage)
 
-    def _flush(self) -> bytes:
-        open_items = [item for item in self.table.items if not item.is_finished]
-        if not open_items:
-            return b""
-        self.answer.content.sort()
-        self.answer.reasoning.sort()
-        out: list[bytes] = []
-        for item in sorted(open_items, key=output_order):
-            out.append(item.finish(None))
-            if self.answer.is_stopped:
-                break
-        return b"".join(out)
-
-    def _stop_locally(self) -> bytes:
-        """End the answer at a limit of the client's; the upstream is still talking and has told no usage."""
+    def stop_locally(self) -> bytes:
+        """End the answer at a limit of the client's, with an estimate of its usage."""
         limiter = self.answer.limiter
         assert limiter is not None
         assert limiter.stop is not None

@@ -4,8 +4,6 @@ Only the item at the head of the queue writes: it is given its events in order w
 came too early are held for it.
 """
 
-from typing import cast
-
 import msgspec
 from msgspec import Raw
 
@@ -13,6 +11,7 @@ from packyproxy.translate import items
 from packyproxy.translate.citations import UrlCitation, is_blocked, read_citation
 from packyproxy.translate.contract import StreamFacts
 from packyproxy.translate.item_text import MessageText, ReasoningText
+from packyproxy.translate.messages import frames
 from packyproxy.translate.messages.blocks import BlockState, BlockWriter
 from packyproxy.translate.messages.web_search import cite
 from packyproxy.translate.parts import Part, decode_literal
@@ -24,9 +23,6 @@ from packyproxy.wire.responses_output import ContentPart, OutputItem, read_part
 __all__ = ["Answer", "IgnoredItem", "ImageItem", "Item", "MessageItem", "ReasoningItem"]
 
 _MAX_REFUSAL_CHARS = 500
-_EVENT_OVERHEAD_BYTES = 256
-"""Roughly what one waiting event costs besides its text."""
-_LARGE_FIELDS = ("delta", "text", "arguments", "refusal", "input", "annotation")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -44,52 +40,9 @@ class Answer(items.Answer):
 class Item(items.Item[Answer]):
     """What every item has; on its own, an item that shows nothing."""
 
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(answer)
-        self.held: list[ResponsesEvent] = []
-        """Events that wait until this item may write."""
-        self.held_bytes = 0
-        self.has_begun = False
-        """Whether the item is, or was, the one that writes."""
-        self._run = bytearray()
-        self._run_key: tuple[object, ...] | None = None
-
-    def hold(self, event: ResponsesEvent) -> int:
-        """Keep an event for later and return what it costs in bytes.
-
-        Deltas of one part become one event, so that a long text does not wait as thousands of objects.
-        """
-        delta = getattr(event, "delta", None)
-        size = _EVENT_OVERHEAD_BYTES + _size(event)
-        if delta is None:
-            self._end_run()
-            self.held.append(event)
-        else:
-            key = (type(event), cast("upstream.DeltaEvent", event).part_index)
-            if key == self._run_key:
-                size = len(delta)
-            else:
-                self._end_run()
-                self._run_key = key
-                self.held.append(event)
-            self._run += bytes(delta)[1:-1] if bytes(delta)[:1] == b'"' else b""
-        self.held_bytes += size
-        return size
-
-    def take_held(self) -> list[ResponsesEvent]:
-        """Return what was held, in order."""
-        self._end_run()
-        held, self.held, self.held_bytes = self.held, [], 0
-        return held
-
-    def _end_run(self) -> None:
-        if self._run_key is not None:
-            cast("upstream.DeltaEvent", self.held[-1]).delta = Raw(b'"' + self._run + b'"')
-            self._run_key = None
-            self._run.clear()
-
-    def harvest(self, event: ResponsesEvent) -> None:
-        """Look at an event as it arrives, for what others need to know of this item before it writes."""
+    def framing(self) -> tuple[bytes, bytes]:
+        """Return what stands around a delta of the open block."""
+        return self.answer.blocks.delta_prefix, frames.DELTA_END
 
 
 class IgnoredItem(Item):
@@ -233,15 +186,6 @@ class ImageItem(Item):
         blocks = self.answer.blocks
         text = f"[generated image omitted: {item.output_format or 'png'}]"
         return blocks.open_text() + blocks.text(_encode(text)) + blocks.close()
-
-
-def _size(event: ResponsesEvent) -> int:
-    """Return how many bytes of JSON an event holds, short fields aside."""
-    if type(event) is upstream.ItemDone:
-        return event.item.size
-    if type(event) is upstream.ContentPartDone:
-        return event.part.size
-    return sum(len(getattr(event, name, b"")) for name in _LARGE_FIELDS)
 
 
 def _literal_or_nothing(text: str) -> bytes:

@@ -1,8 +1,7 @@
-"""Responses events to Messages frames: who writes, and when it is over (wire-mapping 4.1, 4.2, 4.8).
+"""Responses events to Messages frames: what begins an answer, and when it is over (wire-mapping 4.2, 4.8).
 
-Only the item at the head of the queue writes; events of later items wait in their own queue until it is done,
-because blocks may not overlap on the wire. A finished search stays at the head until the text that cites it
-is known. Items that show nothing never enter the queue.
+Blocks may not overlap on the wire, which the queue of items sees to. A finished search stays at its head
+until the text that cites it is known.
 """
 
 from packyproxy.translate.contract import StreamFacts
@@ -23,7 +22,6 @@ from packyproxy.translate.messages.tool_items import ToolItem
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.messages_events import StopDetails, StopReason
 from packyproxy.wire.messages_events import Usage as MessagesUsage
-from packyproxy.wire.responses_events import ResponsesEvent
 from packyproxy.wire.responses_output import ResponseObject
 
 __all__ = ["MessagesWriter"]
@@ -40,11 +38,6 @@ _CLASSES_WITHOUT_THINKING = {name: cls for name, cls in _CLASSES.items() if name
 
 _QUIET_ITEMS = frozenset({"reasoning", "compaction"})
 
-_PLAIN_DELTAS = frozenset(
-    {upstream.TextDelta, upstream.SummaryDelta, upstream.ReasoningDelta, upstream.ArgumentsDelta}
-)
-"""Those that can have a short cut."""
-
 
 class MessagesWriter(ItemWriter[Answer, Item]):
     """Turn the events of one upstream stream into Messages frames.
@@ -60,12 +53,9 @@ class MessagesWriter(ItemWriter[Answer, Item]):
         classes = _CLASSES if facts.thinking_is_visible else _CLASSES_WITHOUT_THINKING
         super().__init__(answer, ItemTable(answer, classes, IgnoredItem), _QUIET_ITEMS)
         self._facts = facts
-        self._queue: list[Item] = []
         self._tier: str | None = None
-        self._held_bytes = 0
         self._listed_urls: set[str] = set()
         """What the searches before the next message listed."""
-        self._is_flushing = False
 
     @property
     def has_content(self) -> bool:
@@ -101,77 +91,27 @@ class MessagesWriter(ItemWriter[Answer, Item]):
         self._tier = self._tier or event.response.service_tier
         return b""
 
-    def registered(self, item: Item) -> None:
-        """Let a new item wait for its turn."""
-        self._queue.append(item)
-
-    def introduced(self, item: Item) -> bytes:
-        """Open the block of the item that writes, if it can open now."""
-        return self._advance() if self._queue and item is self._queue[0] else b""
-
-    def deliver(self, item: Item, event: ResponsesEvent) -> bytes:
-        """Give an event to its item now, if that is the head, or later."""
-        if self.is_settled(item, event):
+    def settle(self, head: Item) -> bytes | None:
+        """Write what a search found, once the message that may cite it is done."""
+        if not isinstance(head, SearchItem) or not head.awaits_result:
             return b""
-        item.harvest(event)
-        if item is self._queue[0]:
-            return self._write_now(item, event)
-        self._held_bytes += item.hold(event)
-        if self.gives_up_at(self._held_bytes):
-            return b""
-        # A message that is done may be what a search at the head waits for.
-        return self._advance() if item.is_done else b""
-
-    def _write_now(self, head: Item, event: ResponsesEvent) -> bytes:
-        """Give an event to the item that writes; nothing waits there, because ``_advance`` leaves nothing."""
-        out = head.take(event) if head.has_begun else _begin(head) + head.take(event)
-        if type(event) is upstream.ItemDone:
-            return out + self._advance()
-        limiter = self.answer.limiter
-        if limiter is not None and limiter.stop is not None:
-            out += self._stop_locally()
-        elif type(event) in _PLAIN_DELTAS:
-            self.open_short_cut(head, event, self.answer.blocks.delta_prefix, frames.DELTA_END)
-        return out
-
-    def _advance(self) -> bytes:
-        """Let the head write, and whoever follows once it is done."""
-        out: list[bytes] = []
-        queue, answer = self._queue, self.answer
-        while queue:
-            head = queue[0]
-            if not head.has_begun:
-                out.append(_begin(head))
-            if head.held:
-                self._held_bytes -= head.held_bytes
-                out += [head.take(event) for event in head.take_held()]
-            if not head.is_finished and self._is_flushing:
-                out.append(head.finish(None))
-            if answer.limiter is not None and answer.is_stopped:
-                out.append(self._stop_locally())
-                break
-            if not head.is_finished:
-                break
-            if isinstance(head, SearchItem) and head.awaits_result:
-                message = next((item for item in queue if isinstance(item, MessageItem)), None)
-                if not self._is_flushing and (message is None or not message.is_done):
-                    break
-                out.append(self._resolve(head, message))
-            del queue[0]
-        return b"".join(out)
+        message = next((item for item in self.queue if isinstance(item, MessageItem)), None)
+        if not self.is_flushing and (message is None or not message.is_done):
+            return None
+        return self._resolve(head, message)
 
     def _resolve(self, search: SearchItem, message: MessageItem | None) -> bytes:
         listed = self._listed_urls
         listed.update(search.urls)
-        between = self._queue[1 : self._queue.index(message)] if message is not None else self._queue[1:]
+        between = self.queue[1 : self.queue.index(message)] if message is not None else self.queue[1:]
         later = [item for item in between if isinstance(item, SearchItem) and item.is_search]
         if not later:
             self._listed_urls = set()
         return search.resolve(message, listed=listed, is_last=not later)
 
     def end(self, response: ResponseObject, *, is_incomplete: bool) -> bytes:
-        """Flush what waits, in output order behind the item that is writing, and finish."""
-        out = self._flush() if self._queue else b""
+        """Write what the items still owe, and finish."""
+        out = self.flush()
         if self.is_over:
             return out
         answer = self.answer
@@ -183,13 +123,8 @@ class MessagesWriter(ItemWriter[Answer, Item]):
         reason, details = finish.stop(response, answer, is_incomplete=is_incomplete)
         return out + answer.blocks.release() + self._message_end(reason, usage, stop_details=details)
 
-    def _flush(self) -> bytes:
-        self._is_flushing = True
-        self._queue[1:] = sorted(self._queue[1:], key=_output_order)
-        return self._advance()
-
-    def _stop_locally(self) -> bytes:
-        """End the answer at a limit of the client's; the upstream is still talking and has told no usage."""
+    def stop_locally(self) -> bytes:
+        """End the answer at a limit of the client's, with what stood in the open block."""
         answer = self.answer
         assert answer.limiter is not None
         assert answer.limiter.stop is not None
@@ -214,12 +149,3 @@ class MessagesWriter(ItemWriter[Answer, Item]):
             stop_details=stop_details,
             echoes_context_management=self._facts.echoes_context_management,
         )
-
-
-def _begin(item: Item) -> bytes:
-    item.has_begun = True
-    return item.begin()
-
-
-def _output_order(item: Item) -> float:
-    return float("inf") if item.output_index is None else item.output_index

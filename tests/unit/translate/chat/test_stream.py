@@ -203,7 +203,7 @@ def test_parts_of_one_message_are_joined() -> None:
 
 
 def test_messages_that_interleave_follow_each_other() -> None:
-    """The content is one text, so the second message waits for the end of the first; calls do not."""
+    """The content is one text, so the second message waits for the end of the first, and a call for both."""
     run = Run(
         [
             added(0, "message"),
@@ -219,10 +219,10 @@ def test_messages_that_interleave_follow_each_other() -> None:
         ]
     )
     assert [
-        ROLE_OF_CALL,
+        ROLE,
+        *({"content": piece} for piece in ("a", "!", "\n\n", "bc", "d")),
         opened(0, "call_2", "f"),
         argued(0, "{}"),
-        *({"content": piece} for piece in ("a", "!", "\n\n", "bc", "d")),
     ] == run.deltas
 
 
@@ -239,7 +239,7 @@ def test_items_left_open_are_flushed_in_output_order() -> None:
             completed(),
         ]
     )
-    assert ("a\n\nc\n\nd", "y\n\nx") == (run.message["content"], run.message["reasoning_content"])
+    assert ("a\n\nc\n\nd", "x\n\ny") == (run.message["content"], run.message["reasoning_content"])
     assert [Note("ignored_item", "function_call")] == run.transcoder.notes
 
 
@@ -308,8 +308,8 @@ def test_hidden_reasoning_never_shows() -> None:
     assert "reasoning_content" not in run.message
 
 
-def test_calls_interleave() -> None:
-    """Nothing waits: the index tells the calls apart."""
+def test_calls_that_interleave_follow_each_other() -> None:
+    """The second waits for the end of the first, which clients take for whole when the index changes."""
     run = Run(
         [
             added(1, "function_call", call_id="call_1", name="f"),
@@ -325,20 +325,45 @@ def test_calls_interleave() -> None:
     assert [
         ROLE_OF_CALL,
         opened(0, "call_1", "f"),
-        opened(1, "call_2", "g"),
-        argued(1, "{}"),
         argued(0, '{"p":'),
         argued(0, "1}"),
+        opened(1, "call_2", "g"),
+        argued(1, "{}"),
     ] == run.deltas
     assert [tool_call("call_1", "f", '{"p":1}'), tool_call("call_2", "g", "{}")] == run.message["tool_calls"]
 
 
-def test_indexes_follow_the_order_in_which_calls_show() -> None:
-    """A call that is named late comes after one that was named at once."""
+def test_calls_left_open_follow_each_other_too() -> None:
+    """Calls that are never done are whole when the response is."""
+    run = Run(
+        [
+            added(0, "function_call", call_id="a", name="f"),
+            added(1, "function_call", call_id="b", name="g"),
+            args(0, "["),
+            args(1, "{}"),
+            args(0, "]"),
+            completed(),
+        ]
+    )
+    assert [
+        ROLE_OF_CALL,
+        *(opened(0, "a", "f"), argued(0, "["), argued(0, "]")),
+        *(opened(1, "b", "g"), argued(1, "{}")),
+    ] == run.deltas
+
+
+def test_text_before_a_call_is_whole_when_the_call_opens() -> None:
+    """Clients parse the content once a call begins."""
+    run = Run([added(0, "message"), *call(1, "f", "{}"), text(0, "a"), message_done(0, "a"), completed()])
+    assert [ROLE, {"content": "a"}, opened(0, "call_1", "f"), argued(0, "{}")] == run.deltas
+
+
+def test_indexes_follow_the_order_in_which_calls_appear() -> None:
+    """A call that is named late comes before one that was named at once."""
     run = Run([added(0, "function_call", call_id="a"), args(0, "{}"), *call(1, "g", "[]"), completed(output=[
         {"type": "function_call", "call_id": "a", "name": "f", "arguments": "{}"}
     ])])  # fmt: skip
-    assert ["g", "f"] == [named["function"]["name"] for named in run.message["tool_calls"]]
+    assert ["f", "g"] == [named["function"]["name"] for named in run.message["tool_calls"]]
     assert [0, 1] == [
         piece["index"] for delta in run.deltas for piece in delta.get("tool_calls", ()) if "id" in piece
     ]
@@ -616,14 +641,14 @@ def test_endless_items(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_too_much_out_of_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What waits for an earlier text is bounded; what is shown is not."""
-    monkeypatch.setattr(item_writer, "MAX_HELD_BYTES", 10)
-    shown = Run([*message(0, "a" * 99), added(1, "message"), *message(2, "b" * 10), message_done(1, "c")])
+    """What waits for an earlier item is bounded; what is shown is not."""
+    monkeypatch.setattr(item_writer, "MAX_HELD_BYTES", 2000)
+    shown = Run([*message(0, "a" * 3000), added(1, "message"), *message(2, "b"), message_done(1, "c")])
     assert FailureKind.TRUNCATED == getattr(shown.transcoder.failure, "kind", None)
-    again = Run([added(1, "message"), *message(2, "b" * 10), message_done(1, "c"), added(3, "message"),
-                 *message(4, "d" * 10), completed()])  # fmt: skip
-    assert "c\n\nbbbbbbbbbb\n\ndddddddddd" == again.message["content"]
-    held = Run([added(1, "message"), text(2, "b" * 10), text(2, "c"), completed()])
+    again = Run([added(1, "message"), *message(2, "b" * 500), message_done(1, "c"), added(3, "message"),
+                 *message(4, "d" * 500), completed()])  # fmt: skip
+    assert f"c\n\n{'b' * 500}\n\n{'d' * 500}" == again.message["content"]
+    held = Run([added(1, "message"), text(2, "b" * 1500), text(2, "c" * 1500), completed()])
     assert FailureKind.BAD_STREAM == getattr(held.transcoder.failure, "kind", None)
 
 
