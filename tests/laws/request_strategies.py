@@ -277,8 +277,3 @@ def broken(draw: st.DrawFn, bodies: st.SearchStrategy[Body]) -> bytes:
                 if isinstance(parent, list):
                     parent.insert(key, copy.deepcopy(parent[key]))
     return json.dumps(body).encode()
-
-
-def broken_requests() -> st.SearchStrategy[bytes]:
-    """Draw a plausible request with something broken in it."""
-    return broken(plausible_requests())

@@ -1,18 +1,10 @@
-"""Responses requests as hypothesis makes them: *plausible* ones, and the same with something broken in them."""
+"""Responses requests as hypothesis makes them, and what no protocol knows of."""
 
-import copy
-import json
 from typing import Any
 
 from hypothesis import strategies as st
 
-from packyproxy.testing.encrypted_content import ReasoningVault
-from tests.laws.request_strategies import json_values, objects, words
-
-Body = dict[str, Any]
-
-VAULT = ReasoningVault("laws")
-"""Who issued the encrypted reasoning that the upstream of these laws can read."""
+from tests.laws.request_strategies import VAULT, Body, json_values, objects, words
 
 
 def shape(required: dict[str, Any], **optional: Any) -> st.SearchStrategy[Body]:
@@ -134,28 +126,6 @@ def _mixtures() -> st.SearchStrategy[Body]:
         user="u",
         previous_response_id=None,
     )
-
-
-@st.composite
-def broken_requests(draw: st.DrawFn) -> bytes:
-    """Draw a plausible request with one value, anywhere, replaced by another or taken away."""
-    body = copy.deepcopy(draw(plausible_requests()))
-    place: Any = body
-    while True:
-        if isinstance(place, dict) and place:
-            key: Any = draw(st.sampled_from(sorted(place)))
-        elif isinstance(place, list) and place:
-            key = draw(st.integers(0, len(place) - 1))
-        else:
-            break
-        if not isinstance(place[key], dict | list) or draw(st.integers(0, 2)) == 0:
-            if isinstance(place, dict) and draw(st.booleans()):
-                del place[key]
-            else:
-                place[key] = draw(json_values)
-            break
-        place = place[key]
-    return json.dumps(body).encode()
 
 
 unknown_fields = st.dictionaries(words.map(lambda word: f"x_{word}"), json_values, max_size=3)
