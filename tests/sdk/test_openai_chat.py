@@ -135,10 +135,14 @@ async def test_the_helper_accumulates_what_a_whole_answer_is(stage: Callable[...
     assert (call.id, call.function.arguments) == (streamed_call.id, streamed_call.function.arguments)
 
 
-async def test_calls_have_their_parsed_arguments(stage: Callable[..., Any]) -> None:
-    """The helper tells of each finished call with its arguments as the tool's own class."""
+@pytest.mark.parametrize("interleaves", [False, True], ids=["in-turn", "mixed"])
+async def test_calls_have_their_parsed_arguments(stage: Callable[..., Any], interleaves: bool) -> None:
+    """The helper tells of each finished call with its arguments as the tool's own class.
+
+    It parses a call as soon as the next one begins: those that the upstream mixes must come one after another.
+    """
     calls = [Call("Weather", {"city": "Bern", "days": 3}), Call("Person", {"name": "Ada", "age": 36})]
-    it = stage(Turn("I look.", calls=calls))
+    it = stage(Turn("I look.", calls=calls, interleaves=interleaves))
     tools = [pydantic_function_tool(Weather), pydantic_function_tool(Person)]
     async with it.openai.chat.completions.stream(**question(tools=tools)) as stream:
         done = [
