@@ -84,6 +84,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """Marks what belongs to this provider whatever the model: 10 hex digits (wire-mapping 12.3)."""
     chat_reasoning: bool = True
     """Whether Chat clients are shown reasoning summaries (wire-mapping 6.1)."""
+    requested_model: str = ""
+    """The model string as the client sent it."""
 
 
 class AttemptFacts(Struct, frozen=True, kw_only=True):
@@ -103,22 +105,20 @@ class AttemptFacts(Struct, frozen=True, kw_only=True):
 
 
 class StreamFacts(Struct, frozen=True, kw_only=True):
-    """What the response direction must know of the request it answers."""
+    """What the response direction must know of the request it answers; protocols add what only they need."""
 
     model: str
     """The model string as the client sent it; echoed in the answer."""
+    upstream_model: str = ""
+    """What the upstream was asked for in its place."""
     scope: str
     original_names: Mapping[str, str]
     """Mapped tool name -> the client's own; names that are not in it pass unchanged (wire-mapping 3.1)."""
     thinking_is_visible: bool = False
-    thinking_has_text: bool = True
-    """False with ``display: omitted``: thinking blocks then carry a signature only."""
+    """Whether the client is shown reasoning, in whatever form its protocol has for it."""
     stop_sequences: tuple[str, ...] = ()
     max_text_tokens: int | None = None
     """The local limit of wire-mapping 1.9; None when the upstream enforces it or it does not apply."""
-    blocked_domains: tuple[str, ...] = ()
-    buffered_tools: frozenset[str] = frozenset()
-    echoes_context_management: bool = False
     input_tokens_estimate: int = 0
 
 

@@ -8,7 +8,7 @@ import itertools
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from hypothesis import strategies as st
@@ -18,6 +18,7 @@ from packyproxy.translate.chat.facts import ChatFacts
 from packyproxy.translate.chat.fold import fold as fold_chat
 from packyproxy.translate.chat.stream import ChatWriter
 from packyproxy.translate.contract import StreamFacts, StreamWriter
+from packyproxy.translate.messages.facts import MessagesFacts
 from packyproxy.translate.messages.fold import fold as fold_messages
 from packyproxy.translate.messages.stream import MessagesWriter
 from packyproxy.translate.responses.fold import fold as fold_responses
@@ -35,18 +36,36 @@ class ProtocolUnderTest:
     fold: Callable[[bytes], bytes]
 
 
-def chat_facts(facts: StreamFacts) -> ChatFacts:
-    """Return what Chat needs to know; facts that were not drawn for it say nothing of their own."""
-    return facts if isinstance(facts, ChatFacts) else ChatFacts(**msgspec.structs.asdict(facts))
+class AnyFacts(StreamFacts, frozen=True, kw_only=True):
+    """Facts for any protocol: each takes those that it knows."""
+
+    thinking_has_text: bool
+    blocked_domains: tuple[str, ...]
+    buffered_tools: frozenset[str]
+    echoes_context_management: bool
+    uses_functions: bool
+    includes_usage: bool
+    is_folded: bool
+
+
+_Facts = TypeVar("_Facts", bound=StreamFacts)
+
+
+def known_to(cls: type[_Facts], facts: StreamFacts) -> _Facts:
+    """Return the facts that a protocol knows; of those that were not drawn, the defaults."""
+    known = {field.name for field in msgspec.structs.fields(cls)}
+    return cls(**{name: fact for name, fact in msgspec.structs.asdict(facts).items() if name in known})
 
 
 PROTOCOLS = [
     ProtocolUnderTest(
-        "messages", lambda facts: MessagesWriter(facts, answer_id="msg_1", request_id="req_1"), fold_messages
+        "messages",
+        lambda facts: MessagesWriter(known_to(MessagesFacts, facts), answer_id="msg_1", request_id="req_1"),
+        fold_messages,
     ),
     ProtocolUnderTest(
         "chat",
-        lambda facts: ChatWriter(chat_facts(facts), answer_id="chatcmpl-1", request_id="req_1"),
+        lambda facts: ChatWriter(known_to(ChatFacts, facts), answer_id="chatcmpl-1", request_id="req_1"),
         fold_chat,
     ),
     ProtocolUnderTest(
@@ -86,7 +105,7 @@ def sse(events: list[Event], *, newline: str = "\n", named: bool = True) -> byte
 
 
 facts = st.builds(
-    ChatFacts,
+    AnyFacts,
     model=st.just("claude-x"),
     scope=st.just("1f2e3d4c5b"),
     original_names=st.just({"short": "the.long.name"}),
@@ -102,8 +121,6 @@ facts = st.builds(
     includes_usage=st.booleans(),
     is_folded=st.booleans(),
 )
-"""Facts for any protocol: those that it does not know are of another one."""
-
 texts = st.text(st.sampled_from('ab E😀é\n"\\ND'), max_size=12)
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import Target
 from packyproxy.translate.messages.fold import fold
+from packyproxy.translate.messages.protocol import MessagesProtocol
 from packyproxy.translate.messages.request import read, to_responses
-from packyproxy.translate.messages.stream import MessagesWriter
 from packyproxy.translate.pairing import repair_pairs
 from packyproxy.translate.reasoning import Signature, read_signature, write_signature
 from packyproxy.translate.tool_names import ToolNames, call_id_to_upstream, map_tool_name, tool_use_id
@@ -133,7 +133,8 @@ def test_an_answer_comes_back_as_it_was(data: st.DataObject, tools: list[str]) -
         {"type": "response.completed", "response": {}},
     ]
     transcoder = Transcoder(
-        MessagesWriter(first.stream_facts, answer_id="msg_1", request_id="req_1"), writes_start=True
+        MessagesProtocol().writer(first.stream_facts, answer_id="msg_1", request_id="req_1"),
+        writes_start=True,
     )
     answer = json.loads(fold(transcoder.feed(sse(stream)) + transcoder.finish()))
     uses = [block for block in answer["content"] if block["type"] == "tool_use"]

@@ -7,14 +7,15 @@ import pytest
 
 from packyproxy.errors import FailureKind
 from packyproxy.transcode import Transcoder
-from packyproxy.translate.contract import Note, StreamFacts
+from packyproxy.translate.contract import Note
+from packyproxy.translate.messages.facts import MessagesFacts
 from packyproxy.translate.messages.fold import fold
 from packyproxy.translate.messages.stream import MessagesWriter
 
 
 def transcoder(**options: Any) -> Transcoder:
     """Return a transcoder to Messages."""
-    facts = StreamFacts(model="m", scope="0" * 10, original_names={})
+    facts = MessagesFacts(model="m", scope="0" * 10, original_names={})
     return Transcoder(MessagesWriter(facts, answer_id="msg_1", request_id="req_1"), **options)
 
 
@@ -179,7 +180,7 @@ class Passer(MessagesWriter):
 
 def passing(**options: Any) -> Transcoder:
     """Return a transcoder whose writer passes some frames on."""
-    facts = StreamFacts(model="m", scope="0" * 10, original_names={})
+    facts = MessagesFacts(model="m", scope="0" * 10, original_names={})
     return Transcoder(Passer(facts, answer_id="msg_1", request_id="req_1"), **options)
 
 

@@ -9,10 +9,10 @@ from msgspec import Raw
 
 from packyproxy.translate import items
 from packyproxy.translate.citations import UrlCitation, is_blocked, read_citation
-from packyproxy.translate.contract import StreamFacts
 from packyproxy.translate.item_text import MessageText, ReasoningText
 from packyproxy.translate.messages import frames
 from packyproxy.translate.messages.blocks import BlockState, BlockWriter
+from packyproxy.translate.messages.facts import MessagesFacts
 from packyproxy.translate.messages.web_search import cite
 from packyproxy.translate.parts import Part, decode_literal
 from packyproxy.translate.reasoning import can_carry, write_signature
@@ -29,9 +29,12 @@ _encode = msgspec.json.Encoder().encode
 class Answer(items.Answer):
     """What the items of one answer share."""
 
-    def __init__(self, facts: StreamFacts, answer_id: str) -> None:
+    def __init__(self, facts: MessagesFacts, answer_id: str) -> None:
         super().__init__(facts, answer_id)
         self.blocks = BlockWriter()
+        self.thinking_has_text = facts.thinking_has_text
+        self.blocked_domains = facts.blocked_domains
+        self.buffered_tools = facts.buffered_tools
         self.searches = 0
         self.refusal = ""
         """The beginning of all refusals, as far as it is ever shown apart from the text."""
@@ -131,7 +134,7 @@ class MessageItem(items.StreamedItem[Answer, MessageText], Item):
 
     def _add_citation(self, raw: Raw, index: int) -> None:
         found = read_citation(raw)
-        if found is not None and not is_blocked(found.url, self.answer.facts.blocked_domains):
+        if found is not None and not is_blocked(found.url, self.answer.blocked_domains):
             self.citations.setdefault(found, index)
 
 
@@ -164,7 +167,7 @@ class ReasoningItem(items.StreamedItem[Answer, ReasoningText], Item):
         return b"".join(out)
 
     def _show(self, literal: bytes, index: int) -> bytes:
-        if not literal or not self.answer.facts.thinking_has_text:
+        if not literal or not self.answer.thinking_has_text:
             return b""
         blocks = self.answer.blocks
         if blocks.state is not BlockState.THINKING:

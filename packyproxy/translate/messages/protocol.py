@@ -11,6 +11,7 @@ from packyproxy.translate.contract import (
     Target,
     Translation,
 )
+from packyproxy.translate.messages.facts import MessagesFacts
 from packyproxy.translate.messages.fold import fold
 from packyproxy.translate.messages.request import MessagesRequest, read, to_responses
 from packyproxy.translate.messages.stream import MessagesWriter
@@ -58,6 +59,7 @@ class MessagesProtocol(ClientProtocol):
 
     def writer(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> MessagesWriter:
         """Return a fresh writer for one attempt."""
+        assert isinstance(facts, MessagesFacts), "facts of another protocol"
         return MessagesWriter(facts, answer_id=answer_id, request_id=request_id)
 
     def fold(self, frames: bytes) -> bytes:
@@ -66,6 +68,7 @@ class MessagesProtocol(ClientProtocol):
 
     def write_token_count(self, facts: StreamFacts) -> bytes:
         """Write the answer of ``count_tokens``."""
+        assert isinstance(facts, MessagesFacts), "facts of another protocol"
         count = facts.input_tokens_estimate
         answer: dict[str, object] = {"input_tokens": count}
         if facts.echoes_context_management:

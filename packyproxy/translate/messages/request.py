@@ -9,9 +9,10 @@ import re
 from msgspec import UNSET, Raw, Struct, UnsetType, json
 
 from packyproxy.errors import CapabilityMissing, InvalidRequest
-from packyproxy.translate.contract import AttemptFacts, StreamFacts, Target, Translation
+from packyproxy.translate.contract import AttemptFacts, Target, Translation
 from packyproxy.translate.decoding import decode_body, decode_part, require_text, too_deep
 from packyproxy.translate.effort import check_effort, clamp_effort, requested_effort, searching_effort
+from packyproxy.translate.messages.facts import MessagesFacts
 from packyproxy.translate.messages.history import History, HistoryTranslator
 from packyproxy.translate.messages.tools import ToolList, ToolPlan, ToolTranslator, declared_tools, read_tools
 from packyproxy.translate.messages.turns import Turn, first_user_text, read_turns
@@ -370,9 +371,9 @@ def _is_fast(body: MessagesBody) -> bool:
 
 def _stream_facts(
     request: MessagesRequest, target: Target, names: ToolNames, plan: ToolPlan, removed: frozenset[str]
-) -> StreamFacts:
+) -> MessagesFacts:
     body = request.body
-    return StreamFacts(
+    return MessagesFacts(
         model=body.model,
         scope=target.scope,
         original_names=names.originals,

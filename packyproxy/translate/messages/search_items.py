@@ -69,5 +69,5 @@ class SearchItem(Item):
             )
         citations = list(message.citations) if message is not None else []
         extra = [found.url for found in citations if found.url not in listed] if is_last else []
-        results = search_results(self.urls, citations, extra, self.answer.facts.blocked_domains)
+        results = search_results(self.urls, citations, extra, self.answer.blocked_domains)
         return self.answer.blocks.write_whole(SearchResultBlock(tool_use_id=self._block_id, content=results))

@@ -4,11 +4,11 @@ Blocks may not overlap on the wire, which the queue of items sees to. A finished
 until the text that cites it is known.
 """
 
-from packyproxy.translate.contract import StreamFacts
 from packyproxy.translate.item_table import ItemTable
 from packyproxy.translate.item_writer import ItemWriter
 from packyproxy.translate.messages import finish, frames
 from packyproxy.translate.messages.blocks import BlockState
+from packyproxy.translate.messages.facts import MessagesFacts
 from packyproxy.translate.messages.items import (
     Answer,
     IgnoredItem,
@@ -48,7 +48,7 @@ class MessagesWriter(ItemWriter[Answer, Item]):
         request_id: part of the contract; Messages shows it only in error bodies, which come in whole.
     """
 
-    def __init__(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> None:
+    def __init__(self, facts: MessagesFacts, *, answer_id: str, request_id: str) -> None:
         answer = Answer(facts, answer_id)
         classes = _CLASSES if facts.thinking_is_visible else _CLASSES_WITHOUT_THINKING
         super().__init__(answer, ItemTable(answer, classes, IgnoredItem), _QUIET_ITEMS)

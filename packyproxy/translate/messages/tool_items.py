@@ -59,7 +59,7 @@ class ToolItem(CallItem[Answer], Item):
 
     @property
     def _is_buffered(self) -> bool:
-        return self.client_name in self.answer.facts.buffered_tools and not self.text.is_custom
+        return self.client_name in self.answer.buffered_tools and not self.text.is_custom
 
     def _end_arguments(self) -> bytes:
         if self.text.is_custom:

@@ -10,7 +10,8 @@ import pytest
 from packyproxy.errors import FailureKind
 from packyproxy.transcode import Transcoder
 from packyproxy.translate import item_writer
-from packyproxy.translate.contract import Note, StreamFacts
+from packyproxy.translate.contract import Note
+from packyproxy.translate.messages.facts import MessagesFacts
 from packyproxy.translate.messages.fold import fold
 from packyproxy.translate.messages.stream import MessagesWriter
 from tests.support.responses_stream import (
@@ -45,7 +46,7 @@ class Run:
             "original_names": {},
             "input_tokens_estimate": 40,
         }
-        self.writer = MessagesWriter(StreamFacts(**(known | facts)), answer_id="msg_1", request_id="req_1")
+        self.writer = MessagesWriter(MessagesFacts(**(known | facts)), answer_id="msg_1", request_id="req_1")
         self.transcoder = Transcoder(self.writer)
         self.steps = [self.transcoder.feed(f"data: {json.dumps(event)}\n\n".encode()) for event in events]
         self.steps.append(self.transcoder.feed(b"data: [DONE]\n\n") if said_done else b"")
@@ -372,7 +373,7 @@ def test_contradicting_text_is_noted() -> None:
 def test_escapes_that_differ_do_not_contradict() -> None:
     """The final text may escape the same characters in another way."""
     writer = MessagesWriter(
-        StreamFacts(model="m", scope=SCOPE, original_names={}), answer_id="m", request_id="r"
+        MessagesFacts(model="m", scope=SCOPE, original_names={}), answer_id="m", request_id="r"
     )
     transcoder = Transcoder(writer)
     out = transcoder.feed(
@@ -862,7 +863,7 @@ def test_token_limit_spares_tools_and_thinking() -> None:
 def test_content_begins_with_the_first_block() -> None:
     """Handshake events and held thoughts are no content yet."""
     writer = MessagesWriter(
-        StreamFacts(model="m", scope=SCOPE, original_names={}, **THINKS), answer_id="m", request_id="r"
+        MessagesFacts(model="m", scope=SCOPE, original_names={}, **THINKS), answer_id="m", request_id="r"
     )
     transcoder = Transcoder(writer)
     seen = []
@@ -879,7 +880,7 @@ def test_content_begins_with_the_first_block() -> None:
 def test_start() -> None:
     """``message_start`` echoes the client's model and carries the estimate, so that no client sees zero."""
     writer = MessagesWriter(
-        StreamFacts(model="claude-x", scope=SCOPE, original_names={}, input_tokens_estimate=40),
+        MessagesFacts(model="claude-x", scope=SCOPE, original_names={}, input_tokens_estimate=40),
         answer_id="msg_1",
         request_id="r",
     )
@@ -897,7 +898,7 @@ def test_start() -> None:
 def test_answer_locally() -> None:
     """A request that only warms the cache gets an empty answer."""
     writer = MessagesWriter(
-        StreamFacts(model="m", scope=SCOPE, original_names={}), answer_id="m", request_id="r"
+        MessagesFacts(model="m", scope=SCOPE, original_names={}), answer_id="m", request_id="r"
     )
     answer = json.loads(fold(writer.start() + writer.answer_locally()))
     assert ([], "max_tokens") == (answer["content"], answer["stop_reason"])
@@ -907,7 +908,7 @@ def test_answer_locally() -> None:
 def test_error_frame_is_one_line() -> None:
     """An error object with line breaks between its tokens does not break its frame."""
     writer = MessagesWriter(
-        StreamFacts(model="m", scope=SCOPE, original_names={}), answer_id="m", request_id="r"
+        MessagesFacts(model="m", scope=SCOPE, original_names={}), answer_id="m", request_id="r"
     )
     frame = writer.fail(500, b'{"type": "error",\n\n "error": {"message": "a b"}}')
     assert b'event: error\ndata: {"type":"error","error":{"message":"a b"}}\n\n' == frame
@@ -929,7 +930,7 @@ def test_error_frame_is_one_line() -> None:
 )
 def test_corpus(name: str, stop_reason: str, kinds: list[str]) -> None:
     """Recorded streams become the answers they mean."""
-    facts = StreamFacts(model="m", scope=SCOPE, original_names={}, **THINKS)
+    facts = MessagesFacts(model="m", scope=SCOPE, original_names={}, **THINKS)
     writer = MessagesWriter(facts, answer_id="m", request_id="r")
     transcoder = Transcoder(writer)
     out = transcoder.feed((CORPUS / f"{name}.sse").read_bytes()) + transcoder.finish()
@@ -952,7 +953,9 @@ def test_corpus(name: str, stop_reason: str, kinds: list[str]) -> None:
 def test_corpus_of_failures(name: str, kind: FailureKind) -> None:
     """Recorded streams that end badly fail for the right reason."""
     transcoder = Transcoder(
-        MessagesWriter(StreamFacts(model="m", scope=SCOPE, original_names={}), answer_id="m", request_id="r")
+        MessagesWriter(
+            MessagesFacts(model="m", scope=SCOPE, original_names={}), answer_id="m", request_id="r"
+        )
     )
     transcoder.feed((CORPUS / f"{name}.sse").read_bytes())
     transcoder.finish()
