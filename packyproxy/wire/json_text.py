@@ -19,6 +19,7 @@ __all__ = [
     "inner",
     "is_blank",
     "is_empty",
+    "is_list",
     "is_null",
     "is_object",
     "is_text",
@@ -71,6 +72,11 @@ def is_null(value: Raw) -> bool:
 def is_object(value: Raw) -> bool:
     """Tell whether a JSON value is an object."""
     return memoryview(value)[0] == 0x7B  # the opening brace
+
+
+def is_list(value: Raw) -> bool:
+    """Tell whether a JSON value is a list."""
+    return memoryview(value)[0] == 0x5B  # the opening bracket
 
 
 def is_empty(literal: Raw) -> bool:

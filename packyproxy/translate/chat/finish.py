@@ -16,7 +16,9 @@ _TIERS = {tier: tier for tier in ("auto", "default", "flex", "priority", "scale"
 def reason(response: ResponseObject, answer: Answer, *, is_incomplete: bool) -> FinishReason:
     """Choose the ``finish_reason`` of an answer that the upstream ended.
 
-    A missing or unknown reason counts as a normal end, so a new upstream value never breaks a client.
+    A missing or unknown reason counts as a normal end, so a new upstream value never breaks a client. A
+    refusal ends normally too, as it does at OpenAI: their SDK's ``parse`` raises on ``content_filter`` and
+    never shows the refusal.
     """
     if is_incomplete:
         details = response.incomplete_details
@@ -26,7 +28,7 @@ def reason(response: ResponseObject, answer: Answer, *, is_incomplete: bool) -> 
         return "content_filter" if told == "content_filter" else "stop"
     if answer.tool_ids:
         return "function_call" if answer.uses_functions else "tool_calls"
-    return "content_filter" if answer.has_refusal and not answer.texts else "stop"
+    return "stop"
 
 
 def answer_usage(usage: UpstreamUsage) -> Usage:

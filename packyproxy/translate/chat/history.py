@@ -5,6 +5,7 @@ Messages are never merged, so a longer history begins with the same bytes as the
 
 from msgspec import UNSET, Raw
 
+from packyproxy.translate.chat.tools import ToolList
 from packyproxy.translate.chat.turns import AssistantTurn, SystemTurn, ToolTurn, Turn, UserTurn
 from packyproxy.translate.contract import AttemptFacts, Target
 from packyproxy.translate.pairing import as_user_message, repair_pairs
@@ -31,8 +32,9 @@ __all__ = ["HistoryTranslator"]
 class HistoryTranslator:
     """Translates the turns of one request for one attempt; use an object once."""
 
-    def __init__(self, target: Target, facts: AttemptFacts, names: ToolNames) -> None:
+    def __init__(self, target: Target, facts: AttemptFacts, names: ToolNames, tools: ToolList) -> None:
         self._names = names
+        self._tools = tools
         self._has_media = target.capabilities.tool_output_media
         self._has_detail = "detail" not in facts.removed_parameters
         self._has_phases = takes_phases(target, facts)
@@ -67,7 +69,9 @@ class HistoryTranslator:
         if turn.texts:
             items.append(MessageItem(role="assistant", content=[OutputText(text) for text in turn.texts]))
         for call in turn.calls:
-            kind = CustomToolCall if call.is_custom else FunctionCall
+            # In a stream, calls of custom tools look like any other, and come back so.
+            is_custom = call.is_custom or ("custom", call.name) in self._tools.choices
+            kind = CustomToolCall if is_custom else FunctionCall
             items.append(kind(call.call_id, self._names.to_upstream(call.name), call.text))
         self._items += with_phases(items) if self._has_phases else items
 

@@ -48,7 +48,6 @@ class Answer(items.Answer):
         """The items whose text is in the content, in order."""
         self.last_thought: tuple[ReasoningItem, int] | None = None
         """The item and part whose reasoning was shown last."""
-        self.has_refusal = False
 
     def annotations(self) -> list[chat_events.Annotation]:
         """Return the links of the texts that were shown whole, in order."""
@@ -180,7 +179,6 @@ class MessageItem(items.StreamedItem[Answer, MessageText], ContentItem):
             return b""
         if is_refusal:
             chunks = self.answer.chunks
-            self.answer.has_refusal = True
             return chunks.start() + chunks.text(chunks.refusal, literal)
         limiter = self.answer.limiter
         if limiter is None:

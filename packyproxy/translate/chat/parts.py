@@ -43,10 +43,11 @@ def system_texts(content: Raw | UnsetType, field: str) -> list[Raw]:
     Raises:
         InvalidRequest: there is no content, or something else than text in it.
     """
-    if _is_absent(content) or isinstance(content, UnsetType):
+    if isinstance(content, UnsetType):
         raise InvalidRequest("field required", field=field)
     if json_text.is_text(content):
         return [] if json_text.is_blank(content) else [content]
+    _check_list(content, field)
     parts = decode_part(_TEXT_PARTS, content, field, with_brackets=True)
     texts = [require_text(part.text, f"{field}[{at}].text") for at, part in enumerate(parts)]
     return [text for text in texts if not json_text.is_empty(text)]
@@ -67,6 +68,7 @@ def assistant_texts(content: Raw | UnsetType, field: str, warnings: list[str]) -
         return []
     if json_text.is_text(content):
         return [] if json_text.is_blank(content) else [content]
+    _check_list(content, field)
     skipped: list[str] = []
     texts: list[Raw] = []
     for at, part in enumerate(_ASSISTANT_PARTS.read(content, field, skipped=skipped)):
@@ -94,6 +96,7 @@ def input_parts(content: Raw | UnsetType, field: str, warnings: list[str]) -> li
         raise InvalidRequest("field required", field=field)
     if json_text.is_text(content):
         return [] if json_text.is_blank(content) else [InputText(content)]
+    _check_list(content, field)
     parts: list[InputPart] = []
     for at, part in enumerate(_INPUT_PARTS.read(content, field)):
         where = f"{field}[{at}]"
@@ -110,6 +113,12 @@ def input_parts(content: Raw | UnsetType, field: str, warnings: list[str]) -> li
             reason = "audio input is not supported by this gateway"
             raise InvalidRequest(reason, field=f"{where}.type", says_all=True)
     return parts
+
+
+def _check_list(content: Raw, field: str) -> None:
+    """Refuse content that is neither text nor parts."""
+    if not json_text.is_list(content):
+        raise InvalidRequest("must be a string or a list of content parts", field=field)
 
 
 def _is_absent(value: Raw | UnsetType) -> bool:

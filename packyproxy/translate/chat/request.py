@@ -4,6 +4,7 @@
 pure and runs once per attempt, because what a provider takes differs from one to the next.
 """
 
+from collections.abc import Iterator
 from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json
@@ -37,8 +38,11 @@ from packyproxy.translate.tool_names import ToolNames
 from packyproxy.wire import json_text
 from packyproxy.wire.chat import ChatBody
 from packyproxy.wire.responses import (
+    InputItem,
+    InputText,
     JsonObjectFormat,
     JsonSchemaFormat,
+    MessageItem,
     Reasoning,
     ResponsesRequest,
     TextOptions,
@@ -64,6 +68,9 @@ _LOST_UNLESS_EMPTY = (
     "moderation",
 )
 """Fields that are lost with every provider; what counts as false asks for nothing."""
+
+_SILENCE: list[InputItem] = [MessageItem(role="user", content=[InputText(json_text.EMPTY)])]
+"""Stands for messages that say nothing at all, as no upstream takes an empty input."""
 
 _NOTHING_LEARNED = AttemptFacts()
 
@@ -188,14 +195,13 @@ def _translate(request: ChatRequest, target: Target, facts: AttemptFacts) -> Tra
     if tools.searches_web and not target.capabilities.web_search:
         raise CapabilityMissing("web_search is not available on any configured provider")
     warnings = list(request.warnings)
-    items = HistoryTranslator(target, facts, request.names).translate(request.turns)
-    # Nobody answers an empty input: a system message that stands alone is then what the model is asked.
-    as_developer = target.capabilities.system_as == "developer" or not items
+    items = HistoryTranslator(target, facts, request.names, tools).translate(request.turns)
+    as_developer = _is_input(request, items, target)
     effort = _effort(request, target, facts)
     upstream = ResponsesRequest(
         model=target.model,
         instructions=json_text.EMPTY if as_developer else request.instructions,
-        input=with_system_item(items, request.instructions) if as_developer else items,
+        input=(with_system_item(items, request.instructions) if as_developer else items) or _SILENCE,
         tools=upstream_tools(tools, request.names, removed) if tools else UNSET,
         tool_choice=request.tool_choice if tools else UNSET,
         parallel_tool_calls=_is_parallel(request, removed) if tools else UNSET,
@@ -225,6 +231,27 @@ def _translate(request: ChatRequest, target: Target, facts: AttemptFacts) -> Tra
         tokens=estimate_tokens(upstream, tools_estimate=tools.tokens),
         limits_output=not isinstance(upstream.max_output_tokens, UnsetType),
     )
+
+
+def _is_input(request: ChatRequest, items: list[InputItem], target: Target) -> bool:
+    """Tell whether the opening system messages go into the input, and not into the instructions."""
+    if target.capabilities.system_as == "developer" or not items:  # alone, they are what the model is asked
+        return True
+    # In JSON mode the upstream wants JSON mentioned, and does not look for it in the instructions.
+    is_json_mode = isinstance(request.format, JsonObjectFormat)
+    return (
+        is_json_mode and _mentions_json(request.instructions) and not any(map(_mentions_json, _told(items)))
+    )
+
+
+def _told(items: list[InputItem]) -> Iterator[Raw]:
+    """Yield what users and developers say."""
+    messages = (item for item in items if type(item) is MessageItem)
+    return (part.text for message in messages for part in message.content if type(part) is InputText)
+
+
+def _mentions_json(text: Raw) -> bool:
+    return b"json" in bytes(text).lower()
 
 
 def _check_required(body: ChatBody) -> None:

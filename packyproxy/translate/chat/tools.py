@@ -56,14 +56,14 @@ class Declared(Struct, frozen=True):
 
 
 class ToolList:
-    """The tools of a request.
+    """The tools of a request; one that is repeated word for word counts once.
 
     Raises:
         InvalidRequest: two have one name.
     """
 
     def __init__(self, tools: Iterable[Declared], field: str) -> None:
-        self.tools = tuple(tools)
+        self.tools = _without_repeats(tools)
         self.names = tuple(tool.name for tool in self.tools if tool.name is not None)
         if len(set(self.names)) < len(self.names):
             raise InvalidRequest("Tool names must be unique.", field=field)
@@ -145,6 +145,15 @@ def built_in(kind: str, entry: Raw) -> tuple[str, Raw]:
     if not kind.startswith(_OLD_WEB_SEARCH):
         return kind, entry
     return _WEB_SEARCH, Raw(_encode({**_FIELDS.decode(entry), "type": Raw(b'"web_search"')}))
+
+
+def _without_repeats(tools: Iterable[Declared]) -> tuple[Declared, ...]:
+    named: dict[str, Declared] = {}
+    return tuple(
+        tool
+        for tool in tools
+        if tool.name is None or named.setdefault(tool.name, tool) is tool or named[tool.name] != tool
+    )
 
 
 def _declared(definition: ToolDefinition, entry: Raw, field: str) -> Declared:

@@ -84,17 +84,17 @@ def test_begins_with_skips_leading_white_space(literal: bytes, expected: bool) -
 @pytest.mark.parametrize(
     ("value", "kinds"),
     [
-        (b'"a"', (True, False, False)),
-        (b"null", (False, True, False)),
-        (b"{}", (False, False, True)),
-        (b"1", (False, False, False)),
-        (b"[]", (False, False, False)),
+        (b'"a"', (True, False, False, False)),
+        (b"null", (False, True, False, False)),
+        (b"{}", (False, False, True, False)),
+        (b"1", (False, False, False, False)),
+        (b"[]", (False, False, False, True)),
     ],
     ids=["string", "null", "object", "number", "array"],
 )
 def test_kinds_are_told_by_the_first_byte(value: bytes, kinds: tuple[bool, ...]) -> None:
-    """Strings, null and objects are recognised without decoding."""
-    asked = json_text.is_text, json_text.is_null, json_text.is_object
+    """Strings, null, objects and lists are recognised without decoding."""
+    asked = json_text.is_text, json_text.is_null, json_text.is_object, json_text.is_list
     assert kinds == tuple(is_kind(Raw(value)) for is_kind in asked)
 
 

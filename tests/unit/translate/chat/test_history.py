@@ -102,6 +102,34 @@ def test_a_system_message_that_stands_alone_is_what_is_asked(translate: Any, sai
     assert ("", [said("developer", "Tell a joke.")]) == (sent["instructions"], sent["input"])
 
 
+@pytest.mark.parametrize("messages", [[""], ["", " "], [[]]], ids=repr)
+def test_messages_that_say_nothing_are_sent_as_such(translate: Any, said: Any, messages: list[Any]) -> None:
+    """Chat answers them, and no upstream takes an empty input."""
+    sent = translate(messages=[{"role": "user", "content": content} for content in messages])
+    assert ("", [said("user", "")]) == (sent["instructions"], sent["input"])
+
+
+@pytest.mark.parametrize(
+    ("system", "user", "moves"),
+    [
+        ("Answer in JSON.", "Two colours.", True),
+        ("Answer in JSON.", "Two colours as json.", False),
+        ("Be brief.", "Two colours.", False),
+    ],
+    ids=["only there", "in both", "nowhere"],
+)
+def test_json_mode_is_asked_for_in_the_input(
+    translate: Any, said: Any, system: str, user: str, moves: bool
+) -> None:
+    """The upstream refuses the mode unless the input mentions it, and Chat clients tell the system message."""
+    sent = translate(
+        messages=[{"role": "system", "content": system}, {"role": "user", "content": user}],
+        response_format={"type": "json_object"},
+    )
+    moved = ("", [said("developer", system), said("user", user)])
+    assert (moved if moves else (system, [said("user", user)])) == (sent["instructions"], sent["input"])
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -186,8 +214,8 @@ def test_media_without_data_do_not_end_the_session(
     [
         ({"role": "robot", "content": "x"}, "role", "unexpected value"),
         ({"role": "user"}, "content", "field required"),
-        ({"role": "user", "content": None}, "content", "expected array, got null"),
-        ({"role": "user", "content": 5}, "content", "expected array, got integer"),
+        ({"role": "user", "content": None}, "content", "must be a string or a list of content parts"),
+        ({"role": "user", "content": 5}, "content", "must be a string or a list of content parts"),
         ({"role": "user", "content": [5]}, "content[0]", "expected object, got integer"),
         ({"role": "user", "content": [{}]}, "content[0].type", "field required"),
         (_user(_text("a"), {"type": "hologram"}), "content[1].type", 'unknown content part type "hologram"'),
@@ -210,10 +238,11 @@ def test_media_without_data_do_not_end_the_session(
         (_user({"type": "file", "file": {"file_data": "x", "filename": 5}}), "content[0].file.filename",
          "expected string, got number"),
         ({"role": "system"}, "content", "field required"),
+        ({"role": "system", "content": None}, "content", "must be a string or a list of content parts"),
         ({"role": "system", "content": [IMAGE]}, "content[0].type", "invalid value"),
         ({"role": "developer", "content": [{"type": "text", "text": 5}]}, "content[0].text",
          "expected string, got number"),
-        ({"role": "assistant", "content": 5}, "content", "expected array, got integer"),
+        ({"role": "assistant", "content": 5}, "content", "must be a string or a list of content parts"),
         ({"role": "assistant", "content": [{"type": "refusal", "refusal": 5}]}, "content[0].refusal",
          "expected string, got number"),
         ({"role": "assistant", "refusal": 5}, "refusal", "expected string, got number"),
@@ -226,7 +255,7 @@ def test_media_without_data_do_not_end_the_session(
         ({"role": "assistant", "function_call": {}}, "function_call.name", "field required"),
         ({"role": "tool", "content": "x"}, "tool_call_id", "field required"),
         ({"role": "tool", "tool_call_id": 5, "content": "x"}, "tool_call_id", "expected string, got number"),
-        (_tool("a", 5), "content", "expected array, got integer"),
+        (_tool("a", 5), "content", "must be a string or a list of content parts"),
         ({"role": "function", "content": "x"}, "name", "field required"),
     ],
 )  # fmt: skip
@@ -311,6 +340,15 @@ def test_calls_follow_the_text(translate: Any, said: Any) -> None:
         {"type": "custom_tool_call_output", "call_id": "b", "output": "done"},
     ]
     assert expected == translate.items(message, _tool("a"), _tool("b", "done"))
+
+
+def test_calls_of_custom_tools_come_back_as_functions(translate: Any) -> None:
+    """A stream shows them so; the tool list tells what they are, and so are their outputs."""
+    tools = [{"type": "custom", "custom": {"name": "g"}}]
+    call = _function("b", "g", arguments="raw\n")
+    _, made, answered = translate.items(USER, _calls(call), _tool("b", "done"), tools=tools)
+    assert {"type": "custom_tool_call", "call_id": "b", "name": "g", "input": "raw\n"} == made
+    assert {"type": "custom_tool_call_output", "call_id": "b", "output": "done"} == answered
 
 
 @pytest.mark.parametrize("arguments", ["", None, ...], ids=["empty", "null", "missing"])

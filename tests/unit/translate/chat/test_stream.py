@@ -433,10 +433,10 @@ def test_older_function_call() -> None:
 
 
 def test_refusal() -> None:
-    """It has a field of its own; the answer counts as filtered when it says nothing else."""
+    """It has a field of its own, and the answer ends as any other."""
     run = Run([*refusal(0, "No."), completed()])
     assert [ROLE, {"refusal": "No."}] == run.deltas
-    assert (None, "No.", "content_filter") == (
+    assert (None, "No.", "stop") == (
         run.message["content"],
         run.message["refusal"],
         run.finish_reason,
@@ -875,7 +875,7 @@ CORPUS_ANSWERS = {
     "incomplete-max-output-tokens": "length",
     "long": "stop",
     "reasoning-and-text": "stop",
-    "refusal": "content_filter",
+    "refusal": "stop",
     "text": "stop",
     "tool-call": "tool_calls",
     "web-search": "stop",

@@ -84,6 +84,14 @@ def test_without_tools_nothing_is_said_of_them(translate: Any) -> None:
     assert set() == {"tools", "tool_choice", "parallel_tool_calls"} & set(sent)
 
 
+def test_a_repeated_tool_counts_once(translate: Any) -> None:
+    """Clients that collect tools from several places send some twice, and Chat does not mind."""
+    sent = translate(tools=[_function("a"), _custom("c"), _function("b"), _function("a"), _custom("c")])
+    assert ["a", "c", "b"] == [tool["name"] for tool in sent["tools"]]
+    older = translate(functions=[{"name": "a"}, {"name": "a", "description": None}])
+    assert [_flat("a")] == older["tools"]
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
@@ -203,7 +211,11 @@ ALLOWED = "tool_choice.allowed_tools"
             "tools[0].function.strict: expected boolean or null, got string",
         ),
         ({"tools": [_function(), _custom("f")]}, "tools", "tools: Tool names must be unique."),
-        ({"functions": [{"name": "a"}] * 2}, "functions", "functions: Tool names must be unique."),
+        (
+            {"functions": [{"name": "a"}, {"name": "a", "description": "b"}]},
+            "functions",
+            "functions: Tool names must be unique.",
+        ),
         (
             {"tools": [_custom(format={"type": "xml"})]},
             "tools[0].custom.format.type",
