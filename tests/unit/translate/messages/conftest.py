@@ -1,7 +1,6 @@
 """How the tests of this folder ask for a translation."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -52,19 +51,3 @@ _USER = {"role": "user", "content": "hi"}
 def translate() -> Translate:
     """Give the tests their translator."""
     return Translate()
-
-
-@pytest.fixture(scope="session")
-def said() -> Callable[..., dict[str, Any]]:
-    """Build message items: ``said("user", "a", "b")``."""
-
-    def build(role: str, *texts: str, **more: Any) -> dict[str, Any]:
-        kind = "output_text" if role == "assistant" else "input_text"
-        return {
-            "type": "message",
-            "role": role,
-            "content": [{"type": kind, "text": text} for text in texts],
-            **more,
-        }
-
-    return build
