@@ -212,7 +212,10 @@ def _build() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser
     """Return the parser, and that of each command by its name."""
     parser = argparse.ArgumentParser(
         prog="packyproxy",
-        description="Use any OpenAI Responses provider from Claude Code, the Codex CLI and both SDKs.",
+        description=(
+            "Use any OpenAI Responses provider from Claude Code, the Codex CLI, "
+            "and the SDKs of Anthropic and OpenAI."
+        ),
         epilog=_OVERVIEW,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

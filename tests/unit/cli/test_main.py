@@ -13,6 +13,7 @@ import pytest
 from packyproxy import __version__
 from packyproxy.cli.failures import CommandFailed, WrongUsage
 from packyproxy.cli.main import main
+from packyproxy.translate.protocols import PROTOCOLS
 
 PROVIDER = """
 packycode:
@@ -79,6 +80,15 @@ def test_commands_take_the_path_of_a_file(command: str, capsys: pytest.CaptureFi
     with pytest.raises(SystemExit):
         main([command, "--help"])
     assert "--config PATH" in capsys.readouterr().out
+
+
+def test_help_names_every_protocol_that_is_translated(capsys: pytest.CaptureFixture[str]) -> None:
+    """The protocols that models are asked in stand behind ``--from``, which does not import them to know."""
+    with pytest.raises(SystemExit):
+        main(["translate", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    *others, last = [name for name, make in PROTOCOLS.items() if make().operation.is_stream]
+    assert f"the client's protocol: {', '.join(others)} or {last} (default {others[0]})" in shown
 
 
 @pytest.mark.parametrize(
