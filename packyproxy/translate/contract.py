@@ -293,7 +293,7 @@ class ClientProtocol(Protocol):
 
         Args:
             body: the decompressed bytes.
-            counting: the request is for ``count_tokens``, where ``max_tokens`` is not required.
+            counting: the request is posted to ``counting_path``, where less is required.
 
         Raises:
             InvalidRequest: the body is not JSON, or a field is wrong.
