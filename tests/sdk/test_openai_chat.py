@@ -244,17 +244,25 @@ async def test_reasoning_can_be_kept_from_chat_clients(stage: Callable[..., Any]
 
 
 async def test_a_refusal_is_told_as_one(stage: Callable[..., Any]) -> None:
-    """A refusal is no content but ``refusal``, whole and streamed, and ends with ``content_filter``."""
+    """A refusal is no content but ``refusal``, whole and streamed, and ends as any answer."""
     it = stage(Turn(refusal="I cannot help."))
     choice = (await ask(it)).choices[0]
-    assert (None, "I cannot help.", "content_filter") == (
+    assert (None, "I cannot help.", "stop") == (
         choice.message.content,
         choice.message.refusal,
         choice.finish_reason,
     )
     streamed = [chunk.choices[0] for chunk in await chunks(it)]
     assert "I cannot help." == "".join(choice.delta.refusal or "" for choice in streamed)
-    assert "content_filter" == streamed[-1].finish_reason
+    assert "stop" == streamed[-1].finish_reason
+
+
+async def test_parse_shows_a_refusal(stage: Callable[..., Any]) -> None:
+    """``parse`` returns a refusal where the model would not fill the class, as the SDK's guide has it."""
+    it = stage(Turn(refusal="I cannot help."))
+    completion = await it.openai.chat.completions.parse(**question(), response_format=Person)
+    message = completion.choices[0].message
+    assert (None, "I cannot help.") == (message.parsed, message.refusal)
 
 
 @pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
