@@ -37,7 +37,6 @@ _GOALS = {
     ("chat", "mix"): 3.0,
     ("responses", "ev1"): 1.3,
     ("responses", "m50"): 1.3,
-    ("responses", "mix"): 1.3,
 }
 """At most so many times the pump, by surface and workload."""
 
