@@ -69,7 +69,9 @@ def read_function_call(choice: Raw | UnsetType, tools: ToolList, names: ToolName
             raise InvalidRequest("must be one of none, auto, or an object", field="function_call")
         return word
     wanted = decode_part(_NAMED, choice, "function_call", with_brackets=True)
-    _require(("function", wanted.name), tools, "function_call.name")
+    if ("function", wanted.name) not in tools.choices:
+        reason = f'function "{safe_name(wanted.name)}" not found in functions'
+        raise InvalidRequest(reason, field="function_call.name")
     return FunctionChoice(names.to_upstream(wanted.name))
 
 

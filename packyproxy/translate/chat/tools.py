@@ -40,7 +40,6 @@ _OLD_WEB_SEARCH = "web_search_preview"
 _DEFINITIONS = json.Decoder(list[ToolDefinition] | None)
 _RAW_LIST = json.Decoder(list[Raw])
 _FIELDS = json.Decoder(dict[str, Raw])
-_GRAMMAR = json.Decoder(dict[str, Raw])
 _encode = json.Encoder().encode
 
 
@@ -203,7 +202,7 @@ def _custom_format(form: CustomFormat, field: str) -> Raw:
         raise InvalidRequest("must be text or grammar", field=f"{field}.type")
     if isinstance(form.grammar, UnsetType):
         raise InvalidRequest("field required", field=f"{field}.grammar")
-    grammar = decode_part(_GRAMMAR, form.grammar, f"{field}.grammar", with_brackets=True)
+    grammar = decode_part(_FIELDS, form.grammar, f"{field}.grammar", with_brackets=True)
     flat = {"type": Raw(b'"grammar"')}
     for key in ("syntax", "definition"):
         flat[key] = require_text(grammar.get(key), f"{field}.grammar.{key}")

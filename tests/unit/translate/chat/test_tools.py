@@ -295,7 +295,7 @@ ALLOWED = "tool_choice.allowed_tools"
         (
             {"functions": [{"name": "f"}], "function_call": {"name": "g"}},
             "function_call.name",
-            'function_call.name: tool "g" not found in tools',
+            'function_call.name: function "g" not found in functions',
         ),
         ({"functions": [{"name": "f"}], "function_call": {}}, "function_call.name", "function_call.name: field required"),
         ({"function_call": {"name": "f"}}, "function_call", "function_call requires functions"),
