@@ -15,7 +15,7 @@ from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Route, RouteTable
 from packyproxy.errors import InvalidRequest
 from packyproxy.registry.listing import list_models, show_model
-from packyproxy.runtime.catalogue import find_catalogue
+from packyproxy.runtime.codex_catalogue import find_catalogue
 from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["Models"]
