@@ -31,7 +31,7 @@ READERS = {
     "responses, counting": partial(responses.read, counting=True),
 }
 
-for_each_protocol = pytest.mark.parametrize("protocol", REQUESTS, ids=lambda protocol: protocol.name)
+each_protocol = pytest.mark.parametrize("protocol", REQUESTS, ids=lambda protocol: protocol.name)
 
 
 def translated(
@@ -65,7 +65,7 @@ def test_arbitrary_bytes(read: Callable[[bytes], Any], raw: bytes) -> None:
         read(raw)
 
 
-@for_each_protocol
+@each_protocol
 @given(data=st.data(), can=capabilities | st.just(platform), learned=learned_facts)
 def test_broken_requests(
     protocol: RequestsUnderTest, data: st.DataObject, can: Capabilities, learned: AttemptFacts
@@ -77,7 +77,7 @@ def test_broken_requests(
         assert done.tokens >= 1
 
 
-@for_each_protocol
+@each_protocol
 @given(data=st.data(), can=capabilities, model=models, learned=learned_facts)
 def test_a_codex_relay_takes_what_a_client_could_send(
     protocol: RequestsUnderTest, data: st.DataObject, can: Capabilities, model: str, learned: AttemptFacts
@@ -88,7 +88,7 @@ def test_a_codex_relay_takes_what_a_client_could_send(
         assert check_request(sent, Rules(), VAULT) is None
 
 
-@for_each_protocol
+@each_protocol
 @given(data=st.data(), model=models, learned=learned_facts)
 def test_the_platform_takes_what_a_client_could_send(
     protocol: RequestsUnderTest, data: st.DataObject, model: str, learned: AttemptFacts
@@ -101,7 +101,7 @@ def test_the_platform_takes_what_a_client_could_send(
         assert check_request(sent, Rules(mode="platform"), VAULT) is None
 
 
-@for_each_protocol
+@each_protocol
 @given(data=st.data(), model=models)
 def test_translation_is_deterministic(protocol: RequestsUnderTest, data: st.DataObject, model: str) -> None:
     """Equal requests give equal bytes, which the upstream's cache lives by."""
@@ -112,7 +112,7 @@ def test_translation_is_deterministic(protocol: RequestsUnderTest, data: st.Data
     assert (first and first.body) == (second and second.body)
 
 
-@for_each_protocol
+@each_protocol
 @given(data=st.data(), model=models)
 def test_translation_ignores_how_json_is_written(
     protocol: RequestsUnderTest, data: st.DataObject, model: str
