@@ -86,6 +86,7 @@ class Provider(Struct, frozen=True, kw_only=True):
         named_effort: str | None = None,
         prompt_cache_key: str | None = None,
         uses_developer: bool = False,
+        requested_model: str = "",
     ) -> Target:
         """Describe one attempt at this provider to the translation.
 
@@ -97,6 +98,7 @@ class Provider(Struct, frozen=True, kw_only=True):
             named_effort: of the alias alone.
             prompt_cache_key: the key of the upstream's prompt cache.
             uses_developer: the provider has refused system text in ``instructions`` (wire-mapping 1.3).
+            requested_model: what the client calls the model.
         """
         return Target(
             model=model,
@@ -112,6 +114,7 @@ class Provider(Struct, frozen=True, kw_only=True):
             prompt_cache_key=prompt_cache_key,
             provider_scope=scope_of(self.reasoning_scope, ""),
             chat_reasoning=self.chat_reasoning,
+            requested_model=requested_model,
         )
 
 

@@ -81,6 +81,13 @@ async def test_limits_and_state_come_back(stage: Setting) -> None:
     assert marked.startswith("pp1.")
 
 
+async def test_the_model_has_the_clients_name(stage: Setting) -> None:
+    """Whoever asks for a model at an effort is not told that another one answers."""
+    scene = stage(Turn("Hello", headers={"openai-model": "gpt-5"}))
+    answer = await ask(scene, model="gpt-5-low", headers=CODEX)
+    assert ("gpt-5-low", "gpt-5-low") == (answer.headers["openai-model"], answer.json()["model"])
+
+
 async def test_state_goes_to_no_other_provider(ensemble: Setting) -> None:
     """After a failover the next provider gets no state, and no reasoning, of the first."""
     state = Turn(output=[Reasoning(["r"])], headers={"x-codex-turn-state": "s-1"})

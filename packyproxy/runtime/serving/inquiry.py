@@ -63,6 +63,7 @@ class Inquiry:
         self._cache_key = request.cache_key or prompt_cache_key(
             plan.session, plan.resolution.candidates[index].model
         )
+        self._requested_model = request.model
         self._answer_id = answer_id
         self._request_id = request_id
         self._history = History()
@@ -185,6 +186,7 @@ class Inquiry:
             named_effort=candidate.named_effort,
             prompt_cache_key=self._cache_key,
             uses_developer=learned.uses_developer(provider.id),
+            requested_model=self._requested_model,
         )
 
     def _translate(self, request: ClientRequest) -> None:

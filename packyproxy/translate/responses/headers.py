@@ -31,7 +31,8 @@ _AS_SENT = (
 _TURN_STATE = "x-codex-turn-state"
 _MARK = "pp1"
 
-_RETURNED = ("x-models-etag", "x-reasoning-included", "openai-model")
+_MODEL = "openai-model"
+_RETURNED = ("x-models-etag", "x-reasoning-included", _MODEL)
 _RETURNED_PREFIX = "x-codex-"
 
 _MAX_CHARS = 16 * 1024
@@ -79,6 +80,10 @@ def answer_headers(headers: Mapping[str, str], target: Target) -> tuple[tuple[st
         if name == _TURN_STATE:
             if target.provider_scope:
                 chosen.append((name, f"{_MARK}.{target.provider_scope}.{value}"))
+        elif name == _MODEL and value.lower() == target.model.lower():
+            # By another name than it has asked for, the Codex CLI tells its user that the account is flagged.
+            if _may_travel(target.requested_model):
+                chosen.append((name, target.requested_model or value))
         else:
             chosen.append((name, value))
     return tuple(chosen[:_MAX_RETURNED])

@@ -1,8 +1,8 @@
 """The events that hold the response object, which are all that is changed of a stream (wire-mapping 7.3).
 
-The model becomes the client's own text for it; the last event gets what it leaves out. An ending that the
-upstream did not tell is written here too, in the form that the openai SDK and the Codex CLI read: both want
-``response.id`` to stay the same throughout.
+The model becomes the client's own text for it, also among headers that an event tells of; the last event gets
+what it leaves out. An ending that the upstream did not tell is written here too, in the form that the openai
+SDK and the Codex CLI read: both want ``response.id`` to stay the same throughout.
 """
 
 import msgspec
@@ -20,6 +20,7 @@ _encode = msgspec.json.Encoder().encode
 
 _EMPTY = Raw(b"[]")
 _UNKNOWN_TIME = Raw(b"0")
+_MODEL_HEADERS = frozenset({"openai-model", "x-openai-model"})
 _FAILURE_CODE = quote("server_error")
 _FAILURE_MESSAGE = quote("the upstream failed")
 
@@ -30,26 +31,47 @@ class ResponseWriter:
     Args:
         model: the client's own text.
         answer_id: the response's id for as long as the upstream has told none.
+        upstream_model: what the upstream was asked for.
     """
 
-    def __init__(self, model: str, answer_id: str) -> None:
+    def __init__(self, model: str, answer_id: str, *, upstream_model: str) -> None:
         self._model = quote(model)
+        self._upstream_model = bytes(quote(upstream_model)).lower()
         self._id = quote(answer_id)
         self._created_at = _UNKNOWN_TIME
 
     def begun(self, event: Lifecycle) -> bytes:
         """Write an event of a response that goes on, and remember which one it is."""
         fields, response = _read(event.document)
-        if response is None:
-            return event.frame
+        changes = self._renamed(fields)
+        if response is not None:
+            self._remember(response)
+            renamed = self._renamed(response)
+            if response.get("model") != self._model:
+                renamed["model"] = self._model
+            if renamed:
+                changes["response"] = {**response, **renamed}
+        return frame(event.name, _encode({**fields, **changes})) if changes else event.frame
+
+    def _remember(self, response: dict[str, Raw]) -> None:
         identity, created_at = response.get("id"), response.get("created_at")
         if identity is not None and is_text(identity):
             self._id = identity.copy()  # the event it stands in may be large
         if created_at is not None and bytes(created_at)[:1].isdigit():
             self._created_at = created_at.copy()
-        if response.get("model") == self._model:
-            return event.frame
-        return frame(event.name, _encode({**fields, "response": {**response, "model": self._model}}))
+
+    def _renamed(self, fields: dict[str, Raw]) -> dict[str, object]:
+        """Return the ``headers`` in an object, if the model that was asked for is named in them.
+
+        Relays that speak to their upstream by a websocket tell of its headers so.
+        """
+        headers = read_fields(fields.get("headers", b"")) or {}
+        named = {
+            name: self._model
+            for name, value in headers.items()
+            if name.lower() in _MODEL_HEADERS and bytes(value).lower() == self._upstream_model
+        }
+        return {"headers": {**headers, **named}} if named else {}
 
     def ended(self, kind: str, event: Told, items: DoneItems | None = None) -> bytes:
         """Write an event that ends the response.
@@ -64,7 +86,7 @@ class ResponseWriter:
             if items is None:
                 return event.frame
             told = {}
-        changes = {"model": self._model}
+        changes: dict[str, object] = {"model": self._model, **self._renamed(told)}
         if "id" not in told or not is_text(told["id"]):
             changes["id"] = self._id
         if items is not None:

@@ -34,7 +34,7 @@ class Handshake(Struct, gc=False):
 
 
 class Lifecycle(Struct, gc=False):
-    """An event of the handshake that holds the response object."""
+    """An event of the handshake that holds the response object, or headers."""
 
     name: bytes
     frame: bytes
@@ -55,16 +55,16 @@ class Told(Struct):
 PassedEvent: TypeAlias = bytes | Handshake | Lifecycle | Told | UnparsableEvent
 """What ``read_event`` returns; bytes are the frame of an event that only passes."""
 
-_LIFECYCLE = frozenset({"response.created", "response.in_progress", "response.queued"})
-_HANDSHAKE = frozenset(
+_LIFECYCLE = frozenset(
     {
-        "codex.rate_limits",
         "codex.response.metadata",
-        "keepalive",
+        "response.created",
+        "response.in_progress",
         "response.metadata",
-        "response.safety_buffering",
+        "response.queued",
     }
 )
+_HANDSHAKE = frozenset({"codex.rate_limits", "keepalive", "response.safety_buffering"})
 _TOLD = frozenset(
     {
         "error",

@@ -187,7 +187,9 @@ def _translate(request: ResponsesRequest, target: Target, facts: AttemptFacts) -
         body=json.encode(body),
         effort=effort,
         warnings=tuple(warnings),
-        stream_facts=StreamFacts(model=request.model, scope=target.scope, original_names={}),
+        stream_facts=StreamFacts(
+            model=request.model, upstream_model=target.model, scope=target.scope, original_names={}
+        ),
         tokens=_tokens(request, history),
         limits_output="max_output_tokens" in body,
         reasoning=history.reasoning,

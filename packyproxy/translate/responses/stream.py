@@ -68,7 +68,7 @@ class ResponsesWriter:
         self.notes: list[Note] = []
         """The types that nobody knows, each once."""
         self._facts = facts
-        self._response = ResponseWriter(facts.model, answer_id)
+        self._response = ResponseWriter(facts.model, answer_id, upstream_model=facts.upstream_model)
         self._items = DoneItems(max_bytes=MAX_KEPT_BYTES)
         self._held: list[bytes] = []
         self._held_bytes = 0

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from packyproxy.translate.contract import Target
 from packyproxy.translate.messages.protocol import MessagesProtocol
@@ -134,6 +135,24 @@ RETURNED = {
 def test_returned_headers(name: str, value: str) -> None:
     """The limits and facts that the Codex CLI shows are passed on."""
     assert ((name, value),) == answer_headers({name: value}, TARGET)
+
+
+@pytest.mark.parametrize(
+    ("value", "asked", "expected"),
+    [
+        ("M", "mine", "mine"),
+        ("m", "m", "m"),
+        ("gpt-5.2", "mine", "gpt-5.2"),
+        ("m-2026", "mine", "m-2026"),
+        ("m", "", "m"),
+        ("m", "m\u00fc", None),
+    ],
+    ids=["alias", "same", "rerouted", "snapshot", "unknown", "not ASCII"],
+)
+def test_returned_model(value: str, asked: str, expected: str | None) -> None:
+    """The model that was asked for has the client's name: the Codex CLI warns its user of any other."""
+    told = answer_headers({"OpenAI-Model": value}, replace(TARGET, requested_model=asked))
+    assert (() if expected is None else (("openai-model", expected),)) == told
 
 
 @pytest.mark.parametrize(

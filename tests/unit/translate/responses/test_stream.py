@@ -19,7 +19,13 @@ class Run:
     """A stream through a writer of its own."""
 
     def __init__(self, *reads: bytes | Event, model: str = "mine", estimate: int = 0) -> None:
-        facts = StreamFacts(model=model, scope="0" * 10, original_names={}, input_tokens_estimate=estimate)
+        facts = StreamFacts(
+            model=model,
+            upstream_model="gpt-5",
+            scope="0" * 10,
+            original_names={},
+            input_tokens_estimate=estimate,
+        )
         self.writer = ResponsesWriter(facts, answer_id="resp_ours", request_id="req_1")
         self.transcoder = Transcoder(self.writer)
         self.writes = [self.transcoder.feed(read if isinstance(read, bytes) else sse(read)) for read in reads]
@@ -268,6 +274,32 @@ def test_responses_with_the_right_model_pass_byte_by_byte(kind: str) -> None:
     """Nothing is written anew where nothing changes, numbers as they were written included."""
     data = sse(response(kind, model="gpt-5", output=[])).replace(b'"created_at": 7', b'"created_at": 7.10')
     assert Run(data, DELTA, model="gpt-5").body.startswith(data)
+
+
+HEADERS = {"OpenAI-Model": "GPT-5", "x-openai-model": "gpt-5", "x-codex-plan-type": "plus"}
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        response("created", headers=HEADERS),
+        response("completed", status="completed", headers=HEADERS),
+        {"type": "codex.response.metadata", "headers": HEADERS},
+        {"type": "response.metadata", "headers": HEADERS},
+    ],
+    ids=["created", "completed", "codex metadata", "metadata"],
+)
+def test_headers_in_events_name_the_clients_model(event: Event) -> None:
+    """By another name than it has asked for, the Codex CLI would tell its user that the account is flagged."""
+    (told,) = (each for each in Run(event, DELTA).events if each["type"] == event["type"])
+    headers = told.get("response", told)["headers"]
+    assert {**HEADERS, "OpenAI-Model": "mine", "x-openai-model": "mine"} == headers
+
+
+def test_another_model_in_the_headers_stays() -> None:
+    """The client is told when the upstream has taken another model than it was asked for."""
+    event = {"type": "response.metadata", "headers": {"openai-model": "gpt-5.2", "x": 1}}
+    assert sse(event) + sse(DELTA) == Run(event, DELTA).body
 
 
 @pytest.mark.parametrize("value", [None, "x", [1]], ids=["null", "text", "list"])
