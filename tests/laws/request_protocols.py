@@ -11,7 +11,7 @@ from packyproxy.translate.contract import AttemptFacts, Capabilities, Target, Tr
 from packyproxy.translate.effort import allowed_efforts
 from packyproxy.translate.messages import request as messages
 from packyproxy.translate.responses import request as responses
-from tests.laws import chat_request_strategies, request_strategies, responses_request_strategies
+from tests.laws import chat_request_strategies, messages_request_strategies, responses_request_strategies
 from tests.laws.request_strategies import SCOPE, Body
 
 
@@ -35,7 +35,7 @@ REQUESTS = [
         "messages",
         messages.read,
         messages.to_responses,
-        request_strategies.plausible_requests(),
+        messages_request_strategies.plausible_requests(),
         refuses_some=True,
     ),
     RequestsUnderTest("chat", chat.read, chat.to_responses, chat_request_strategies.plausible_requests()),

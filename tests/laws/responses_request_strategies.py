@@ -4,19 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from tests.laws.request_strategies import VAULT, Body, json_values, objects, words
-
-
-def shape(required: dict[str, Any], **optional: Any) -> st.SearchStrategy[Body]:
-    """Draw objects from strategies, or fixed values, of their fields."""
-
-    def as_strategy(value: Any) -> st.SearchStrategy[Any]:
-        return value if isinstance(value, st.SearchStrategy) else st.just(value)
-
-    return st.fixed_dictionaries(
-        {key: as_strategy(value) for key, value in required.items()},
-        optional={key: as_strategy(value) for key, value in optional.items()},
-    )
+from tests.laws.request_strategies import VAULT, Body, json_values, objects, shape, words
 
 
 def _ids(prefix: str) -> st.SearchStrategy[Any]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packyproxy.translate.contract import AttemptFacts, Capabilities
-from tests.laws import chat_request_strategies, request_strategies, responses_request_strategies
+from tests.laws import chat_request_strategies, messages_request_strategies, responses_request_strategies
 from tests.laws.request_protocols import REQUESTS, RequestsUnderTest, models, target
 from tests.laws.request_strategies import Body
 
@@ -42,10 +42,12 @@ CONVERSATIONS = [
     Conversation(
         MESSAGES,
         "messages",
-        request_strategies.histories.map(
+        messages_request_strategies.histories.map(
             lambda history: [message for message in history if message["role"] != "system"]
         ),
-        request_strategies.histories.map(lambda history: list(filter(says_nothing_of_before, history))),
+        messages_request_strategies.histories.map(
+            lambda history: list(filter(says_nothing_of_before, history))
+        ),
     ),
     Conversation(CHAT, "messages", chat_request_strategies.histories, chat_request_strategies.histories),
     Conversation(
