@@ -77,13 +77,16 @@ def check_tools(tools: object) -> None:
     _check_list(tools, "tools", _TYPES, LONGEST_NAME)
 
 
-def check_tool_choice(choice: object, tools: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse a choice among tools that are not there."""
+def check_tool_choice(choice: object, tools: Sequence[Mapping[str, Any]] | None) -> None:
+    """Refuse a choice among tools that are not there.
+
+    No tools at all and an empty list are told apart: the Codex CLI asks for summaries with the latter and ``auto``.
+    """
     check_type(choice, (str, dict), "tool_choice")
     if isinstance(choice, str):
         if choice not in ("none", "auto", "required"):
             raise invalid_value(choice, ("none", "auto", "required"), "tool_choice")
-        if not tools:
+        if tools is None or (choice == "required" and not tools):
             raise invalid(f"Tool choice '{choice}' must be specified with 'tools' parameter.", "tool_choice")
         return
     assert isinstance(choice, dict)
@@ -96,7 +99,7 @@ def check_tool_choice(choice: object, tools: Sequence[Mapping[str, Any]]) -> Non
         wanted = [choice]
     for tool in wanted:
         check_type(tool, dict, "tool_choice.tools")
-        _check_wanted(tool, tools)
+        _check_wanted(tool, tools or ())
 
 
 def check_strict_schema(schema: Mapping[str, Any], subject: str, param: str, code: str) -> None:

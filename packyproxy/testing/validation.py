@@ -116,7 +116,7 @@ def check_request(body: Mapping[str, Any], rules: Rules, vault: ReasoningVault) 
         if tools is not None:
             check_tools(tools)
         if body.get("tool_choice") is not None:
-            check_tool_choice(body["tool_choice"], tools or ())
+            check_tool_choice(body["tool_choice"], tools)
         if isinstance(body["input"], list):
             check_input(body["input"], vault)
     except Refused as refused:

@@ -107,6 +107,7 @@ ACCEPTED = {
         input=[user(), {"type": "web_search_call", "id": "ws_1", "status": "completed"}]
     ),
     "tools": request(tools=[tool(), {"type": "web_search"}], tool_choice="auto", parallel_tool_calls=False),
+    "empty list of tools": request(tools=[], tool_choice="auto", parallel_tool_calls=False),
     "named tool": request(tools=[tool()], tool_choice={"type": "function", "name": "ls"}),
     "allowed tools": request(
         tools=[tool(), {"type": "web_search"}],
@@ -547,6 +548,12 @@ ERRORS: dict[str, tuple[dict[str, Any], str | None, str | None, str]] = {
         "tool_choice",
         "invalid_value",
         "Tool choice 'auto' must be specified with 'tools' parameter.",
+    ),
+    "choice among none": (
+        request(tools=[], tool_choice="required"),
+        "tool_choice",
+        "invalid_value",
+        "Tool choice 'required' must be specified with 'tools' parameter.",
     ),
     "choice word": (
         request(tools=[tool()], tool_choice="any"),
