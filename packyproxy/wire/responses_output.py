@@ -178,9 +178,9 @@ def read_response(raw: Raw) -> ResponseObject:
 
 
 def read_usage(raw: Raw) -> Usage | None:
-    """Decode the ``usage`` of a response object; None when it is missing or says nothing."""
+    """Decode the ``usage`` of a response object; None when it is missing or counts nothing."""
     usage = read_lenient(raw, _USAGE, Usage)
-    return None if usage is None or usage == Usage() else usage
+    return usage if usage is not None and (usage.input_tokens or usage.output_tokens) else None
 
 
 def read_lenient(raw: Raw | bytes, decoder: msgspec.json.Decoder[S], cls: type[S]) -> S | None:

@@ -31,6 +31,7 @@ __all__ = [
     "ReasoningItem",
 ]
 
+_NO_ARGUMENTS = b'"{}"'
 _SEPARATOR = b'"\\n\\n"'
 _SEPARATOR_CHARS = 2
 _encode = msgspec.json.Encoder().encode
@@ -279,12 +280,15 @@ class CallItem(items.CallItem[Answer], Item):
         return b"" if self._is_hidden else self.answer.chunks.text(self._framing, literal)
 
     def finish(self, item: OutputItem | None) -> bytes:
-        """Write the rest."""
+        """Write the rest; a finished call without any arguments has none, which clients read as JSON."""
         if not self.is_callable(item):
             return b""
         out = [] if self.is_open else [self.open()]
         final = None if item is None else as_text(item.input if self.text.is_custom else item.arguments)
         out += [self.argue(self.checked(self.text.part.complete(text))) for text in (final, None)]
+        is_whole = item is not None and item.status != "incomplete"
+        if is_whole and not self.text.is_custom and not self.text.part.sent:
+            out.append(self.show(_NO_ARGUMENTS))
         self.is_finished = True
         return b"".join(out)
 

@@ -166,6 +166,7 @@ USAGES = {
     "null": (b"null", None),
     "empty": (b"{}", None),
     "text": (b'"many"', None),
+    "details only": (b'{"input_tokens_details":{"cached_tokens":0}}', None),
     "plain": (b'{"input_tokens":3,"output_tokens":4}', Usage(input_tokens=3, output_tokens=4)),
     "odd details": (
         b'{"input_tokens":3,"output_tokens":4,"input_tokens_details":7}',

@@ -383,6 +383,27 @@ def test_client_gets_its_own_tool_name() -> None:
     assert [tool_call("call_0", "the.long.name", "{}")] == run.message["tool_calls"]
 
 
+NO_ARGUMENTS: dict[str, tuple[list[Event], str]] = {
+    "empty": (call(0, "f", ""), "{}"),
+    "null": ([done(0, "function_call", call_id="call_0", name="f", arguments=None)], "{}"),
+    "streamed, then null": (
+        [args(0, "[]"), done(0, "function_call", call_id="call_0", name="f", arguments=None)],
+        "[]",
+    ),
+    "cut off": (
+        [done(0, "function_call", call_id="call_0", name="f", arguments="", status="incomplete")],
+        "",
+    ),
+    "never done": ([added(0, "function_call", call_id="call_0", name="f")], ""),
+}
+
+
+@pytest.mark.parametrize(("events", "expected"), NO_ARGUMENTS.values(), ids=NO_ARGUMENTS.keys())
+def test_call_without_arguments(events: list[Event], expected: str) -> None:
+    """One that is done has an empty object, which clients can parse; one that may have been cut has nothing."""
+    assert [tool_call("call_0", "f", expected)] == Run([*events, completed()]).message["tool_calls"]
+
+
 IDS: dict[str, tuple[list[dict[str, Any]], list[str]]] = {
     "unfit": ([{"call_id": "a.b"}], ["call_2e7336dc8eba87ef472df568"]),
     "missing": ([{"id": "fc_1"}], ["fc_1"]),
