@@ -1,6 +1,6 @@
 """The routes that models are called through: one for each protocol, and where it counts tokens.
 
-What the Responses API stores can be asked for as well, to be told that nothing is (wire-mapping 7.2).
+Answers that were stored can be asked for as well, to be told that none are (wire-mapping 7.2).
 Order of the checks: route, method, client key, content type, body. A body is read only for a known client.
 """
 
@@ -35,7 +35,8 @@ class Gateway:
             if protocol.counting_path is not None:
                 counting = self._counting(protocol)
                 routes.append(Route(protocol.counting_path, ("POST",), counting, family=family))
-        routes.append(Route("/v1/responses/*", (), self._tell_of_no_store, family="openai"))
+            if protocol.storing_path is not None:
+                routes.append(Route(protocol.storing_path, (), self._tell_of_no_store, family=family))
         self.routes = tuple(routes)
         self._table = RouteTable(self.routes)
 

@@ -281,6 +281,8 @@ class ClientProtocol(Protocol):
     """Where its requests are posted, e.g. ``/v1/messages``."""
     counting_path: str | None = None
     """Where its clients have their tokens counted; None: nowhere."""
+    storing_path: str | None = None
+    """Where its clients ask for answers that were stored, to be told that none are; None: nowhere."""
     answer_prefix: str
     """What the id of an answer begins with, e.g. ``msg_``."""
     operation: Operation = _STREAMING

@@ -35,6 +35,7 @@ class ResponsesProtocol(ClientProtocol):
     family: Family = "openai"
     path = "/v1/responses"
     counting_path = "/v1/responses/input_tokens"
+    storing_path = "/v1/responses/*"
     answer_prefix = "resp_"
     keeps_upstream_errors = True
 
