@@ -80,7 +80,7 @@ def check_tools(tools: object) -> None:
 def check_tool_choice(choice: object, tools: Sequence[Mapping[str, Any]] | None) -> None:
     """Refuse a choice among tools that are not there.
 
-    No tools at all and an empty list are told apart: the Codex CLI asks for summaries with the latter and ``auto``.
+    No list and an empty one are told apart: the Codex CLI asks for summaries with the latter and ``auto``.
     """
     check_type(choice, (str, dict), "tool_choice")
     if isinstance(choice, str):
