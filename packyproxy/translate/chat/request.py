@@ -193,7 +193,9 @@ def to_responses(request: ChatRequest, target: Target, facts: AttemptFacts = _NO
 def _translate(request: ChatRequest, target: Target, facts: AttemptFacts) -> Translation:
     body, removed, tools = request.body, facts.removed_parameters, request.tools
     if tools.searches_web and not target.capabilities.web_search:
-        raise CapabilityMissing("web_search is not available on any configured provider")
+        field = "tools" if body.web_search_options is None else "web_search_options"
+        reason = "web_search is not available on any configured provider"
+        raise CapabilityMissing(reason, field=field, says_all=True)
     warnings = list(request.warnings)
     items = HistoryTranslator(target, facts, request.names, tools).translate(request.turns)
     as_developer = _is_input(request, items, target)

@@ -433,13 +433,14 @@ def test_conversations_are_told_apart_by_their_beginning(translate: Any) -> None
 
 
 def test_a_search_needs_a_provider_that_searches(translate: Any) -> None:
-    """A provider without the capability is passed over."""
+    """A provider without the capability is passed over; the refusal names what asked for it."""
     no_search = {"capabilities": {"web_search": False}}
     asking: list[dict[str, Any]] = [{"tools": [SEARCH]}, {"web_search_options": {}}]
     for asked in asking:
         with pytest.raises(CapabilityMissing) as caught:
             translate(**asked, target=no_search)
         assert "web_search is not available on any configured provider" == caught.value.message
+        assert [caught.value.field] == list(asked)
     assert translate(tools=[FUNCTION], target=no_search)
 
 
