@@ -173,20 +173,6 @@ async def test_calls_that_interleave_upstream_are_accumulated_apart(stage: Calla
     assert final.choices[0].message.content is None
 
 
-async def test_calls_of_strict_tools_that_interleave_upstream_are_parsed(stage: Callable[..., Any]) -> None:
-    """The helper parses a call once the index changes, and finds it whole."""
-    calls = [Call("Weather", {"city": "Bern", "days": 3}), Call("Person", {"name": "Ada", "age": 36})]
-    it = stage(Turn(calls=calls, interleaves=True))
-    tools = [pydantic_function_tool(Weather), pydantic_function_tool(Person)]
-    async with it.openai.chat.completions.stream(**question(tools=tools)) as stream:
-        done = [
-            event.parsed_arguments
-            async for event in stream
-            if event.type == "tool_calls.function.arguments.done"
-        ]
-    assert [Weather(city="Bern", days=3), Person(name="Ada", age=36)] == done
-
-
 async def test_a_tool_loop_runs_to_its_end(stage: Callable[..., Any]) -> None:
     """Calls and results that are sent back reach the upstream as its own items, in order."""
     it = stage([Turn("I look.", calls=[Call("weather", {"city": "Bern"}, id="call_1")]), "Sunny."])

@@ -4,7 +4,7 @@ Only the item at the head of the queue writes. All messages become one ``content
 ``reasoning_content``; calls are counted in the order in which they open.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import msgspec
 from msgspec import Raw
@@ -77,7 +77,7 @@ class IgnoredItem(Item):
     """An item of a type that has no place in a Chat answer, or reasoning that the client does not see."""
 
 
-class ContentItem(Item):
+class ContentItem(Item, ABC):
     """An item whose text becomes a part of the content; a blank line keeps it from what is before it."""
 
     def __init__(self, answer: Answer) -> None:
