@@ -88,6 +88,11 @@ class CodexCli:
         }
         self.set_up()
 
+    def move(self, url: str) -> None:
+        """Lead it to a proxy at another address, as it is set up in the beginning."""
+        self._url = url
+        self.set_up()
+
     def set_up(self, way: str = PROVIDER, *, model: str = "gpt-5", settings: str = "") -> None:
         """Write its configuration.
 

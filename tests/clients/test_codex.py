@@ -22,6 +22,7 @@ from packyproxy.testing import (
     ReceivedRequest,
     Search,
     Turn,
+    Usage,
 )
 from tests.clients.codex_cli import BASE_URL, PROVIDER, CodexCli
 from tests.support.servers import COMMAND, Listener, ServeProcess, free_port, write_config
@@ -241,6 +242,46 @@ async def test_a_long_history_is_compacted(upstream: FakeUpstream, codex: CodexC
     assert [200, 200, 200] == [request.status for request in upstream.requests]
 
 
+async def test_a_long_history_is_summed_up(upstream: FakeUpstream, codex: CodexCli) -> None:
+    """Before a provider of another name the Codex CLI asks for a summary itself, with an empty list of tools."""
+    used = Usage(input_tokens=50_000, output_tokens=10)
+    upstream.script = [Turn(calls=[shell("echo one > a.txt")], usage=used), "One is written.", "Written."]
+    codex.set_up("model_auto_compact_token_limit = 1000\n" + PROVIDER)
+    run = await codex.run("Write.")
+    assert (0, "Written.", []) == (run.exit_code, run.text, run.troubles)
+    assert [] == upstream.requests[1].body["tools"]
+    assert "One is written." in str(upstream.last_request.input[-1]["content"])
+
+
+async def test_a_session_outlives_the_proxy(codex_binary: str, listener: Listener, tmp_path: Path) -> None:
+    """It goes on through a proxy that was started anew, with the reasoning that the upstream had issued before."""
+    upstream = FakeUpstream([Turn("First answer.", reasoning=["I think."]), "Second answer."])
+    config = write_config(tmp_path, listener.url)
+    async with listener.serving(upstream):
+        with ServeProcess(config) as proxy:
+            codex = CodexCli(codex_binary, tmp_path, proxy.url)
+            first = await codex.run("One.")
+        with ServeProcess(config) as proxy:
+            codex.move(proxy.url)
+            second = await codex.run("Two.", resumes=True)
+    assert ("First answer.", "Second answer.", []) == (first.text, second.text, second.troubles)
+    assert [200, 200] == [request.status for request in upstream.requests]
+    assert "reasoning" in kinds(upstream.last_request)
+
+
+async def test_a_model_at_an_effort_is_no_other_model(upstream: FakeUpstream, codex: CodexCli) -> None:
+    """The upstream names its model in a header; the user is not told that the account was flagged."""
+    upstream.script = Turn("Hello.", headers={"openai-model": "gpt-5"})
+    codex.set_up(model="gpt-5-low")
+    run = await codex.run("Say hello.")
+    assert (0, "Hello.", "low") == (
+        run.exit_code,
+        run.text,
+        upstream.last_request.body["reasoning"]["effort"],
+    )
+    assert [] == [item for item in run.items("error") if "rerouted" in item["message"]]
+
+
 async def test_an_answer_keeps_its_schema(upstream: FakeUpstream, codex: CodexCli) -> None:
     """``--output-schema`` reaches the upstream as it is."""
     schema = {
@@ -295,6 +336,21 @@ async def test_a_usage_limit_says_when_it_ends(upstream: FakeUpstream, codex: Co
     runs = [await codex.run("Say hello."), await codex.run("Say it again.")]
     assert [True, True] == ["try again at" in run.failure for run in runs]
     assert 1 == len(upstream.requests)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault.detail(429, "usage limit reached"), Fault.failed("usage_limit_reached", "Used up.")],
+    ids=["detail", "failed"],
+)
+async def test_a_usage_limit_in_any_form_is_understood(
+    upstream: FakeUpstream, codex: CodexCli, fault: Fault
+) -> None:
+    """Also where the upstream does not tell it as the Codex CLI expects, its user reads what it is."""
+    upstream.script = fault
+    run = await codex.run("Say hello.")
+    assert (1, 1) == (run.exit_code, len(upstream.requests))
+    assert "hit your usage limit" in run.failure
 
 
 async def test_a_usage_limit_that_comes_late_is_understood(
