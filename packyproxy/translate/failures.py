@@ -143,26 +143,16 @@ def exhausted_response(
     """
     told = tell(tried, now)
     failure = told.failure
-    rule = FAILURES[failure.kind]
     message = told.text
     if failure.kind is FailureKind.CONTEXT_OVERFLOW and (family == "anthropic" or not failure.message):
         counted = max_tokens if max_tokens_was_sent or failure.counts_output else None
         message = overflow_text(failure, input_tokens_estimate, context_window, counted)
-    own = failure.error_object if keeps_upstream_error and not in_stream and _is_telling(failure) else None
     if family == "anthropic":
-        status, kind = rule.anthropic
-        if in_stream and kind == "timeout_error":
-            kind = "api_error"
-        body = write_anthropic_error(kind, message, request_id=request_id)
-    elif keeps_upstream_error and failure.kind is FailureKind.QUOTA:
-        status, _, _ = rule.openai
-        body = write_usage_limit(message, plan_type=failure.plan_type, resets_at=reset_second(failure, now))
+        row_status, body = _anthropic_error(failure, message, request_id=request_id, in_stream=in_stream)
     else:
-        status, kind, code = rule.openai
-        if rule.keeps_code:
-            code = failure.code or code
-        body = write_openai_error(kind, message, code=code, param=failure.param)
-    row_status = status
+        row_status, body = _openai_error(failure, message, now=now, tells_codex=keeps_upstream_error)
+    status = row_status
+    own = failure.error_object if keeps_upstream_error and not in_stream and _is_telling(failure) else None
     if own is not None:
         body = wrap_error_object(own)
         if failure.status is not None and failure.status != _UNAUTHORISED:
@@ -237,6 +227,28 @@ def _classify(error: UpstreamError, status: int | None, headers: Mapping[str, st
         tokens_limit=numbers.limit if numbers else None,
         counts_output=numbers is not None and numbers.counts_output,
     )
+
+
+def _anthropic_error(
+    failure: Failure, message: str, *, request_id: str, in_stream: bool
+) -> tuple[int, bytes]:
+    """Return status and body of the failure's row."""
+    status, kind = FAILURES[failure.kind].anthropic
+    if in_stream and kind == "timeout_error":
+        kind = "api_error"
+    return status, write_anthropic_error(kind, message, request_id=request_id)
+
+
+def _openai_error(failure: Failure, message: str, *, now: float, tells_codex: bool) -> tuple[int, bytes]:
+    """Return status and body of the failure's row; ``tells_codex``: a used-up quota as that reads it."""
+    rule = FAILURES[failure.kind]
+    status, kind, code = rule.openai
+    if tells_codex and failure.kind is FailureKind.QUOTA:
+        resets_at = reset_second(failure, now)
+        return status, write_usage_limit(message, plan_type=failure.plan_type, resets_at=resets_at)
+    if rule.keeps_code:
+        code = failure.code or code
+    return status, write_openai_error(kind, message, code=code, param=failure.param)
 
 
 def _without(name: str | None, secrets: Sequence[str]) -> str | None:
