@@ -33,7 +33,6 @@ _PDF_URL = b"data:application/pdf;base64,"
 
 _INPUT_PARTS: TaggedLists[Part] = TaggedLists(Part, noun=_NOUN, with_brackets=True)
 _ASSISTANT_PARTS: TaggedLists[AssistantPart] = TaggedLists(AssistantPart, noun=_NOUN, with_brackets=True)
-_TEXT_PARTS = json.Decoder(list[TextPart])
 _IMAGE_URL = json.Decoder(ImageUrl)
 
 
@@ -48,8 +47,11 @@ def system_texts(content: Raw | UnsetType, field: str) -> list[Raw]:
     if json_text.is_text(content):
         return [] if json_text.is_blank(content) else [content]
     _check_list(content, field)
-    parts = decode_part(_TEXT_PARTS, content, field, with_brackets=True)
-    texts = [require_text(part.text, f"{field}[{at}].text") for at, part in enumerate(parts)]
+    texts: list[Raw] = []
+    for at, part in enumerate(_INPUT_PARTS.read(content, field)):
+        if not isinstance(part, TextPart):
+            raise InvalidRequest("only text is accepted in this message", field=f"{field}[{at}].type")
+        texts.append(require_text(part.text, f"{field}[{at}].text"))
     return [text for text in texts if not json_text.is_empty(text)]
 
 

@@ -239,7 +239,7 @@ def test_media_without_data_do_not_end_the_session(
          "expected string, got number"),
         ({"role": "system"}, "content", "field required"),
         ({"role": "system", "content": None}, "content", "must be a string or a list of content parts"),
-        ({"role": "system", "content": [IMAGE]}, "content[0].type", "invalid value"),
+        ({"role": "system", "content": [IMAGE]}, "content[0].type", "only text is accepted in this message"),
         ({"role": "developer", "content": [{"type": "text", "text": 5}]}, "content[0].text",
          "expected string, got number"),
         ({"role": "assistant", "content": 5}, "content", "must be a string or a list of content parts"),
