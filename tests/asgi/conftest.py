@@ -9,6 +9,7 @@ import pytest
 
 from packyproxy.app import PackyProxy
 from packyproxy.testing import FakeUpstream, Script, StreamingASGITransport
+from tests.support.settings import provider
 
 HELLO = {"model": "claude-sonnet-4-5", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]}
 
@@ -18,14 +19,7 @@ class Stage:
 
     def __init__(self, script: Script | None, config: dict[str, Any], upstream: dict[str, Any]) -> None:
         self.upstream = FakeUpstream(script, **upstream)
-        settings: dict[str, Any] = {
-            "packycode": {
-                "enabled": True,
-                "base-url": "http://upstream.test/v1",
-                "credentials": {"openai-api-key": "sk-provider-0123456789"},
-            },
-            **config,
-        }
+        settings: dict[str, Any] = {"packycode": provider(), **config}
         self.proxy = PackyProxy(settings, transport=StreamingASGITransport(self.upstream))
         self.client = httpx.AsyncClient(
             transport=StreamingASGITransport(self.proxy), base_url="http://proxy.test", timeout=None

@@ -11,6 +11,7 @@ import pytest
 
 from packyproxy.app import PackyProxy
 from packyproxy.testing import Fault, Framing, StreamingASGITransport, Turn
+from tests.support.settings import provider
 
 Setting = Callable[..., Any]
 
@@ -433,13 +434,7 @@ async def test_a_compressed_refusal_is_read(encoding: str, body: bytes, message:
         return httpx.Response(429, headers={"content-encoding": encoding}, stream=stream)
 
     proxy = PackyProxy(
-        {
-            "packycode": {
-                "enabled": True,
-                "base-url": "http://upstream.test/v1",
-                "credentials": {"openai-api-key": "sk-provider-0123456789"},
-            }
-        },
+        {"packycode": provider()},
         transport=httpx.MockTransport(refuse),
     )
     async with httpx.AsyncClient(

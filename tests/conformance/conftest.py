@@ -8,6 +8,7 @@ import pytest
 
 from packyproxy import PackyProxy
 from packyproxy.testing import FakeUpstream, Script, StreamingASGITransport
+from tests.support.settings import provider
 
 
 class Stage:
@@ -15,14 +16,7 @@ class Stage:
 
     def __init__(self, script: Script | None) -> None:
         self.upstream = FakeUpstream(script)
-        settings: dict[str, Any] = {
-            "packycode": {
-                "enabled": True,
-                "base-url": "http://upstream.test/v1",
-                "credentials": {"openai-api-key": "sk-provider-0123456789"},
-            }
-        }
-        self.proxy = PackyProxy(settings, transport=StreamingASGITransport(self.upstream))
+        self.proxy = PackyProxy({"packycode": provider()}, transport=StreamingASGITransport(self.upstream))
         self.client = httpx.AsyncClient(
             transport=StreamingASGITransport(self.proxy), base_url="http://proxy.test/v1", timeout=None
         )

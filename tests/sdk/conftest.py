@@ -10,6 +10,7 @@ import pytest
 
 from packyproxy import PackyProxy
 from packyproxy.testing import FakeUpstream, Script, StreamingASGITransport
+from tests.support.settings import provider
 
 
 class Stage:
@@ -17,14 +18,7 @@ class Stage:
 
     def __init__(self, script: Script | None, config: dict[str, Any], api_key: str) -> None:
         self.upstream = FakeUpstream(script)
-        settings: dict[str, Any] = {
-            "packycode": {
-                "enabled": True,
-                "base-url": "http://upstream.test/v1",
-                "credentials": {"openai-api-key": "sk-provider-0123456789"},
-            },
-            **config,
-        }
+        settings: dict[str, Any] = {"packycode": provider(), **config}
         self.proxy = PackyProxy(settings, transport=StreamingASGITransport(self.upstream))
         transport: Any = StreamingASGITransport(
             self.proxy

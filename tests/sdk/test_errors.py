@@ -7,6 +7,7 @@ import anthropic
 import pytest
 
 from packyproxy.testing import Fault
+from tests.support.settings import provider
 
 ASKED: dict[str, Any] = {
     "model": "claude-sonnet-5",
@@ -190,11 +191,4 @@ async def test_nobody_enabled_says_how_to_mend_it(stage: Callable[..., Any]) -> 
 
 
 def _with_models(models: list[str]) -> dict[str, Any]:
-    return {
-        "packycode": {
-            "enabled": True,
-            "base-url": "http://upstream.test/v1",
-            "credentials": {"openai-api-key": "sk-provider-0123456789"},
-            "models": models,
-        }
-    }
+    return {"packycode": provider(models=models)}

@@ -9,6 +9,7 @@ from openai import pydantic_function_tool
 from pydantic import BaseModel
 
 from packyproxy.testing import Call, Citation, Fault, Reasoning, Search, Turn, Usage
+from tests.support.settings import provider
 
 MODEL = "gpt-5"
 PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -217,13 +218,8 @@ async def test_reasoning_is_shown_beside_the_text(stage: Callable[..., Any]) -> 
 
 async def test_reasoning_can_be_kept_from_chat_clients(stage: Callable[..., Any]) -> None:
     """With ``chat-reasoning: false`` no summary is asked for, and none is shown."""
-    provider = {
-        "enabled": True,
-        "base-url": "http://upstream.test/v1",
-        "credentials": {"openai-api-key": "sk-provider-0123456789"},
-        "compat": {"chat-reasoning": False},
-    }
-    it = stage(Turn("Done.", reasoning=["First."]), config={"packycode": provider})
+    packycode = provider(compat={"chat-reasoning": False})
+    it = stage(Turn("Done.", reasoning=["First."]), config={"packycode": packycode})
     message = (await ask(it)).choices[0].message
     assert "reasoning_content" not in message.model_extra
     assert "summary" not in it.upstream.last_request.body.get("reasoning", {})

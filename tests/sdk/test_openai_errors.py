@@ -7,6 +7,7 @@ import openai
 import pytest
 
 from packyproxy.testing import Fault
+from tests.support.settings import provider
 
 HI: list[Any] = [{"role": "user", "content": "hi"}]
 CHAT: dict[str, Any] = {"model": "gpt-5", "messages": HI}
@@ -345,13 +346,7 @@ async def test_responses_cannot_be_fetched_later(stage: Callable[..., Any]) -> N
 @pytest.mark.parametrize("surface", SURFACES)
 async def test_an_unknown_model_names_the_nearest(stage: Callable[..., Any], surface: str) -> None:
     """A model that no provider has raises ``NotFoundError`` with the ids that come close."""
-    provider = {
-        "enabled": True,
-        "base-url": "http://upstream.test/v1",
-        "credentials": {"openai-api-key": "sk-provider-0123456789"},
-        "models": ["gpt-5.1-codex", "gpt-5"],
-    }
-    it = stage("Hello.", config={"packycode": provider})
+    it = stage("Hello.", config={"packycode": provider(models=["gpt-5.1-codex", "gpt-5"])})
     with pytest.raises(openai.NotFoundError) as caught:
         await ask(it, surface, model="gpt-5.1-codecs")
     assert ("model_not_found", "invalid_request_error") == (caught.value.code, caught.value.type)
