@@ -26,7 +26,7 @@ SETTINGS = {
     "request-log": True,
     "debug": True,
 }
-REQUEST: dict[str, Any] = {
+MESSAGES: dict[str, Any] = {
     "model": "gpt-5",
     "max_tokens": 500,
     "system": CANARY,
@@ -48,6 +48,67 @@ REQUEST: dict[str, Any] = {
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t1", "content": CANARY}]},
     ],
 }
+CHAT: dict[str, Any] = {
+    "model": "gpt-5",
+    "user": CANARY,
+    "metadata": {"a": CANARY},
+    "tools": [
+        {
+            "type": "function",
+            "function": {"name": "run", "description": CANARY, "parameters": {"title": CANARY}},
+        }
+    ],
+    "messages": [
+        {"role": "system", "content": CANARY},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": CANARY},
+                {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "tool_calls": [
+                {
+                    "id": "t1",
+                    "type": "function",
+                    "function": {"name": "run", "arguments": f'{{"a":"{CANARY}"}}'},
+                }
+            ],
+        },
+        {"role": "tool", "tool_call_id": "t1", "content": CANARY},
+    ],
+}
+RESPONSES: dict[str, Any] = {
+    "model": "gpt-5",
+    "instructions": CANARY,
+    "prompt_cache_key": CANARY,
+    "client_metadata": {"a": CANARY},
+    "reasoning": {"summary": "auto"},
+    "tools": [
+        {
+            "type": "function",
+            "name": "run",
+            "description": CANARY,
+            "parameters": {"type": "object", "properties": {}},
+        }
+    ],
+    "input": [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": CANARY}]},
+        {"type": "function_call", "call_id": "t1", "name": "run", "arguments": f'{{"a":"{CANARY}"}}'},
+        {"type": "function_call_output", "call_id": "t1", "output": CANARY},
+    ],
+}
+SURFACES: dict[str, tuple[str, dict[str, Any]]] = {
+    "messages": ("/v1/messages", MESSAGES),
+    "chat": ("/v1/chat/completions", CHAT),
+    "responses": ("/v1/responses", RESPONSES),
+    "compact": ("/v1/responses/compact", {"model": "gpt-5", "input": RESPONSES["input"]}),
+    "search": ("/v1/alpha/search", {"model": "gpt-5", "query": CANARY}),
+}
+UNARY = {"compact", "search"}
+"""Those that know no streaming."""
 HEADERS = {"authorization": f"Bearer {CLIENT_KEY}", "x-claude-code-session-id": CANARY, "cookie": CANARY}
 ANSWER = Turn(reasoning=[CANARY], text=CANARY, calls=[Call("run", {"a": CANARY})])
 
@@ -59,30 +120,52 @@ SCRIPTS: dict[str, Answer] = {
     "400": Fault.status(400, f"no such thing as {CANARY}", type="invalid_request_error"),
     "401": Fault.status(401, f"Incorrect API key provided: {KEY}", code="invalid_api_key"),
     "500": Fault.status(500, f"cannot parse {CANARY}"),
+    "key-quoted": Fault.status(400, f"Bearer {KEY} may not do that", type="invalid_request_error"),
+    "key-in-stream": Fault.failed(turn=ANSWER, message=f"no such key: {KEY}"),
     "html": Fault.html(),
     "quota": Fault.usage_limit(),
     "unparsable": Turn(text=CANARY, notices=[{"type": f"x.{CANARY[:4]}", "delta": CANARY}]),
 }
 
-BAD_REQUESTS: dict[str, dict[str, Any]] = {
-    "wrong-type": {"messages": CANARY},
-    "wrong-block": {"messages": [{"role": "user", "content": [{"type": "text", "text": {"a": CANARY}}]}]},
-    "bad-tool": {"tools": [{"name": CANARY * 20, "input_schema": {}}]},
-    "bad-choice": {"tool_choice": {"type": "tool", "name": "absent"}},
-    "bad-effort": {"output_config": {"effort": CANARY}},
-    "bad-role": {"messages": [{"role": CANARY, "content": CANARY}]},
+BAD_REQUESTS: dict[str, dict[str, dict[str, Any]]] = {
+    "messages": {
+        "wrong-type": {"messages": CANARY},
+        "wrong-block": {"messages": [{"role": "user", "content": [{"type": "text", "text": {"a": CANARY}}]}]},
+        "bad-tool": {"tools": [{"name": CANARY * 20, "input_schema": {}}]},
+        "bad-choice": {"tool_choice": {"type": "tool", "name": "absent"}},
+        "bad-effort": {"output_config": {"effort": CANARY}},
+        "bad-role": {"messages": [{"role": CANARY, "content": CANARY}]},
+    },
+    "chat": {
+        "wrong-type": {"messages": CANARY},
+        "wrong-part": {"messages": [{"role": "user", "content": [{"type": "text", "text": {"a": CANARY}}]}]},
+        "bad-tool": {"tools": [{"type": "function", "function": {"name": CANARY * 20}}]},
+        "bad-choice": {"tool_choice": {"type": "function", "function": {"name": "absent"}}},
+        "bad-effort": {"reasoning_effort": CANARY},
+        "bad-role": {"messages": [{"role": CANARY, "content": CANARY}]},
+        "bad-format": {"response_format": {"type": CANARY}},
+    },
+    "responses": {
+        "wrong-type": {"input": {"a": CANARY}},
+        "wrong-item": {"input": [CANARY]},
+        "bad-effort": {"reasoning": {"effort": CANARY}},
+        "stored": {"previous_response_id": CANARY},
+    },
+    "compact": {"wrong-type": {"input": {"a": CANARY}}, "bad-model": {"model": {"a": CANARY}}},
 }
 
 
-async def run(script: Answer, changes: dict[str, Any], *, streams: bool) -> httpx.Response:
+async def run(
+    script: Answer, changes: dict[str, Any], *, streams: bool, surface: str = "messages"
+) -> httpx.Response:
     """Send one request full of canaries."""
+    path, body = SURFACES[surface]
+    fields = {} if surface in UNARY else {"stream": streams}
     proxy = PackyProxy(SETTINGS, transport=StreamingASGITransport(FakeUpstream(script)))
     async with httpx.AsyncClient(
         transport=StreamingASGITransport(proxy), base_url="http://proxy.test", timeout=None
     ) as client:
-        return await client.post(
-            "/v1/messages", json={**REQUEST, "stream": streams, **changes}, headers=HEADERS
-        )
+        return await client.post(path, json={**body, **fields, **changes}, headers=HEADERS)
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> str:
@@ -92,34 +175,39 @@ def logged(caplog: pytest.LogCaptureFixture) -> str:
 
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
+@pytest.mark.parametrize("surface", SURFACES)
 @pytest.mark.parametrize("name", SCRIPTS)
 async def test_no_log_line_carries_content(
-    name: str, streams: bool, caplog: pytest.LogCaptureFixture
+    name: str, surface: str, streams: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At DEBUG and with the request log on, whatever the upstream does."""
     caplog.set_level(logging.DEBUG)
-    await run(SCRIPTS[name], {}, streams=streams)
+    await run(SCRIPTS[name], {}, streams=streams, surface=surface)
     text = logged(caplog)
     assert "req_" in text
     assert CANARY not in text
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize("name", BAD_REQUESTS)
-async def test_no_refusal_quotes_content(name: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    ("surface", "name"), [(surface, name) for surface, bad in BAD_REQUESTS.items() for name in bad]
+)
+async def test_no_refusal_quotes_content(surface: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
     """A refused request is told where it is wrong, never what stood there."""
     caplog.set_level(logging.DEBUG)
-    answer = await run("never asked", BAD_REQUESTS[name], streams=False)
+    answer = await run("never asked", BAD_REQUESTS[surface][name], streams=False, surface=surface)
     assert answer.status_code == 400
     assert CANARY not in answer.text
     assert CANARY not in logged(caplog)
 
 
 @pytest.mark.virtual_time
-@pytest.mark.parametrize("name", ["401", "500"])
-async def test_provider_keys_are_masked_in_answers(name: str) -> None:
+@pytest.mark.parametrize("surface", SURFACES)
+@pytest.mark.parametrize("name", ["401", "500", "key-quoted", "key-in-stream"])
+async def test_provider_keys_are_masked_in_answers(name: str, surface: str) -> None:
     """An upstream that quotes the key does not get it to the client."""
-    answer = await run(SCRIPTS[name], {}, streams=False)
+    answer = await run(SCRIPTS[name], {}, streams=name == "key-in-stream", surface=surface)
+    assert "error" in answer.text
     assert KEY not in answer.text
 
 
