@@ -21,6 +21,7 @@ _encode = msgspec.json.Encoder().encode
 _EMPTY = Raw(b"[]")
 _UNKNOWN_TIME = Raw(b"0")
 _MODEL_HEADERS = frozenset({"openai-model", "x-openai-model"})
+_FAILED = "response.failed"
 _FAILURE_CODE = quote("server_error")
 _FAILURE_MESSAGE = quote("the upstream failed")
 
@@ -73,28 +74,45 @@ class ResponseWriter:
         }
         return {"headers": {**headers, **named}} if named else {}
 
-    def ended(self, kind: str, event: Told, items: DoneItems | None = None) -> bytes:
-        """Write an event that ends the response.
+    def failing(self, event: Told) -> bytes:
+        """Write an event by which the upstream says that it failed, as it came but for the model."""
+        fields, told = _read(event.document)
+        if told is None:
+            return event.frame
+        changes = self._renamed(told)
+        if told.get("model", self._model) != self._model:
+            changes["model"] = self._model
+        return self._changed(_FAILED, event, fields, told, changes)
+
+    def ended(self, kind: str, event: Told, items: DoneItems) -> bytes:
+        """Write an event that ends the response well.
 
         Args:
             kind: the event's type, whatever the upstream called it.
             event: what the upstream sent.
-            items: what the output is filled from, if that is shorter; None for a failure, which has none.
+            items: what the output is filled from, if that is shorter.
         """
         fields, told = _read(event.document)
-        if told is None:
-            if items is None:
-                return event.frame
-            told = {}
+        told = told or {}
         changes: dict[str, object] = {"model": self._model, **self._renamed(told)}
         if "id" not in told or not is_text(told["id"]):
             changes["id"] = self._id
-        if items is not None:
-            output = items.missing_from(told.get("output"))
-            if output is not None:
-                changes["output"] = Raw(_encode(output))
-            elif bytes(told.get("output", b""))[:1] != b"[":
-                changes["output"] = _EMPTY
+        output = items.missing_from(told.get("output"))
+        if output is not None:
+            changes["output"] = Raw(_encode(output))
+        elif bytes(told.get("output", b""))[:1] != b"[":
+            changes["output"] = _EMPTY
+        return self._changed(kind, event, fields, told, changes)
+
+    def _changed(
+        self,
+        kind: str,
+        event: Told,
+        fields: dict[str, Raw],
+        told: dict[str, Raw],
+        changes: dict[str, object],
+    ) -> bytes:
+        """Write an event with changes in its response; the upstream's own bytes where there are none."""
         name = quote(kind)
         if fields.get("type") == name and all(told.get(key) == value for key, value in changes.items()):
             return event.frame
@@ -123,7 +141,7 @@ class ResponseWriter:
         told = read_fields((read_fields(body) or {}).get("error", b"")) or {}
         error = {"code": _FAILURE_CODE, "message": _FAILURE_MESSAGE}
         error |= {name: value for name, value in told.items() if not is_null(value)}
-        return _own("response.failed", sequence_number, self._response("failed", error=error))
+        return _own(_FAILED, sequence_number, self._response("failed", error=error))
 
     def _response(self, status: str, **fields: object) -> dict[str, object]:
         # In the order and with the fields that the SDK's model of a response asks for.

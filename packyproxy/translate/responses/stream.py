@@ -199,7 +199,7 @@ class ResponsesWriter:
         event: Any = told.event
         self.usage = read_usage(event.response.usage)
         failure = classify_error_object(bytes(event.response.error))
-        return self._tell(failure, self._response.ended("response.failed", told))
+        return self._tell(failure, self._response.failing(told))
 
     def _cancelled(self, told: Told) -> bytes:
         # No client knows an event of this name, so it is told in the words of ``fail``.

@@ -493,6 +493,12 @@ def test_handshake_precedes_the_failure() -> None:
     ]
 
 
+def test_failed_response_gains_nothing() -> None:
+    """A failure passes byte by byte where it names no model, whatever else it lacks."""
+    event = {"type": "response.failed", "response": {"error": {"code": "invalid_prompt", "message": "m"}}}
+    assert sse(event) == Run(event).fail()
+
+
 def test_failed_response_of_a_completed_event() -> None:
     """It is told by the name that says so."""
     run = Run(FAILURES["completed with a failed response"][0])
