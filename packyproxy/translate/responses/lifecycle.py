@@ -66,7 +66,9 @@ class ResponseWriter:
 
         Relays that speak to their upstream by a websocket tell of its headers so.
         """
-        headers = read_fields(fields.get("headers", b"")) or {}
+        if "headers" not in fields:
+            return {}
+        headers = read_fields(fields["headers"]) or {}
         named = {
             name: self._model
             for name, value in headers.items()
