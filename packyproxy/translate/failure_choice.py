@@ -24,6 +24,7 @@ from packyproxy.wire.error_bodies import with_time_left
 __all__ = ["Told", "most_useful", "retry_headers", "tell", "wait_seconds"]
 
 _ACCOUNT_KINDS = LIMITS | {FailureKind.BILLING}
+_UNABLE = (FailureKind.NOT_OFFERED, FailureKind.INVALID_REASONING)
 _LONG_WAIT_SECONDS = 60
 """A client that is told of a longer wait is also told not to try (wire-mapping 8.5)."""
 _SAYS_WHEN = ("resets at", "try again in")
@@ -50,13 +51,15 @@ def wait_seconds(failure: Failure, now: float) -> float | None:
 def most_useful(tried: Sequence[Tried]) -> Tried:
     """Return whose failure tells the client most (wire-mapping 8.3); who was asked counts before who was not.
 
-    Of equals it is the one that is over first, then the first. Who does not offer what was asked for counts
-    only if nobody else was tried.
+    Of equals it is the one that is over first, then the first. Who does not offer what was asked for, or
+    cannot read the history that another provider has encrypted, counts only if nobody else was tried.
 
     Args:
         tried: at least one.
     """
-    able = [one for one in tried if one.failure.kind is not FailureKind.NOT_OFFERED] or tried
+    able = tried
+    for kind in _UNABLE:
+        able = [one for one in able if one.failure.kind is not kind] or able
     return min([one for one in able if one.was_asked] or able, key=_by_usefulness)
 
 

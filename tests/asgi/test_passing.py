@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from packyproxy.testing import Compaction, Fault, Reasoning, Turn
 
 Setting = Callable[..., Any]
@@ -124,6 +126,19 @@ async def test_a_refused_compaction_is_tried_once_elsewhere(ensemble: Setting) -
     answer = await ask(scene, foreign)
     assert (400, "invalid_encrypted_content") == (answer.status_code, answer.json()["error"]["code"])
     assert {"a": 1, "b": 1, "c": 0} == scene.calls()
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["asked", "resting"])
+async def test_a_compaction_whose_maker_rests_waits_for_it(ensemble: Setting, times: int) -> None:
+    """That nobody else can read the history hides neither the limit of who made it, nor when that ends."""
+    scene = ensemble(
+        {"a": [Turn(output=[Compaction()]), Fault.usage_limit(resets_in_seconds=7200)], "b": "Hello"}
+    )
+    made = await ask(scene, {"type": "compaction_trigger"})
+    answers = [await ask(scene, *made.json()["output"]) for _ in range(times)]
+    assert (429, "usage_limit_reached") == (answers[-1].status_code, answers[-1].json()["error"]["type"])
+    assert 7190 <= int(answers[-1].headers["retry-after"]) <= 7200
+    assert {"a": 2, "b": times} == scene.calls()
 
 
 async def test_a_compaction_finds_its_maker(ensemble: Setting) -> None:

@@ -71,6 +71,20 @@ def test_of_two_quotas_the_earlier_reset_wins() -> None:
     assert "early" == most_useful(tried).provider
 
 
+@pytest.mark.parametrize("kind", ["not_offered", "invalid_reasoning"])
+@pytest.mark.parametrize("other", [*map(_asked, _ORDER), _passed("quota", rests_seconds=9)])
+def test_who_is_unable_is_told_last(kind: str, other: Tried) -> None:
+    """That a provider lacks an endpoint, or cannot read what another one has encrypted, hides no other failure."""
+    unable = _asked(kind, "unable")
+    assert other == most_useful([unable, other]) == most_useful([other, unable])
+
+
+def test_who_lacks_the_endpoint_is_told_after_who_cannot_read() -> None:
+    """The endpoint is there, so it is the history that nobody can read."""
+    tried = [_asked("not_offered", "lacks"), _asked("invalid_reasoning", "unread")]
+    assert "unread" == most_useful(tried).provider
+
+
 def test_of_equals_the_first_wins() -> None:
     """Nothing speaks for the later of two equal failures."""
     assert "one" == most_useful([_asked("tls", "one"), _asked("wrong_url", "two")]).provider
