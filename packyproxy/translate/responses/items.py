@@ -28,6 +28,9 @@ _MAX_ID_CHARS = 64
 _COMPACTIONS = frozenset({"compaction", "compaction_summary", "context_compaction"})
 """History that only the upstream can read, under the names that the Codex CLI has had for it."""
 
+_TOOLS = "additional_tools"
+"""The Codex CLI brings its tools so for newer models, and then has no ``tools``."""
+
 _BREAKPOINT = "prompt_cache_breakpoint"
 _DEVELOPER = Raw(b'"developer"')
 _CONTENTS = frozenset({"array", "string", "null"})
@@ -56,6 +59,8 @@ class Input(Struct, frozen=True, kw_only=True):
     """All of it as the client sent it; None when something is changed or left out for every provider."""
     opening: bytes
     """The first thing that a user said."""
+    has_tools: bool
+    """Whether an item brings tools along."""
 
 
 class SentInput(Struct, frozen=True, kw_only=True):
@@ -95,7 +100,12 @@ def read_input(value: Raw, *, has_breakpoints: bool) -> Input:
         items.append(item)
         if not opening and head.role == "user":
             opening = bytes(head.content)
-    return Input(items=items, whole=value if is_same else None, opening=opening)
+    return Input(
+        items=items,
+        whole=value if is_same else None,
+        opening=opening,
+        has_tools=any(item.kind == _TOOLS for item in items),
+    )
 
 
 def write_input(read: Input, target: Target, facts: AttemptFacts) -> SentInput:
@@ -141,7 +151,7 @@ def _said(text: Raw) -> Input:
     fields = {"type": Raw(b'"message"'), "role": Raw(b'"user"'), "content": content}
     tokens = item_tokens("message", ItemHead(content=content), text)
     item = _Item("message", text, fields, tokens, item_id=None, encrypted=None, has_phase=False)
-    return Input(items=[item], whole=None, opening=bytes(text))
+    return Input(items=[item], whole=None, opening=bytes(text), has_tools=False)
 
 
 def _read_item(head: ItemHead, raw: Raw, at: int, *, has_breakpoints: bool) -> _Item | None:

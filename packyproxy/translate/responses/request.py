@@ -209,11 +209,12 @@ def _read(
     listed = optional(fields, "tools", "array")
     tools = None if listed is None else memory.read(listed)
     limit = optional(fields, "max_output_tokens", "number")
+    items = read_input(history or _NO_ITEMS, has_breakpoints=has_breakpoints)
     return ResponsesRequest(
-        fields=_for_everyone(fields, instructions, tools),
+        fields=_for_everyone(fields, instructions, tools, has_tools=bool(tools) or items.has_tools),
         model=model,
         is_stream=_is_true(optional(fields, "stream", "boolean")),
-        input=read_input(history or _NO_ITEMS, has_breakpoints=has_breakpoints),
+        input=items,
         instructions=instructions,
         tools=tools,
         reasoning=read_reasoning(fields),
@@ -262,7 +263,7 @@ def _whole_number(value: Raw, field: str) -> int:
     return number
 
 
-def _for_everyone(fields: Fields, instructions: Raw, tools: ToolList | None) -> Fields:
+def _for_everyone(fields: Fields, instructions: Raw, tools: ToolList | None, *, has_tools: bool) -> Fields:
     """Return the body with what every provider gets alike."""
     for name, kind in (
         ("parallel_tool_calls", "boolean"),
@@ -285,7 +286,7 @@ def _for_everyone(fields: Fields, instructions: Raw, tools: ToolList | None) -> 
         sent["tools"] = tools.whole
     if choice is not None:
         sent["tool_choice"] = read_choice(choice)
-    if not tools:
+    if not has_tools:
         sent.pop("parallel_tool_calls", None)
     if tier is not None and bytes(tier) in _FAST_TIERS:
         sent["service_tier"] = _PRIORITY

@@ -39,6 +39,11 @@ KEPT: dict[str, dict[str, Any]] = {
     "an unknown field": {"x_new": {"a": [1.10, None]}},
     "instructions": {"instructions": "Be brief."},
     "tools": {"tools": [TOOL, {"type": "new_tool", "x": 1}], "parallel_tool_calls": False},
+    "tools among the items": {
+        "input": [{"type": "additional_tools", "id": "at_1", "role": "developer", "tools": [TOOL]}],
+        "tool_choice": "auto",
+        "parallel_tool_calls": False,
+    },
     "tool_choice as text": {"tools": [TOOL], "tool_choice": "required"},
     "tool_choice as object": {"tools": [TOOL], "tool_choice": {"type": "function", "name": "ls"}},
     "null for tools": {"tools": None},
