@@ -5,7 +5,12 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from packyproxy.testing.check_tools import LONGEST_NAME, LONGEST_NAME_IN_NAMESPACE, check_name
+from packyproxy.testing.check_tools import (
+    LONGEST_NAME,
+    LONGEST_NAME_IN_NAMESPACE,
+    check_name,
+    check_tools,
+)
 from packyproxy.testing.encrypted_content import ReasoningVault
 from packyproxy.testing.refusals import (
     Refusal,
@@ -38,6 +43,7 @@ _KEYS = {
     "custom_tool_call": _EVERYWHERE | {"call_id", "name", "input", "namespace"},
     "custom_tool_call_output": _EVERYWHERE | {"call_id", "output"},
     "reasoning": _EVERYWHERE | {"summary", "content", "encrypted_content"},
+    "additional_tools": _EVERYWHERE | {"role", "tools"},
     "compaction": _EVERYWHERE | {"encrypted_content", "created_by"},
     "item_reference": frozenset({"type", "id"}),
 }
@@ -87,7 +93,7 @@ _OUTPUTS = {output: call for call, output in _CALLS.items()}
 _FOLLOWERS = (
     frozenset(_TYPES)
     - frozenset(_OUTPUTS)
-    - {"message", "item_reference", "compaction", "compaction_trigger"}
+    - {"message", "item_reference", "additional_tools", "compaction", "compaction_trigger"}
 )
 """What a reasoning item can have produced, apart from an assistant message."""
 
@@ -216,6 +222,10 @@ def _check_base64(data: str, param: str) -> None:
         ) from error
 
 
+def _check_additional_tools(item: _Item, where: str) -> None:
+    check_tools(field(item, "tools", list, where), f"{where}.tools")
+
+
 def _check_call(item: _Item, where: str) -> None:
     check_length(field(item, "call_id", str, where), f"{where}.call_id")
     longest = LONGEST_NAME if item.get("namespace") is None else LONGEST_NAME_IN_NAMESPACE
@@ -271,6 +281,7 @@ def _check_sealed(item: _Item, value: str, vault: ReasoningVault) -> None:
 
 _ITEM_CHECKS: dict[str, Callable[[_Item, str], None]] = {
     "message": _check_message,
+    "additional_tools": _check_additional_tools,
     "function_call": _check_call,
     "custom_tool_call": _check_call,
     "function_call_output": _check_call_output,

@@ -70,11 +70,11 @@ def check_name(name: str, param: str, *, longest: int = LONGEST_NAME) -> None:
         raise invalid(f"Invalid '{param}': string does not match pattern. {pattern}", param)
 
 
-def check_tools(tools: object) -> None:
+def check_tools(tools: object, where: str = "tools") -> None:
     """Refuse a list of tools that the API would not take."""
-    check_type(tools, list, "tools")
+    check_type(tools, list, where)
     assert isinstance(tools, list)
-    _check_list(tools, "tools", _TYPES, LONGEST_NAME)
+    _check_list(tools, where, _TYPES, LONGEST_NAME)
 
 
 def check_tool_choice(choice: object, tools: Sequence[Mapping[str, Any]] | None) -> None:

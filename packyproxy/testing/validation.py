@@ -115,13 +115,22 @@ def check_request(body: Mapping[str, Any], rules: Rules, vault: ReasoningVault) 
         tools = body.get("tools")
         if tools is not None:
             check_tools(tools)
-        if body.get("tool_choice") is not None:
-            check_tool_choice(body["tool_choice"], tools)
         if isinstance(body["input"], list):
             check_input(body["input"], vault)
+        if body.get("tool_choice") is not None:
+            check_tool_choice(body["tool_choice"], _all_tools(body))
     except Refused as refused:
         return refused.refusal
     return None
+
+
+def _all_tools(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]] | None:
+    """Return the tools of a checked request, those among its items too; None where it has no list at all."""
+    items = body["input"] if isinstance(body["input"], list) else []
+    lists = [item["tools"] for item in items if item.get("type") == "additional_tools"]
+    if body.get("tools") is not None:
+        lists.append(body["tools"])
+    return [tool for tools in lists for tool in tools] if lists else None
 
 
 def check_compact_request(body: Mapping[str, Any], rules: Rules, vault: ReasoningVault) -> Refusal | None:

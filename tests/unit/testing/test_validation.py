@@ -108,6 +108,11 @@ ACCEPTED = {
     ),
     "tools": request(tools=[tool(), {"type": "web_search"}], tool_choice="auto", parallel_tool_calls=False),
     "empty list of tools": request(tools=[], tool_choice="auto", parallel_tool_calls=False),
+    "tools among the items": request(
+        input=[{"type": "additional_tools", "role": "developer", "tools": [tool()]}, user()],
+        tool_choice={"type": "function", "name": "ls"},
+        parallel_tool_calls=False,
+    ),
     "named tool": request(tools=[tool()], tool_choice={"type": "function", "name": "ls"}),
     "allowed tools": request(
         tools=[tool(), {"type": "web_search"}],
@@ -554,6 +559,12 @@ ERRORS: dict[str, tuple[dict[str, Any], str | None, str | None, str]] = {
         "tool_choice",
         "invalid_value",
         "Tool choice 'required' must be specified with 'tools' parameter.",
+    ),
+    "tool among the items": (
+        request(input=[{"type": "additional_tools", "role": "developer", "tools": [tool("l s")]}, user()]),
+        "input[0].tools[0].name",
+        "invalid_value",
+        "does not match pattern",
     ),
     "choice word": (
         request(tools=[tool()], tool_choice="any"),
