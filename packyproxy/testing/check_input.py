@@ -5,12 +5,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from packyproxy.testing.check_tools import (
-    LONGEST_NAME,
-    LONGEST_NAME_IN_NAMESPACE,
-    check_name,
-    check_tools,
-)
+from packyproxy.testing.check_tools import LONGEST_NAME, LONGEST_NAME_IN_NAMESPACE, check_name, check_tools
 from packyproxy.testing.encrypted_content import ReasoningVault
 from packyproxy.testing.refusals import (
     Refusal,
