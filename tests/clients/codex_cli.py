@@ -93,15 +93,16 @@ class CodexCli:
         self._url = url
         self.set_up()
 
-    def set_up(self, way: str = PROVIDER, *, model: str = "gpt-5", settings: str = "") -> None:
+    def set_up(self, way: str = PROVIDER, *, model: str | None = "gpt-5", settings: str = "") -> None:
         """Write its configuration.
 
         Args:
             way: how it finds the proxy: ``PROVIDER`` or ``BASE_URL``.
-            model: what it asks for.
+            model: what it asks for; None leaves that to it.
             settings: further tables of the configuration, in TOML.
         """
-        text = f'model = "{model}"\n{way.format(url=self._url)}{settings}\n[analytics]\nenabled = false\n'
+        named = f'model = "{model}"\n' if model else ""
+        text = f"{named}{way.format(url=self._url)}{settings}\n[analytics]\nenabled = false\n"
         (self._home / "config.toml").write_text(text, "utf-8")
 
     async def run(

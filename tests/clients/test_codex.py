@@ -49,6 +49,11 @@ def shell(command: str, call_id: str | None = None) -> Call:
     return Call("exec_command", {"cmd": command}, id=call_id)
 
 
+def script(code: str) -> Call:
+    """Return a call of the tool that runs JavaScript, from which the newest models use all others."""
+    return Call("exec", code, kind="custom", namespace="functions")
+
+
 def outputs(request: ReceivedRequest) -> list[str]:
     """Return the outputs of the tool calls in a request."""
     return [str(item["output"]) for item in request.input if item["type"].endswith("_call_output")]
@@ -105,6 +110,27 @@ async def test_a_file_is_read_and_edited(upstream: FakeUpstream, codex: CodexCli
     assert ["alpha\n", "beta\n"] == [item["aggregated_output"] for item in run.items("command_execution")]
     assert [[{"path": str(file), "kind": "update"}]] == [item["changes"] for item in run.items("file_change")]
     assert 4 == len(upstream.requests)
+
+
+@pytest.mark.parametrize("way", [PROVIDER, BASE_URL], ids=["provider", "base-url"])
+async def test_its_default_model_edits_a_file(upstream: FakeUpstream, codex: CodexCli, way: str) -> None:
+    """The model that it takes by itself gets its tools in an item and runs them from scripts; a break is mended."""
+    file = codex.work / "a.txt"
+    file.write_text("alpha\n")
+    edit = Turn("I write beta.", calls=[script('await tools.exec_command({cmd: "echo beta > a.txt"});')])
+    upstream.script = [
+        Turn(calls=[script('const {output} = await tools.exec_command({cmd: "cat a.txt"}); text(output);')]),
+        Fault.cut(edit, after_events=6),
+        edit,
+        "Edited.",
+    ]
+    codex.set_up(way, model=None)
+    run = await codex.run("Replace alpha with beta.")
+    assert (0, "Edited.", "beta\n") == (run.exit_code, run.text, file.read_text())
+    assert "alpha" in outputs(upstream.last_request)[0]
+    first = upstream.requests[0].body
+    assert ("additional_tools", False) == (first["input"][0]["type"], first["parallel_tool_calls"])
+    assert [200, 200, 200, 200] == [request.status for request in upstream.requests]
 
 
 async def test_parallel_calls_run_in_one_turn(upstream: FakeUpstream, codex: CodexCli) -> None:
