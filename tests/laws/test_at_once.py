@@ -54,3 +54,13 @@ def test_a_call_is_told_before_its_arguments(protocol: ProtocolUnderTest, kind: 
     """Its id and name go out with the announcement: clients show who is called while the model writes."""
     (told,) = steps(protocol, [added(0, kind, **CALLED)])
     assert (True, True) == (b"call_0" in told, b"look_up" in told)
+
+
+@pytest.mark.parametrize("kind", ["text", "refusal"])
+@pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
+def test_a_part_without_deltas_is_shown_at_its_end(protocol: ProtocolUnderTest, kind: str) -> None:
+    """What only the end of a part says does not wait for the end of the message."""
+    part = {"type": "refusal" if kind == "refusal" else "output_text", kind: "12"}
+    ended = {"type": "response.content_part.done", "output_index": 0, "content_index": 0, "part": part}
+    _, shown = steps(protocol, [added(0, "message", id="i"), ended])
+    assert b"12" in shown

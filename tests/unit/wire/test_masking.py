@@ -60,12 +60,19 @@ def test_escapes_around_credentials(before: bytes, after: bytes) -> None:
         ("key tok-secret-1 refused", "key *** refused"),
         ("key tok-sec...", "key ***..."),
         ("a b", "a b"),
+        ("abc pass", "abc ***"),
         ("use sk-abcd\nor Bearer xyz", "use ***\nor Bearer ***"),
     ],
 )
 def test_text_is_masked(text: str, masked: str) -> None:
     """A text keeps its form, and so short a secret as one that stands in every text protects nothing."""
-    assert masked == mask_text(text, ["tok-secret-1", "a", ""])
+    secrets = ["tok-secret-1", "pass", "abc", "a", ""]
+    assert masked == mask_text(text, secrets)
+
+
+def test_short_secrets_stay_in_json_too() -> None:
+    """Four characters are the shortest that are masked."""
+    assert b'{"abc":"***"}' == mask_bytes(b'{"abc":"pass"}', ["pass", "abc"])
 
 
 @given(

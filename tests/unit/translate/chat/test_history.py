@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from packyproxy.translate.chat.request import read, to_responses
+from packyproxy.translate.contract import Target
+
 NO_RESULT = "(no tool result was provided)"
 PNG = "data:image/png;base64,iVBORw0KGgo="
 USER = {"role": "user", "content": "hi"}
@@ -175,13 +178,15 @@ def test_names_of_messages_are_dropped(translate: Any, said: Any) -> None:
     assert [said("user", "hi")] == translate.items({**USER, "name": 5})
 
 
-def test_an_escaped_data_url_is_known(translate: Any) -> None:
-    """Slashes and letters may be escaped in JSON."""
-    for literal in (r'"https:\/\/h"', r'"\u0068ttps://h"'):
-        raw = r'{"model":"m","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":%s}}]}]}'
-        messages = json.loads(raw % literal)["messages"]
-        [item] = translate.items(*messages)
-        assert [_input_image("https://h")] == item["content"]
+@pytest.mark.parametrize(
+    "literal", [rb'"https:\/\/h"', rb'"\u0068ttps://h"', rb'"\u0064ata:x,QUJD"'], ids=repr
+)
+def test_an_escaped_url_is_known(literal: bytes) -> None:
+    """Slashes and letters may be escaped in JSON, and stay so."""
+    image = b'{"type":"image_url","image_url":{"url":%b}}' % literal
+    request = read(b'{"model":"m","messages":[{"role":"user","content":[%b]}]}' % image)
+    sent = to_responses(request, Target(model="gpt-5", scope="s", efforts=())).body
+    assert b'{"type":"input_image","image_url":%b,"detail":"auto"}' % literal in sent
 
 
 @pytest.mark.parametrize(
