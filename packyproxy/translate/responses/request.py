@@ -166,7 +166,8 @@ def to_responses(
 def _translate(request: ResponsesRequest, target: Target, facts: AttemptFacts) -> Translation:
     removed, searches_web = facts.removed_parameters, request.tools is not None and request.tools.searches_web
     if searches_web and not target.capabilities.web_search:
-        raise CapabilityMissing("web_search is not available on any configured provider")
+        reason = "web_search is not available on any configured provider"
+        raise CapabilityMissing(reason, field="tools", says_all=True)
     effort = facts.effort_override or _effort(request, target)
     if searches_web:
         effort = searching_effort(effort, target.efforts)

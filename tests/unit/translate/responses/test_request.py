@@ -374,8 +374,10 @@ def test_searching_takes_some_effort(passed: Any, tools: list[Any], expected: st
 @pytest.mark.parametrize("kind", ["web_search", "web_search_preview", "web_search_2025_08_26"])
 def test_search_needs_its_capability(passed: Any, kind: str) -> None:
     """A provider without web search is passed over."""
-    with pytest.raises(CapabilityMissing, match="web_search is not available on any configured provider"):
-        passed.full(tools=[{"type": kind}], target={"capabilities": {"web_search": False}})
+    refused = passed.refusal(tools=[{"type": kind}], target={"capabilities": {"web_search": False}})
+    assert isinstance(refused, CapabilityMissing)
+    reason = "web_search is not available on any configured provider"
+    assert ("tools", reason) == (refused.field, refused.message)
 
 
 @pytest.mark.parametrize(
