@@ -158,7 +158,9 @@ _LIMIT = (
             id="hidden-secret",
         ),
         pytest.param(b'{"error":{"message":"a \\ud83d b"}}', b'{"message":"a ? b"}', id="lone-surrogate"),
-        pytest.param(b'{"error":{"n":12345678901234567890123}}', b'{"n":12345678901234567890123}', id="large"),
+        pytest.param(
+            b'{"error":{"n":12345678901234567890123}}', b'{"n":12345678901234567890123}', id="large"
+        ),
         pytest.param(b'{"error":{}}', None, id="empty"),
         pytest.param(b'{"error":"no"}', None, id="text"),
         pytest.param(b'{"error":[{}]}', None, id="list"),
