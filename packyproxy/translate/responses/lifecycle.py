@@ -23,6 +23,9 @@ _UNKNOWN_TIME = Raw(b"0")
 _MODEL_HEADERS = frozenset({"openai-model", "x-openai-model"})
 _FAILED = "response.failed"
 _FAILURE_CODE = quote("server_error")
+_REFUSAL_CODE = quote("invalid_prompt")
+"""The one code of a response's error that is about the request, so that the Codex CLI does not repeat it."""
+_REFUSAL_TYPE = quote("invalid_request_error")
 _FAILURE_MESSAGE = quote("the upstream failed")
 
 
@@ -141,7 +144,8 @@ class ResponseWriter:
             sequence_number: the next one.
         """
         told = read_fields((read_fields(body) or {}).get("error", b"")) or {}
-        error = {"code": _FAILURE_CODE, "message": _FAILURE_MESSAGE}
+        code = _REFUSAL_CODE if told.get("type") == _REFUSAL_TYPE else _FAILURE_CODE
+        error = {"code": code, "message": _FAILURE_MESSAGE}
         error |= {name: value for name, value in told.items() if not is_null(value)}
         return _own(_FAILED, sequence_number, self._response("failed", error=error))
 

@@ -551,6 +551,10 @@ ERRORS: dict[str, tuple[Event, Event]] = {
         {"code": "context_length_exceeded", "message": "long", "type": "t"},
     ),
     "no code": ({"message": "m", "code": None}, {"code": "server_error", "message": "m"}),
+    "no code of a refusal": (
+        {"message": "m", "type": "invalid_request_error", "param": None, "code": None},
+        {"code": "invalid_prompt", "message": "m", "type": "invalid_request_error"},
+    ),
     "plan": (
         {"type": "usage_limit_reached", "message": "m", "plan_type": "pro", "resets_at": 5},
         {
