@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from packyproxy.runtime.model_list import Catalogue, fetch_catalogue
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.translate.responses.headers import upstream_headers
+from packyproxy.translate.codex_headers import upstream_headers
 
 __all__ = ["find_catalogue"]
 

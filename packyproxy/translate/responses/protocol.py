@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from packyproxy.translate.codex_headers import answer_headers, upstream_headers
 from packyproxy.translate.contract import (
     AttemptFacts,
     ClientProtocol,
@@ -14,7 +15,6 @@ from packyproxy.translate.contract import (
     Translation,
 )
 from packyproxy.translate.responses.fold import fold
-from packyproxy.translate.responses.headers import answer_headers, upstream_headers
 from packyproxy.translate.responses.request import ResponsesRequest, read, to_responses
 from packyproxy.translate.responses.stream import ResponsesWriter
 from packyproxy.translate.responses.tools import read_tools

@@ -10,8 +10,8 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from packyproxy.errors import CapabilityMissing, Failure, FailureKind
+from packyproxy.translate.codex_headers import answer_headers, upstream_headers
 from packyproxy.translate.contract import ClientProtocol, Family, Note, StreamFacts, Target
-from packyproxy.translate.responses.headers import answer_headers, upstream_headers
 from packyproxy.wire.responses_events import Usage
 from packyproxy.wire.responses_output import read_response, read_usage
 

@@ -8,10 +8,10 @@ import pytest
 
 from packyproxy.testing.encrypted_content import ReasoningVault
 from packyproxy.testing.validation import Rules, check_request
+from packyproxy.translate.codex_headers import upstream_headers
 from packyproxy.translate.contract import Capabilities, Target
 from packyproxy.translate.effort import allowed_efforts
 from packyproxy.translate.responses.compact import CompactProtocol
-from packyproxy.translate.responses.headers import upstream_headers
 from packyproxy.translate.responses.request import read, to_responses
 
 CORPUS = Path(__file__).parents[3] / "corpus" / "responses"

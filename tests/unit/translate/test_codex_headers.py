@@ -6,10 +6,10 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
+from packyproxy.translate.codex_headers import answer_headers, upstream_headers
 from packyproxy.translate.contract import Target
 from packyproxy.translate.messages.protocol import MessagesProtocol
 from packyproxy.translate.responses.compact import CompactProtocol
-from packyproxy.translate.responses.headers import answer_headers, upstream_headers
 from packyproxy.translate.responses.protocol import ResponsesProtocol
 from packyproxy.translate.responses.search import SearchProtocol
 
