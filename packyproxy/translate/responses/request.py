@@ -96,7 +96,7 @@ class ResponsesRequest(Struct, frozen=True, kw_only=True):
 
     @property
     def is_prewarm(self) -> bool:
-        """Nothing is answered locally."""
+        """Whether the request is answered locally: never."""
         return False
 
     def opening(self) -> bytes:
@@ -179,7 +179,7 @@ def _translate(request: ResponsesRequest, target: Target, facts: AttemptFacts) -
     if request.reasoning is not None or effort is not None:
         with_summary = "reasoning.summary" not in removed
         _put(body, "reasoning", write_reasoning(request.reasoning, effort, with_summary=with_summary))
-    _limit(body, request, target, removed, warnings)
+    _keep_what_is_taken(body, request, target, removed, warnings)
     if target.capabilities.system_as == "developer":
         _say_as_developer(body, request.instructions, history)
     if removed:
@@ -310,7 +310,7 @@ def _put(body: _Body, name: str, value: object | None) -> None:
         body[name] = value
 
 
-def _limit(
+def _keep_what_is_taken(
     body: _Body,
     request: ResponsesRequest,
     target: Target,

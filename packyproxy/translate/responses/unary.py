@@ -28,7 +28,7 @@ class UnaryRequest(Struct, frozen=True, kw_only=True):
 
     @property
     def is_stream(self) -> bool:
-        """One document is no stream."""
+        """Whether the client asked for an SSE answer: never."""
         return False
 
     @property
@@ -37,7 +37,7 @@ class UnaryRequest(Struct, frozen=True, kw_only=True):
 
     @property
     def is_prewarm(self) -> bool:
-        """Nothing is answered locally."""
+        """Whether the request is answered locally: never."""
         return False
 
     @property
@@ -130,10 +130,6 @@ class UnaryProtocol(ClientProtocol):
     def fold(self, frames: bytes) -> bytes:
         """Return the document."""
         return frames
-
-    def write_token_count(self, facts: StreamFacts) -> bytes:
-        """Nothing is counted here: there is no ``counting_path``."""
-        return b"{}"
 
     def upstream_headers(self, headers: Mapping[str, str], target: Target) -> Mapping[str, str]:
         """Choose what the upstream is sent of a Codex CLI's headers."""
