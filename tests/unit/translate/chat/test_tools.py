@@ -251,6 +251,11 @@ ALLOWED = "tool_choice.allowed_tools"
             'tool_choice.function.name: tool "g" not found in tools',
         ),
         (
+            {"tools": [_function()], "tool_choice": {"type": "custom"}},
+            "tool_choice.custom",
+            "tool_choice.custom: field required",
+        ),
+        (
             {"tools": [_function()], "tool_choice": {"type": "custom", "custom": {"name": "f"}}},
             "tool_choice.custom.name",
             'tool_choice.custom.name: tool "f" not found in tools',
