@@ -109,8 +109,6 @@ class StreamFacts(Struct, frozen=True, kw_only=True):
 
     model: str
     """The model string as the client sent it; echoed in the answer."""
-    upstream_model: str = ""
-    """What the upstream was asked for in its place."""
     scope: str
     original_names: Mapping[str, str]
     """Mapped tool name -> the client's own; names that are not in it pass unchanged (wire-mapping 3.1)."""

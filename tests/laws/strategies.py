@@ -21,6 +21,7 @@ from packyproxy.translate.contract import StreamFacts, StreamWriter
 from packyproxy.translate.messages.facts import MessagesFacts
 from packyproxy.translate.messages.fold import fold as fold_messages
 from packyproxy.translate.messages.stream import MessagesWriter
+from packyproxy.translate.responses.facts import ResponsesFacts
 from packyproxy.translate.responses.fold import fold as fold_responses
 from packyproxy.translate.responses.stream import ResponsesWriter
 
@@ -70,7 +71,9 @@ PROTOCOLS = [
     ),
     ProtocolUnderTest(
         "responses",
-        lambda facts: ResponsesWriter(facts, answer_id="resp_1", request_id="req_1"),
+        lambda facts: ResponsesWriter(
+            known_to(ResponsesFacts, facts), answer_id="resp_1", request_id="req_1"
+        ),
         fold_responses,
     ),
 ]

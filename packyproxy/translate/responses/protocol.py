@@ -14,6 +14,7 @@ from packyproxy.translate.contract import (
     Target,
     Translation,
 )
+from packyproxy.translate.responses.facts import ResponsesFacts
 from packyproxy.translate.responses.fold import fold
 from packyproxy.translate.responses.request import ResponsesRequest, read, to_responses
 from packyproxy.translate.responses.stream import ResponsesWriter
@@ -63,6 +64,7 @@ class ResponsesProtocol(ClientProtocol):
 
     def writer(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> ResponsesWriter:
         """Return a fresh writer for one attempt."""
+        assert isinstance(facts, ResponsesFacts), "facts of another protocol"
         return ResponsesWriter(facts, answer_id=answer_id, request_id=request_id)
 
     def fold(self, frames: bytes) -> bytes:

@@ -8,9 +8,10 @@ unless the model's name or its alias brings one: a client of this API leaves it 
 from msgspec import Raw, Struct, ValidationError, json
 
 from packyproxy.errors import CapabilityMissing, InvalidRequest
-from packyproxy.translate.contract import AttemptFacts, StreamFacts, Target, Translation
+from packyproxy.translate.contract import AttemptFacts, Target, Translation
 from packyproxy.translate.decoding import decode_body, too_deep
 from packyproxy.translate.effort import clamp_effort, searching_effort
+from packyproxy.translate.responses.facts import ResponsesFacts
 from packyproxy.translate.responses.items import Input, SentInput, read_input, write_input
 from packyproxy.translate.responses.json_fields import FALSE, TRUE, Fields, optional, read_elements
 from packyproxy.translate.responses.options import (
@@ -188,7 +189,7 @@ def _translate(request: ResponsesRequest, target: Target, facts: AttemptFacts) -
         body=json.encode(body),
         effort=effort,
         warnings=tuple(warnings),
-        stream_facts=StreamFacts(
+        stream_facts=ResponsesFacts(
             model=request.model, upstream_model=target.model, scope=target.scope, original_names={}
         ),
         tokens=_tokens(request, history),

@@ -12,8 +12,9 @@ from msgspec import Struct
 from msgspec.json import Decoder
 
 from packyproxy.errors import Failure, FailureKind
-from packyproxy.translate.contract import Note, StreamFacts
+from packyproxy.translate.contract import Note
 from packyproxy.translate.failures import classify_error_object
+from packyproxy.translate.responses.facts import ResponsesFacts
 from packyproxy.translate.responses.frames import KEEP_ALIVE, data_of
 from packyproxy.translate.responses.lifecycle import ResponseWriter
 from packyproxy.translate.responses.output import DoneItems
@@ -56,7 +57,7 @@ class ResponsesWriter:
         request_id: part of the contract; Responses has no place for it.
     """
 
-    def __init__(self, facts: StreamFacts, *, answer_id: str, request_id: str) -> None:
+    def __init__(self, facts: ResponsesFacts, *, answer_id: str, request_id: str) -> None:
         self.has_content = False
         """Whether an event that is no handshake was returned."""
         self.is_finished = False

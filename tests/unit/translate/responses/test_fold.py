@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from openai.types.responses import Response
 
-from packyproxy.translate.contract import StreamFacts
 from packyproxy.translate.responses import stream
+from packyproxy.translate.responses.facts import ResponsesFacts
 from packyproxy.translate.responses.fold import fold
 from packyproxy.translate.responses.frames import frame
 from packyproxy.translate.responses.stream import ResponsesWriter
@@ -18,7 +18,9 @@ ITEM = {"type": "message", "id": "m", "content": []}
 def frames(*events: dict[str, Any]) -> bytes:
     """Return what a writer makes of some events."""
     writer = ResponsesWriter(
-        StreamFacts(model="mine", scope="0" * 10, original_names={}), answer_id="resp_1", request_id="req_1"
+        ResponsesFacts(model="mine", scope="0" * 10, original_names={}),
+        answer_id="resp_1",
+        request_id="req_1",
     )
     return b"".join(writer.event(writer.decode(json.dumps(event).encode())) for event in events)
 
@@ -114,7 +116,7 @@ def test_sdk_reads_the_answer() -> None:
 def test_comments_are_no_part_of_the_answer() -> None:
     """What only showed life leaves no trace."""
     writer = ResponsesWriter(
-        StreamFacts(model="m", scope="0" * 10, original_names={}), answer_id="resp_1", request_id="req_1"
+        ResponsesFacts(model="m", scope="0" * 10, original_names={}), answer_id="resp_1", request_id="req_1"
     )
     data = json.dumps(ended(model="m")).encode()
     expected = json.dumps(ended(model="m")["response"], separators=(",", ":")).encode()

@@ -8,8 +8,9 @@ from openai.types.responses import ResponseCompletedEvent, ResponseFailedEvent
 
 from packyproxy.errors import FailureKind
 from packyproxy.transcode import Transcoder
-from packyproxy.translate.contract import Note, StreamFacts
+from packyproxy.translate.contract import Note
 from packyproxy.translate.responses import stream
+from packyproxy.translate.responses.facts import ResponsesFacts
 from packyproxy.translate.responses.stream import ResponsesWriter
 
 Event = dict[str, Any]
@@ -19,7 +20,7 @@ class Run:
     """A stream through a writer of its own."""
 
     def __init__(self, *reads: bytes | Event, model: str = "mine", estimate: int = 0) -> None:
-        facts = StreamFacts(
+        facts = ResponsesFacts(
             model=model,
             upstream_model="gpt-5",
             scope="0" * 10,
