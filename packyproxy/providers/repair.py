@@ -13,7 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from packyproxy.errors import Failure, FailureKind
-from packyproxy.translate.contract import AttemptFacts
+from packyproxy.translate.contract import NOTHING_LEARNED, AttemptFacts
 from packyproxy.translate.effort import step_effort
 from packyproxy.translate.failure_choice import wait_seconds
 from packyproxy.translate.failure_table import FAILURES, Repeat
@@ -29,7 +29,7 @@ _OVERLOAD_DELAY_SECONDS = 1.0
 class Sent(Struct, frozen=True, kw_only=True):
     """What the failed attempt sent, as far as it can be mended."""
 
-    facts: AttemptFacts = AttemptFacts()
+    facts: AttemptFacts = NOTHING_LEARNED
     effort: str | None = None
     efforts: tuple[str, ...] = ()
     """What the model is believed to take, weakest first."""

@@ -15,6 +15,7 @@ from packyproxy.errors import Failure
 from packyproxy.wire.responses_events import Usage
 
 __all__ = [
+    "NOTHING_LEARNED",
     "AttemptFacts",
     "Capabilities",
     "ClientProtocol",
@@ -102,6 +103,10 @@ class AttemptFacts(Struct, frozen=True, kw_only=True):
     """Whether nobody else was asked about this request before."""
     route_is_missing: bool = False
     """Whether the provider has answered before that it does not have this operation's path."""
+
+
+NOTHING_LEARNED = AttemptFacts()
+"""What is known before the first attempt."""
 
 
 class StreamFacts(Struct, frozen=True, kw_only=True):
@@ -300,7 +305,9 @@ class ClientProtocol(Protocol):
         """
         ...
 
-    def to_responses(self, request: ClientRequest, target: Target, facts: AttemptFacts = ...) -> Translation:
+    def to_responses(
+        self, request: ClientRequest, target: Target, facts: AttemptFacts = NOTHING_LEARNED
+    ) -> Translation:
         """Translate for one attempt; deterministic.
 
         Raises:

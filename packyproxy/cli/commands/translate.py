@@ -19,7 +19,6 @@ from packyproxy.errors import CapabilityMissing, ConfigError, Failure, InvalidRe
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import (
-    AttemptFacts,
     ClientProtocol,
     ClientRequest,
     StreamFacts,
@@ -153,7 +152,7 @@ def _translated(
             prompt_cache_key=request.cache_key or prompt_cache_key(session, candidate.model),
         )
         try:
-            return candidate.provider, target, protocol.to_responses(request, target, AttemptFacts())
+            return candidate.provider, target, protocol.to_responses(request, target)
         except CapabilityMissing as error:
             _say(f"{candidate.provider} lacks what the request needs and is passed over")
             refusal = refusal or error

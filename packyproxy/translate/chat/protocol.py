@@ -6,6 +6,7 @@ from packyproxy.translate.chat.request import ChatRequest, read, to_responses
 from packyproxy.translate.chat.stream import ChatWriter
 from packyproxy.translate.chat.tools import read_tools
 from packyproxy.translate.contract import (
+    NOTHING_LEARNED,
     AttemptFacts,
     ClientProtocol,
     ClientRequest,
@@ -17,8 +18,6 @@ from packyproxy.translate.contract import (
 from packyproxy.translate.tool_memory import ToolMemory
 
 __all__ = ["ChatProtocol"]
-
-_NO_FACTS = AttemptFacts()
 
 
 class ChatProtocol(ClientProtocol):
@@ -44,7 +43,7 @@ class ChatProtocol(ClientProtocol):
         return read(body, memory=self._memory)
 
     def to_responses(
-        self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS
+        self, request: ClientRequest, target: Target, facts: AttemptFacts = NOTHING_LEARNED
     ) -> Translation:
         """Translate a request that ``read`` returned, for one attempt.
 

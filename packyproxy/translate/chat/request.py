@@ -22,7 +22,7 @@ from packyproxy.translate.chat.tools import (
     with_web_search,
 )
 from packyproxy.translate.chat.turns import AssistantTurn, SystemTurn, Turn, first_user_text, read_turns
-from packyproxy.translate.contract import AttemptFacts, Target, Translation
+from packyproxy.translate.contract import NOTHING_LEARNED, AttemptFacts, Target, Translation
 from packyproxy.translate.decoding import decode_body, too_deep
 from packyproxy.translate.effort import check_effort, clamp_effort, requested_effort, searching_effort
 from packyproxy.translate.request_fields import (
@@ -71,8 +71,6 @@ _LOST_UNLESS_EMPTY = (
 
 _SILENCE: list[InputItem] = [MessageItem(role="user", content=[InputText(json_text.EMPTY)])]
 """Stands for messages that say nothing at all, as no upstream takes an empty input."""
-
-_NOTHING_LEARNED = AttemptFacts()
 
 _BODY = json.Decoder(ChatBody)
 _ANYTHING = json.Decoder()
@@ -178,7 +176,7 @@ def _read(body: ChatBody, memory: ToolMemory[ToolList]) -> ChatRequest:
     )
 
 
-def to_responses(request: ChatRequest, target: Target, facts: AttemptFacts = _NOTHING_LEARNED) -> Translation:
+def to_responses(request: ChatRequest, target: Target, facts: AttemptFacts = NOTHING_LEARNED) -> Translation:
     """Translate for one attempt; deterministic.
 
     Raises:

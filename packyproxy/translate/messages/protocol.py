@@ -3,6 +3,7 @@
 import msgspec
 
 from packyproxy.translate.contract import (
+    NOTHING_LEARNED,
     AttemptFacts,
     ClientProtocol,
     ClientRequest,
@@ -19,8 +20,6 @@ from packyproxy.translate.messages.tools import read_tools
 from packyproxy.translate.tool_memory import ToolMemory
 
 __all__ = ["MessagesProtocol"]
-
-_NO_FACTS = AttemptFacts()
 
 
 class MessagesProtocol(ClientProtocol):
@@ -47,7 +46,7 @@ class MessagesProtocol(ClientProtocol):
         return read(body, counting=counting, memory=self._memory)
 
     def to_responses(
-        self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS
+        self, request: ClientRequest, target: Target, facts: AttemptFacts = NOTHING_LEARNED
     ) -> Translation:
         """Translate a request that ``read`` returned, for one attempt.
 

@@ -9,7 +9,7 @@ import re
 from msgspec import UNSET, Raw, Struct, UnsetType, json
 
 from packyproxy.errors import CapabilityMissing, InvalidRequest
-from packyproxy.translate.contract import AttemptFacts, Target, Translation
+from packyproxy.translate.contract import NOTHING_LEARNED, AttemptFacts, Target, Translation
 from packyproxy.translate.decoding import decode_body, decode_part, require_text, too_deep
 from packyproxy.translate.effort import check_effort, clamp_effort, requested_effort, searching_effort
 from packyproxy.translate.messages.facts import MessagesFacts
@@ -48,7 +48,6 @@ _ENCRYPTED_REASONING = "reasoning.encrypted_content"
 _OLD_USER_ID = re.compile(r".*_session_([0-9a-fA-F-]{36})", re.DOTALL)
 
 _UNCHANGED_NAMES = ToolNames(())
-_NOTHING_LEARNED = AttemptFacts()
 
 _BODY = json.Decoder(MessagesBody)
 _SYSTEM_BLOCKS = json.Decoder(list[TextBlock])
@@ -134,7 +133,7 @@ def _read(decoded: MessagesBody, memory: ToolMemory[ToolList], *, counting: bool
 
 
 def to_responses(
-    request: MessagesRequest, target: Target, facts: AttemptFacts = _NOTHING_LEARNED
+    request: MessagesRequest, target: Target, facts: AttemptFacts = NOTHING_LEARNED
 ) -> Translation:
     """Translate for one attempt; deterministic.
 

@@ -3,6 +3,7 @@
 from msgspec import json
 
 from packyproxy.translate.contract import (
+    NOTHING_LEARNED,
     AttemptFacts,
     ClientRequest,
     Operation,
@@ -18,7 +19,6 @@ from packyproxy.wire import json_text
 
 __all__ = ["CompactProtocol", "CompactRequest"]
 
-_NO_FACTS = AttemptFacts()
 _BODY = json.Decoder(Fields)
 _REMOVED = frozenset({"stream", "store", "include"})
 
@@ -58,7 +58,7 @@ class CompactProtocol(UnaryProtocol):
         )
 
     def to_responses(
-        self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS
+        self, request: ClientRequest, target: Target, facts: AttemptFacts = NOTHING_LEARNED
     ) -> Translation:
         """Put the provider's model in.
 

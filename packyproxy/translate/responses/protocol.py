@@ -6,6 +6,7 @@ import msgspec
 
 from packyproxy.translate.codex_headers import answer_headers, upstream_headers
 from packyproxy.translate.contract import (
+    NOTHING_LEARNED,
     AttemptFacts,
     ClientProtocol,
     ClientRequest,
@@ -22,8 +23,6 @@ from packyproxy.translate.responses.tools import read_tools
 from packyproxy.translate.tool_memory import ToolMemory
 
 __all__ = ["ResponsesProtocol"]
-
-_NO_FACTS = AttemptFacts()
 
 
 class ResponsesProtocol(ClientProtocol):
@@ -52,7 +51,7 @@ class ResponsesProtocol(ClientProtocol):
         return read(body, counting=counting, memory=self._memory)
 
     def to_responses(
-        self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS
+        self, request: ClientRequest, target: Target, facts: AttemptFacts = NOTHING_LEARNED
     ) -> Translation:
         """Put a request that ``read`` returned right for one attempt.
 

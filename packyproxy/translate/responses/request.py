@@ -8,7 +8,7 @@ unless the model's name or its alias brings one: a client of this API leaves it 
 from msgspec import Raw, Struct, ValidationError, json
 
 from packyproxy.errors import CapabilityMissing, InvalidRequest
-from packyproxy.translate.contract import AttemptFacts, Target, Translation
+from packyproxy.translate.contract import NOTHING_LEARNED, AttemptFacts, Target, Translation
 from packyproxy.translate.decoding import decode_body, too_deep
 from packyproxy.translate.effort import clamp_effort, searching_effort
 from packyproxy.translate.responses.facts import ResponsesFacts
@@ -69,7 +69,6 @@ _FAST_TIERS = frozenset({b'"priority"', b'"fast"'})
 _PRIORITY = Raw(b'"priority"')
 _SAMPLING = ("temperature", "top_p")
 _NO_ITEMS = Raw(b"[]")
-_NOTHING_LEARNED = AttemptFacts()
 
 _Body = dict[str, object]
 
@@ -151,7 +150,7 @@ def read_cache_key(fields: Fields) -> str | None:
 
 
 def to_responses(
-    request: ResponsesRequest, target: Target, facts: AttemptFacts = _NOTHING_LEARNED
+    request: ResponsesRequest, target: Target, facts: AttemptFacts = NOTHING_LEARNED
 ) -> Translation:
     """Put a request right for one attempt; deterministic.
 

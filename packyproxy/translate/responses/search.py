@@ -3,6 +3,7 @@
 from msgspec import json
 
 from packyproxy.translate.contract import (
+    NOTHING_LEARNED,
     AttemptFacts,
     ClientRequest,
     Operation,
@@ -17,7 +18,6 @@ from packyproxy.wire import json_text
 
 __all__ = ["SearchProtocol", "SearchRequest"]
 
-_NO_FACTS = AttemptFacts()
 _BODY = json.Decoder(Fields)
 
 
@@ -45,7 +45,7 @@ class SearchProtocol(UnaryProtocol):
         return SearchRequest(model="" if model is None else json_text.unquote(model), body=body)
 
     def to_responses(
-        self, request: ClientRequest, target: Target, facts: AttemptFacts = _NO_FACTS
+        self, request: ClientRequest, target: Target, facts: AttemptFacts = NOTHING_LEARNED
     ) -> Translation:
         """Leave the body as it is.
 
