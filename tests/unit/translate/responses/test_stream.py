@@ -389,6 +389,8 @@ def test_usage_is_the_upstreams() -> None:
 ENDS = {
     "after a message": ([done(0)], True),
     "after a call": ([added(0, "function_call"), done(0, "function_call")], True),
+    "after a custom call": ([added(0, "custom_tool_call"), done(0, "custom_tool_call")], True),
+    "after a command": ([added(0, "local_shell_call"), done(0, "local_shell_call")], True),
     "after nothing": ([DELTA], False),
     "after reasoning only": ([done(0, "reasoning")], False),
     "while another item is open": ([done(0), added(1)], False),
