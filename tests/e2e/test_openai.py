@@ -6,6 +6,7 @@ from typing import Any
 
 import openai
 import pytest
+from pydantic import BaseModel
 
 from packyproxy.testing import Call, FakeUpstream, Fault, Turn
 from tests.support.servers import ServeProcess
@@ -23,6 +24,13 @@ TOOLS: Any = [
         },
     }
 ]
+
+
+class Person(BaseModel):
+    """What a model is to fill in."""
+
+    name: str
+    age: int
 
 
 @pytest.fixture
@@ -58,6 +66,15 @@ async def test_a_responses_stream_is_accumulated(upstream: FakeUpstream, sdk: op
         text = "".join([event.delta async for event in stream if event.type == "response.output_text.delta"])
         final = await stream.get_final_response()
     assert ("Hello from upstream", "Hello from upstream") == (text, final.output_text)
+
+
+async def test_an_object_is_parsed(upstream: FakeUpstream, sdk: openai.AsyncOpenAI) -> None:
+    """``parse`` of both surfaces reads the answer into the class that it was asked for."""
+    upstream.script = '{"name":"Ada","age":36}'
+    completion = await sdk.chat.completions.parse(model=MODEL, messages=HI, response_format=Person)
+    response = await sdk.responses.parse(model=MODEL, input="hi", text_format=Person)
+    ada = Person(name="Ada", age=36)
+    assert (ada, ada) == (completion.choices[0].message.parsed, response.output_parsed)
 
 
 async def test_a_synchronous_client_is_served(upstream: FakeUpstream, blocking_sdk: openai.OpenAI) -> None:
