@@ -28,23 +28,48 @@ from packyproxy.wire.responses import (
     JsonSchemaFormat,
     MessageItem,
     MessagePart,
-    ReasoningItem,
     ResponsesRequest,
     Tool,
     WebSearchTool,
 )
 
-__all__ = ["ScaleFactors", "estimate_tokens", "json_tokens", "text_tokens", "tool_tokens"]
+__all__ = [
+    "BASE_TOKENS",
+    "CALL_TOKENS",
+    "FORMAT_TOKENS",
+    "INSTRUCTIONS_TOKENS",
+    "MESSAGE_TOKENS",
+    "OUTPUT_TOKENS",
+    "TOOLS_TOKENS",
+    "TOOL_TOKENS",
+    "WEB_SEARCH_TOKENS",
+    "ScaleFactors",
+    "encrypted_tokens",
+    "estimate_tokens",
+    "json_tokens",
+    "text_tokens",
+    "tool_tokens",
+]
 
-_BASE_TOKENS = 3
-_INSTRUCTIONS_TOKENS = 4
-_MESSAGE_TOKENS = 4
-_CALL_TOKENS = 8
-_OUTPUT_TOKENS = 6
-_TOOLS_TOKENS = 16
-_TOOL_TOKENS = 10
-_WEB_SEARCH_TOKENS = 300
-_FORMAT_TOKENS = 10
+BASE_TOKENS = 3
+"""Of every request."""
+INSTRUCTIONS_TOKENS = 4
+"""Of instructions, beside their text."""
+MESSAGE_TOKENS = 4
+"""Of a message, beside its parts."""
+CALL_TOKENS = 8
+"""Of a call of a tool, beside its name and arguments."""
+OUTPUT_TOKENS = 6
+"""Of the output of a call, beside its parts."""
+TOOLS_TOKENS = 16
+"""Of a list of tools, beside its tools."""
+TOOL_TOKENS = 10
+"""Of a tool, beside its texts and schema."""
+WEB_SEARCH_TOKENS = 300
+"""Of a web search, whose description only the upstream knows."""
+FORMAT_TOKENS = 10
+"""Of the form of the answer, beside its schema."""
+
 _WEB_SEARCH = b'"web_search'
 """In the JSON of a built-in tool: it is one that searches the web, of whatever date."""
 
@@ -65,16 +90,16 @@ def estimate_tokens(request: ResponsesRequest, *, tools_estimate: int | None = N
         request: the translated request.
         tools_estimate: the sum of ``tool_tokens`` over its tools, where that is known already.
     """
-    tokens = _BASE_TOKENS + sum(map(_item_tokens, request.input))
+    tokens = BASE_TOKENS + sum(map(_item_tokens, request.input))
     instructions = text_tokens(request.instructions)
     if instructions:
-        tokens += _INSTRUCTIONS_TOKENS + instructions
+        tokens += INSTRUCTIONS_TOKENS + instructions
     if request.tools:
         tools = sum(map(tool_tokens, request.tools)) if tools_estimate is None else tools_estimate
-        tokens += _TOOLS_TOKENS + tools
+        tokens += TOOLS_TOKENS + tools
     if request.text is not UNSET and request.text.format is not UNSET:
         wanted = request.text.format
-        tokens += _FORMAT_TOKENS
+        tokens += FORMAT_TOKENS
         if isinstance(wanted, JsonSchemaFormat):
             tokens += json_tokens(wanted.schema)
     return tokens
@@ -120,25 +145,26 @@ def json_tokens(value: Raw) -> int:
     return _tokens(data, len(data))
 
 
+def encrypted_tokens(length: int) -> int:
+    """Estimate encrypted content by how many characters it has in base64."""
+    # Three quarters of base64 are content, and about six bytes of that were one token.
+    return -(-length // 8)
+
+
 def _name_tokens(name: str) -> int:
     return ceil(len(name) * _ONE_BYTE)
 
 
 def _item_tokens(item: InputItem) -> int:
     if isinstance(item, MessageItem):
-        return _MESSAGE_TOKENS + sum(map(_part_tokens, item.content))
+        return MESSAGE_TOKENS + sum(map(_part_tokens, item.content))
     if isinstance(item, FunctionCall):
-        return _CALL_TOKENS + _name_tokens(item.name) + text_tokens(item.arguments)
+        return CALL_TOKENS + _name_tokens(item.name) + text_tokens(item.arguments)
     if isinstance(item, FunctionCallOutput | CustomToolCallOutput):
-        return _OUTPUT_TOKENS + _output_tokens(item.output)
+        return OUTPUT_TOKENS + _output_tokens(item.output)
     if isinstance(item, CustomToolCall):
-        return _CALL_TOKENS + _name_tokens(item.name) + text_tokens(item.input)
-    return _reasoning_tokens(item)
-
-
-def _reasoning_tokens(item: ReasoningItem) -> int:
-    """Three quarters of base64 are content, and about six bytes of that were one token."""
-    return -(-len(item.encrypted_content) // 8)
+        return CALL_TOKENS + _name_tokens(item.name) + text_tokens(item.input)
+    return encrypted_tokens(len(item.encrypted_content))
 
 
 def _output_tokens(output: Raw | list[InputPart]) -> int:
@@ -157,14 +183,14 @@ def tool_tokens(tool: Tool) -> int:
     """Estimate one tool, without the share of the list as a whole."""
     if isinstance(tool, FunctionTool):
         description, parameters = text_tokens(tool.description), json_tokens(tool.parameters)
-        return _TOOL_TOKENS + _name_tokens(tool.name) + description + parameters
+        return TOOL_TOKENS + _name_tokens(tool.name) + description + parameters
     if isinstance(tool, CustomTool):
         description = 0 if tool.description is UNSET else text_tokens(tool.description)
         form = 0 if tool.format is UNSET else json_tokens(tool.format)
-        return _TOOL_TOKENS + _name_tokens(tool.name) + description + form
+        return TOOL_TOKENS + _name_tokens(tool.name) + description + form
     if isinstance(tool, WebSearchTool) or _WEB_SEARCH in bytes(tool):
-        return _WEB_SEARCH_TOKENS
-    return _TOOL_TOKENS + json_tokens(tool)
+        return WEB_SEARCH_TOKENS
+    return TOOL_TOKENS + json_tokens(tool)
 
 
 _LOWEST_FACTOR, _HIGHEST_FACTOR = 0.5, 2.0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from packyproxy.errors import InvalidRequest
 from packyproxy.testing.validation import Rules, check_request
-from packyproxy.translate.contract import AttemptFacts, Capabilities, Target, Translation
+from packyproxy.translate.contract import NOTHING_LEARNED, AttemptFacts, Capabilities, Target, Translation
 from packyproxy.translate.messages import request as messages
 from packyproxy.translate.responses import request as responses
 from tests.laws.request_protocols import (
@@ -102,12 +102,25 @@ def test_the_platform_takes_what_a_client_could_send(
 
 
 @each_protocol
+@given(data=st.data(), can=capabilities, model=models)
+def test_every_surface_counts_alike(
+    protocol: RequestsUnderTest, data: st.DataObject, can: Capabilities, model: str
+) -> None:
+    """What is sent for a request has as many tokens as it would have as a Responses request."""
+    attempt = target(model, can)
+    done = translated(protocol, json.dumps(data.draw(protocol.plausible)).encode(), attempt, NOTHING_LEARNED)
+    if done is not None:
+        again = responses.to_responses(responses.read(done.body), attempt, NOTHING_LEARNED)
+        assert done.tokens == again.tokens
+
+
+@each_protocol
 @given(data=st.data(), model=models)
 def test_translation_is_deterministic(protocol: RequestsUnderTest, data: st.DataObject, model: str) -> None:
     """Equal requests give equal bytes, which the upstream's cache lives by."""
     raw = json.dumps(data.draw(protocol.plausible)).encode()
     first, second = (
-        translated(protocol, raw, target(model, Capabilities()), AttemptFacts()) for _ in range(2)
+        translated(protocol, raw, target(model, Capabilities()), NOTHING_LEARNED) for _ in range(2)
     )
     assert (first and first.body) == (second and second.body)
 
@@ -120,7 +133,7 @@ def test_translation_ignores_how_json_is_written(
     """White space and escapes of the client's JSON do not change what the upstream reads."""
     body, attempt = data.draw(protocol.plausible), target(model, Capabilities())
     plain, dressed = (
-        translated(protocol, text.encode(), attempt, AttemptFacts())
+        translated(protocol, text.encode(), attempt, NOTHING_LEARNED)
         for text in (json.dumps(body), json.dumps(body, indent=3, ensure_ascii=False))
     )
     assert (plain and json.loads(plain.body)) == (dressed and json.loads(dressed.body))

@@ -101,8 +101,10 @@ def read_text(fields: Fields) -> TextOptions | None:
         return None
     options = read_object(value, "text")
     form = options.get("format")
-    schema = read_object(form, "text.format").get("schema") if form and kind_of(form) == "object" else None
-    return TextOptions(value, options, 0 if schema is None else format_tokens(schema))
+    tokens = 0
+    if form is not None and kind_of(form) == "object":
+        tokens = format_tokens(read_object(form, "text.format"))
+    return TextOptions(value, options, tokens)
 
 
 def write_text(options: TextOptions, *, with_verbosity: bool, with_strict: bool) -> Raw | Fields | None:

@@ -24,8 +24,9 @@ from packyproxy.translate.responses.options import (
     write_reasoning,
     write_text,
 )
-from packyproxy.translate.responses.tokens import BASE_TOKENS, instructions_tokens
+from packyproxy.translate.responses.tokens import instructions_tokens
 from packyproxy.translate.responses.tools import ToolList, read_choice, read_tools
+from packyproxy.translate.token_count import BASE_TOKENS
 from packyproxy.translate.tool_memory import ToolMemory
 from packyproxy.wire import json_text
 

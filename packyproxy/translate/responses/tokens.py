@@ -8,36 +8,29 @@ from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError, json
 
 from packyproxy.translate.media_size import URL_FILE_TOKENS, file_tokens, image_tokens
 from packyproxy.translate.responses.heads import ItemHead, ToolHead, read_inner_tools
-from packyproxy.translate.responses.json_fields import kind_of
-from packyproxy.translate.token_count import json_tokens, text_tokens
+from packyproxy.translate.responses.json_fields import Fields, kind_of
+from packyproxy.translate.token_count import (
+    CALL_TOKENS,
+    FORMAT_TOKENS,
+    INSTRUCTIONS_TOKENS,
+    MESSAGE_TOKENS,
+    OUTPUT_TOKENS,
+    TOOL_TOKENS,
+    WEB_SEARCH_TOKENS,
+    encrypted_tokens,
+    json_tokens,
+    text_tokens,
+)
 from packyproxy.wire import json_text
 
-__all__ = [
-    "BASE_TOKENS",
-    "TOOLS_TOKENS",
-    "format_tokens",
-    "instructions_tokens",
-    "item_tokens",
-    "tool_tokens",
-]
+__all__ = ["format_tokens", "instructions_tokens", "item_tokens", "tool_tokens"]
 
-BASE_TOKENS = 3
-"""Of every request."""
-TOOLS_TOKENS = 16
-"""Of a list of tools, beside its tools."""
-
-_INSTRUCTIONS_TOKENS = 4
-_ITEM_TOKENS = 4
-_CALL_TOKENS = 8
-_OUTPUT_TOKENS = 6
-_TOOL_TOKENS = 10
-_WEB_SEARCH_TOKENS = 300
-_FORMAT_TOKENS = 10
 _MADE_IMAGE_TOKENS = 1500
 
 _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output", "computer_call_output"})
 _NAMED_TOOLS = frozenset({"function", "custom", "namespace"})
 _NOTHING = Raw(b"null")
+_PLAIN_TEXT = b'"text"'
 
 
 class _Part(Struct, frozen=True):
@@ -56,7 +49,7 @@ _PART = json.Decoder(_Part)
 def instructions_tokens(literal: Raw) -> int:
     """Estimate the instructions; none cost nothing."""
     tokens = text_tokens(literal)
-    return _INSTRUCTIONS_TOKENS + tokens if tokens else 0
+    return INSTRUCTIONS_TOKENS + tokens if tokens else 0
 
 
 def item_tokens(kind: str, item: ItemHead, raw: Raw) -> int:
@@ -68,19 +61,18 @@ def item_tokens(kind: str, item: ItemHead, raw: Raw) -> int:
         raw: the item in one piece.
     """
     if kind == "message":
-        return _ITEM_TOKENS + _content_tokens(item.content)
+        return MESSAGE_TOKENS + _content_tokens(item.content)
     if kind == "function_call":
-        return _CALL_TOKENS + _text_tokens(item.name) + _text_tokens(item.arguments)
+        return CALL_TOKENS + _text_tokens(item.name) + _text_tokens(item.arguments)
     if kind in _OUTPUTS:
-        return _OUTPUT_TOKENS + _content_tokens(item.output)
+        return OUTPUT_TOKENS + _content_tokens(item.output)
     if json_text.is_text(item.encrypted_content):
-        # Three quarters of base64 are content, and about six bytes of that were one token.
-        return -((2 - len(memoryview(item.encrypted_content))) // 8)
+        return encrypted_tokens(len(memoryview(item.encrypted_content)) - len(b'""'))
     if kind == "custom_tool_call":
-        return _CALL_TOKENS + _text_tokens(item.name) + _text_tokens(item.input)
+        return CALL_TOKENS + _text_tokens(item.name) + _text_tokens(item.input)
     if kind == "image_generation_call":
         return _MADE_IMAGE_TOKENS
-    return _ITEM_TOKENS + json_tokens(raw)
+    return MESSAGE_TOKENS + json_tokens(raw)
 
 
 def tool_tokens(kind: str, tool: ToolHead, raw: Raw) -> int:
@@ -92,10 +84,10 @@ def tool_tokens(kind: str, tool: ToolHead, raw: Raw) -> int:
         raw: the tool in one piece.
     """
     if kind == "web_search":
-        return _WEB_SEARCH_TOKENS
+        return WEB_SEARCH_TOKENS
     if kind not in _NAMED_TOOLS:
-        return _TOOL_TOKENS + json_tokens(raw)
-    tokens = _TOOL_TOKENS + _text_tokens(tool.name) + _text_tokens(tool.description)
+        return TOOL_TOKENS + json_tokens(raw)
+    tokens = TOOL_TOKENS + _text_tokens(tool.name) + _text_tokens(tool.description)
     if kind_of(tool.parameters) == "object":
         tokens += json_tokens(tool.parameters)
     if kind_of(tool.format) == "object":
@@ -103,9 +95,12 @@ def tool_tokens(kind: str, tool: ToolHead, raw: Raw) -> int:
     return tokens + sum(tool_tokens("function", inner, raw) for inner in read_inner_tools(tool))
 
 
-def format_tokens(schema: Raw) -> int:
-    """Estimate a schema that the answer must follow."""
-    return _FORMAT_TOKENS + json_tokens(schema)
+def format_tokens(form: Fields) -> int:
+    """Estimate the form that the answer must have; plain text costs nothing."""
+    if bytes(form.get("type", _PLAIN_TEXT)) == _PLAIN_TEXT:
+        return 0
+    schema = form.get("schema")
+    return FORMAT_TOKENS + (0 if schema is None else json_tokens(schema))
 
 
 def _text_tokens(value: Raw) -> int:

@@ -15,7 +15,8 @@ from packyproxy.translate.responses.json_fields import (
     read_object,
     require_kind,
 )
-from packyproxy.translate.responses.tokens import TOOLS_TOKENS, tool_tokens
+from packyproxy.translate.responses.tokens import tool_tokens
+from packyproxy.translate.token_count import TOOLS_TOKENS
 from packyproxy.wire import json_text
 
 __all__ = ["ToolList", "read_choice", "read_tools"]

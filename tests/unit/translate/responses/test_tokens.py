@@ -99,13 +99,16 @@ def test_instructions(passed: Any, system_as: str) -> None:
     ("text", "expected"),
     [
         ({"format": {"type": "json_schema", "schema": SCHEMA}}, 10 + 6),
+        ({"format": {"type": "json_object"}}, 10),
         ({"format": {"type": "text"}}, 0),
+        ({"format": {}}, 0),
+        ({"format": None}, 0),
         ({}, 0),
     ],
-    ids=["a schema", "text", "nothing"],
+    ids=["a schema", "any object", "text", "no type", "null", "nothing"],
 )
 def test_format(passed: Any, text: Any, expected: int) -> None:
-    """A schema for the answer is part of what is read."""
+    """The form of the answer is part of what is read, with its schema."""
     assert BASE + expected == passed.full(input=[], text=text).tokens
 
 
