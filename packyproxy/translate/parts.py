@@ -12,8 +12,9 @@ from msgspec import Raw
 
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import ResponsesEvent
+from packyproxy.wire.responses_output import OutputItem
 
-__all__ = ["Part", "as_text", "decode_literal", "final_text"]
+__all__ = ["Part", "as_text", "decode_literal", "final_text", "literal_or_nothing", "mention_image"]
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(str).decode
@@ -25,6 +26,16 @@ _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 def decode_literal(raw: Raw | bytes) -> str | None:
     """Read the text of a JSON string; None when the value is anything else."""
     return _decode(raw) if bytes(raw)[:1] == b'"' else None
+
+
+def literal_or_nothing(text: str) -> bytes:
+    """Write a text as a literal, for a writer to whom ``b""`` says that there is none."""
+    return _encode(text) if text else b""
+
+
+def mention_image(item: OutputItem) -> str:
+    """Return what stands for a generated image where only text can be shown."""
+    return f"[generated image omitted: {item.output_format or 'png'}]"
 
 
 def as_text(value: Raw) -> Raw:

@@ -6,7 +6,6 @@ Only the item at the head of the queue writes. All messages become one ``content
 
 from abc import ABC, abstractmethod
 
-import msgspec
 from msgspec import Raw
 
 from packyproxy.translate import items
@@ -14,7 +13,7 @@ from packyproxy.translate.chat.chunks import ChunkWriter, Framing
 from packyproxy.translate.chat.facts import ChatFacts
 from packyproxy.translate.citations import UrlCitation, read_citation
 from packyproxy.translate.item_text import MessageText, ReasoningText
-from packyproxy.translate.parts import Part, as_text, decode_literal
+from packyproxy.translate.parts import Part, as_text, decode_literal, literal_or_nothing, mention_image
 from packyproxy.wire import chat_events
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import ResponsesEvent
@@ -34,7 +33,6 @@ __all__ = [
 _NO_ARGUMENTS = b'"{}"'
 _SEPARATOR = b'"\\n\\n"'
 _SEPARATOR_CHARS = 2
-_encode = msgspec.json.Encoder().encode
 
 
 class Answer(items.Answer):
@@ -148,7 +146,7 @@ class MessageItem(items.StreamedItem[Answer, MessageText], ContentItem):
         ]
         limiter = self.answer.limiter
         if limiter is not None:
-            out.append(self.show_text(_literal_or_nothing(limiter.end_block())))
+            out.append(self.show_text(literal_or_nothing(limiter.end_block())))
         self.is_finished = not self.answer.is_stopped
         return b"".join(out)
 
@@ -184,7 +182,7 @@ class MessageItem(items.StreamedItem[Answer, MessageText], ContentItem):
         limiter = self.answer.limiter
         if limiter is None:
             return self.show_text(literal)
-        return self.show_text(_literal_or_nothing(limiter.feed(decode_literal(literal) or "")))
+        return self.show_text(literal_or_nothing(limiter.feed(decode_literal(literal) or "")))
 
     def _cite(self, annotations: list[Raw] | None, index: int) -> None:
         for raw in annotations or ():
@@ -205,8 +203,8 @@ class ImageItem(ContentItem):
         self.is_finished = True
         if item is None:
             return b""
-        self._mention = f"[generated image omitted: {item.output_format or 'png'}]"
-        return self.show_text(_encode(self._mention))
+        self._mention = mention_image(item)
+        return self.show_text(literal_or_nothing(self._mention))
 
     def length(self) -> int:
         """Return how many characters of content it was."""
@@ -304,7 +302,3 @@ def _annotation(found: UrlCitation, offset: int, text: str) -> chat_events.Annot
             start_index=offset + start, end_index=offset + end, title=found.shown_title, url=found.url
         )
     )
-
-
-def _literal_or_nothing(text: str) -> bytes:
-    return _encode(text) if text else b""

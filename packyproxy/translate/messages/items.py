@@ -4,7 +4,6 @@ Only the item at the head of the queue writes: it is given its events in order w
 came too early are held for it.
 """
 
-import msgspec
 from msgspec import Raw
 
 from packyproxy.translate import items
@@ -14,7 +13,7 @@ from packyproxy.translate.messages import frames
 from packyproxy.translate.messages.blocks import BlockState, BlockWriter
 from packyproxy.translate.messages.facts import MessagesFacts
 from packyproxy.translate.messages.web_search import cite
-from packyproxy.translate.parts import Part, decode_literal
+from packyproxy.translate.parts import Part, decode_literal, literal_or_nothing, mention_image
 from packyproxy.translate.reasoning import can_carry, write_signature
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import ResponsesEvent
@@ -23,7 +22,6 @@ from packyproxy.wire.responses_output import ContentPart, OutputItem, read_part
 __all__ = ["Answer", "IgnoredItem", "ImageItem", "Item", "MessageItem", "ReasoningItem"]
 
 _MAX_REFUSAL_CHARS = 500
-_encode = msgspec.json.Encoder().encode
 
 
 class Answer(items.Answer):
@@ -94,7 +92,7 @@ class MessageItem(items.StreamedItem[Answer, MessageText], Item):
         ]
         self.is_finished = True
         if self.answer.limiter is not None and not self.answer.is_stopped:
-            out.append(self._show_text(_literal_or_nothing(self.answer.limiter.end_block())))
+            out.append(self._show_text(literal_or_nothing(self.answer.limiter.end_block())))
         if self.is_open:
             if not self.answer.is_stopped:
                 out.append(self._cite())
@@ -112,7 +110,7 @@ class MessageItem(items.StreamedItem[Answer, MessageText], Item):
             self.answer.refusal += (decode_literal(literal) or "")[:_MAX_REFUSAL_CHARS]
         limiter = self.answer.limiter
         if limiter is not None:
-            literal = _literal_or_nothing(limiter.feed(decode_literal(literal) or ""))
+            literal = literal_or_nothing(limiter.feed(decode_literal(literal) or ""))
         return self._show_text(literal)
 
     def _show_text(self, literal: bytes) -> bytes:
@@ -187,9 +185,5 @@ class ImageItem(Item):
             return super().finish(item)
         self.is_finished = True
         blocks = self.answer.blocks
-        text = f"[generated image omitted: {item.output_format or 'png'}]"
-        return blocks.open_text() + blocks.text(_encode(text)) + blocks.close()
-
-
-def _literal_or_nothing(text: str) -> bytes:
-    return _encode(text) if text else b""
+        mention = literal_or_nothing(mention_image(item))
+        return blocks.open_text() + blocks.text(mention) + blocks.close()
