@@ -430,8 +430,13 @@ def test_done_marker_writes_the_missing_end() -> None:
         ended.model,
         ended.status,
     )
-    assert ended.usage is not None
-    assert (90, 11, 101) == (ended.usage.input_tokens, ended.usage.output_tokens, ended.usage.total_tokens)
+    assert {
+        "input_tokens": 90,
+        "input_tokens_details": {"cache_write_tokens": 0, "cached_tokens": 0},
+        "output_tokens": 11,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 101,
+    } == run.events[-1]["response"]["usage"]
     assert [message["item"], call["item"]] == run.events[-1]["response"]["output"]
     assert run.transcoder.usage is None
 
