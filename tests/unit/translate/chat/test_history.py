@@ -142,6 +142,10 @@ def test_json_mode_is_asked_for_in_the_input(
             [{"type": "image_url", "image_url": {"url": "https://h/a.png", "detail": "low"}}],
             [_input_image("https://h/a.png", "low")],
         ),
+        (
+            [{"type": "image_url", "image_url": {"url": "https://h/a.png", "detail": "high"}}],
+            [_input_image("https://h/a.png", "high")],
+        ),
         ([{"type": "image_url", "image_url": {"url": "HTTP://h", "detail": None}}], [_input_image("HTTP://h")]),
         ([{"type": "image_url", "image_url": PNG}], [_input_image()]),
         (
@@ -158,7 +162,7 @@ def test_json_mode_is_asked_for_in_the_input(
         ),
         ([{**_text("a"), "prompt_cache_breakpoint": {"mode": "explicit"}}], [_input_text("a")]),
     ],
-    ids=["texts", "image", "image by URL", "image in capitals", "bare image", "detail", "file", "file by data URL",
+    ids=["texts", "image", "low", "high", "image in capitals", "bare image", "original", "file", "file by data URL",
          "breakpoint"],
 )  # fmt: skip
 def test_user_parts(translate: Any, content: list[Any], expected: list[Any]) -> None:

@@ -107,6 +107,18 @@ def test_worked_example() -> None:
                 "response_format.json_schema.name: must be 1-64 of a-z, A-Z, 0-9, _ and -",
             ),
         ),
+        (
+            {
+                "response_format": {
+                    "type": "json_schema",
+                    "json_schema": {"name": "n", "schema": {}, "description": 5},
+                }
+            },
+            (
+                "response_format.json_schema.description",
+                "response_format.json_schema.description: expected string, got number",
+            ),
+        ),
         ({"stream": "yes"}, ("stream", "stream: expected boolean or null, got string")),
         (
             {"stream_options": {"include_usage": 1}},

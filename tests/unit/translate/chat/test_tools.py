@@ -222,6 +222,11 @@ ALLOWED = "tool_choice.allowed_tools"
             "tools[0].custom.format.type: must be text or grammar",
         ),
         (
+            {"tools": [_custom(description=5)]},
+            "tools[0].custom.description",
+            "tools[0].custom.description: expected string, got number",
+        ),
+        (
             {"tools": [_custom(format={"type": "grammar"})]},
             "tools[0].custom.format.grammar",
             "tools[0].custom.format.grammar: field required",
