@@ -7,7 +7,8 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,43 @@ async def upstream(listener: Listener) -> AsyncIterator[FakeUpstream]:
     upstream = FakeUpstream("Hello.")
     async with listener.serving(upstream):
         yield upstream
+
+
+class Pair:
+    """Two providers, and the proxy before them."""
+
+    def __init__(self, folder: Path, urls: Mapping[str, str]) -> None:
+        self._urls = urls
+        self._path = folder / "config.yaml"
+        self.upstreams = {name: FakeUpstream(f"Hello from {name}.") for name in urls}
+        self.save()
+        self.proxy = ServeProcess(self._path)
+
+    def save(self, *, disabled: str = "", **settings: Any) -> None:
+        """Write the configuration, with one provider disabled if need be."""
+        providers = [
+            {"name": name, "enabled": name != disabled, "base-url": f"{url}/v1", "api-key": f"sk-{name}-0123"}
+            for name, url in self._urls.items()
+        ]
+        self._path.write_text(json.dumps({"tppc": {"providers": providers}, **settings}), "utf-8")
+
+    def calls(self) -> dict[str, int]:
+        """Return how many requests each provider has had."""
+        return {name: len(upstream.requests) for name, upstream in self.upstreams.items()}
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    """Both providers at work."""
+    listeners = {name: Listener() for name in ("a", "b")}
+    pair = Pair(tmp_path, {name: listener.url for name, listener in listeners.items()})
+    async with AsyncExitStack() as stack:
+        for name, listener in listeners.items():
+            await stack.enter_async_context(listener.serving(pair.upstreams[name]))
+        yield pair
+        pair.proxy.close()
+    for listener in listeners.values():
+        listener.close()
 
 
 @pytest.fixture

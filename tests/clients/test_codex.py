@@ -5,8 +5,6 @@ import base64
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -441,64 +439,3 @@ async def test_it_runs_over_a_private_proxy(
     command = (str(COMMAND), "run", "--config", str(write_config(tmp_path, listener.url)), "--")
     run = await codex.run("Say hello.", under=command)
     assert (0, "Hello.", []) == (run.exit_code, run.text, run.troubles)
-
-
-class Pair:
-    """Two providers, the proxy before them, and the Codex CLI before that."""
-
-    def __init__(self, binary: str, folder: Path, urls: dict[str, str]) -> None:
-        self.upstreams = {name: FakeUpstream(f"Hello from {name}.") for name in urls}
-        providers = [
-            {"name": name, "enabled": True, "base-url": f"{url}/v1", "api-key": f"sk-{name}-0123"}
-            for name, url in urls.items()
-        ]
-        path = folder / "config.yaml"
-        path.write_text(json.dumps({"tppc": {"providers": providers}}), "utf-8")
-        self.proxy = ServeProcess(path)
-        self.codex = CodexCli(binary, folder, self.proxy.url)
-
-
-@pytest.fixture
-async def pair(codex_binary: str, tmp_path: Path) -> AsyncIterator[Pair]:
-    """Return both providers at work."""
-    listeners = {name: Listener() for name in ("a", "b")}
-    pair = Pair(codex_binary, tmp_path, {name: listener.url for name, listener in listeners.items()})
-    async with AsyncExitStack() as stack:
-        for name, listener in listeners.items():
-            await stack.enter_async_context(listener.serving(pair.upstreams[name]))
-        yield pair
-        pair.proxy.close()
-    for listener in listeners.values():
-        listener.close()
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        pytest.param(Fault.unauthorized(), id="401"),
-        pytest.param(Fault.status(503), id="503"),
-        pytest.param(Fault.usage_limit(), id="quota"),
-        pytest.param(Fault.html(), id="HTML"),
-        pytest.param(Fault.failed(), id="failed"),
-    ],
-)
-async def test_failover_is_not_noticed(pair: Pair, fault: Answer) -> None:
-    """The turn succeeds with the answer of the other provider, and nothing is shown of the first."""
-    pair.upstreams["a"].script = fault
-    run = await pair.codex.run("Say hello.")
-    assert (0, "Hello from b.", []) == (run.exit_code, run.text, run.troubles)
-
-
-async def test_failover_in_the_middle_of_a_tool_loop(pair: Pair) -> None:
-    """The provider that asked for a tool fails; the other one gets the result, without foreign reasoning."""
-    pair.upstreams["a"].script = [
-        Turn(reasoning=["I shall look."], calls=[shell("echo forty-two")]),
-        Fault.status(503),
-        Fault.status(503),
-    ]
-    pair.upstreams["b"].script = "It says forty-two."
-    run = await pair.codex.run("Look.")
-    assert (0, "It says forty-two.", []) == (run.exit_code, run.text, run.troubles)
-    request = pair.upstreams["b"].last_request
-    assert (200, False) == (request.status, "reasoning" in kinds(request))
-    assert "forty-two" in outputs(request)[0]
