@@ -438,7 +438,7 @@ def test_custom_call_in_the_whole_answer() -> None:
 def test_older_function_call() -> None:
     """A client of ``functions`` is told of the first call only, in its own form."""
     second = [args(1, "{"), args(1, '"b"'), args(1, ":2}"), done(1, "function_call", arguments='{"b":2}')]
-    begun = added(1, "function_call", call_id="call_1", name="g")
+    begun = added(1, "function_call", id="fc_1", call_id="call_1", name="g")
     run = Run([*call(0, "f", '{"a":1}'), begun, *second, completed()], uses_functions=True)
     assert [
         ROLE_OF_CALL,
