@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from packyproxy.errors import InvalidRequest
 from packyproxy.translate.responses.protocol import ResponsesProtocol
 
 BASE = 3
@@ -122,3 +123,11 @@ def test_the_answer_of_input_tokens(passed: Any) -> None:
     facts = passed.full().stream_facts
     expected = b'{"object":"response.input_tokens","input_tokens":0}'
     assert expected == ResponsesProtocol().write_token_count(facts)
+
+
+def test_input_may_be_missing_where_tokens_are_counted() -> None:
+    """Elsewhere it is required, unless a caller says that it only counts."""
+    body = b'{"model":"m"}'
+    with pytest.raises(InvalidRequest, match="field required"):
+        ResponsesProtocol().read(body)
+    assert "m" == ResponsesProtocol().read(body, counting=True).model
