@@ -106,7 +106,10 @@ class Call:
 
     async def write(self, data: bytes, *, is_last: bool = False) -> None:
         """Send body bytes; returns when the server has taken them."""
-        await self._put({"type": "http.response.body", "body": data, "more_body": not is_last})
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": not is_last})
+        except OSError as error:  # how ASGI lets a server say that the client is gone
+            raise ClientLeft from error
 
     async def wait_gone(self) -> None:
         """Return once the client's connection has ended."""

@@ -147,7 +147,7 @@ class Attempt:
             async for chunk in pieces:
                 deadlines.last_read_at = time()
                 if out := transcoder.feed(chunk):
-                    await take(out, is_last=transcoder.is_finished)
+                    await take(out, is_last=transcoder.is_over and transcoder.is_finished)
                 if transcoder.is_over:
                     return
         except UpstreamFailed as error:

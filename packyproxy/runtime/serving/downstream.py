@@ -75,16 +75,21 @@ class Downstream:
 
     async def write(self, data: bytes, *, is_last: bool) -> None:
         """Write content; commits if that has not happened yet. ``is_last`` ends the answer."""
+        deadlines, watch = self._deadlines, self.watch
         if self._before_content is not None:
             self._before_content()
             self._before_content = None
-        watch = self.watch
         if watch is not None:
-            if watch.is_interjecting:
+            if watch.interjection is not None:
                 await watch.settle()
             if is_last:
                 watch.let_client_go()
-        await self._put(data, is_last=is_last)
+        if not deadlines.is_committed:
+            data = await self._commit(data)
+        deadlines.writing_since = self._time()
+        await self._client.write(data, is_last=is_last)
+        deadlines.last_write_at = self._time()
+        deadlines.writing_since = None
 
     async def fail(self, data: bytes) -> None:
         """End the answer with an error, which is no content."""
@@ -98,15 +103,16 @@ class Downstream:
 
     async def interject(self, due: Due) -> None:
         """Commit without content, or show life: what the watch calls when its timer says so."""
-        await self._put(b"" if due is Due.COMMIT else self._keep_alive(), is_last=False)
-
-    async def _put(self, data: bytes, *, is_last: bool) -> None:
         deadlines = self._deadlines
+        data = await self._commit(b"") if due is Due.COMMIT else self._keep_alive()
         deadlines.writing_since = self._time()
-        if not deadlines.is_committed:
-            deadlines.is_committed = True
-            await self._client.start(200, self._head())
-            data = self._opening() + data or self._keep_alive()
-        await self._client.write(data, is_last=is_last)
+        await self._client.write(data, is_last=False)
         deadlines.last_write_at = self._time()
         deadlines.writing_since = None
+
+    async def _commit(self, data: bytes) -> bytes:
+        """Spend the status line; returns what goes out first, which is never nothing."""
+        self._deadlines.is_committed = True
+        self._deadlines.writing_since = self._time()
+        await self._client.start(200, self._head())
+        return self._opening() + data or self._keep_alive()

@@ -50,7 +50,8 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[Any] | None = None
         self._gone_task: asyncio.Task[None] | None = None
-        self._interjection: asyncio.Task[None] | None = None
+        self.interjection: asyncio.Task[None] | None = None
+        """Writes a commit or keep-alive at this moment."""
         self._timer: asyncio.TimerHandle | None = None
         self._longest_sleep = deadlines.shortest
         self._is_armed = False
@@ -68,7 +69,7 @@ class Watch:
         self._is_over = True
         if self._timer is not None:
             self._timer.cancel()
-        pending = [task for task in (self._gone_task, self._interjection) if task and not task.done()]
+        pending = [task for task in (self._gone_task, self.interjection) if task and not task.done()]
         for task in pending:
             task.cancel()
         for task in pending:
@@ -104,13 +105,8 @@ class Watch:
 
     async def settle(self) -> None:
         """Wait for a running interjection, so that two writes never overlap."""
-        if self._interjection is not None:
-            await self._interjection
-
-    @property
-    def is_interjecting(self) -> bool:
-        """Whether a commit or keep-alive is being written at this moment."""
-        return self._interjection is not None
+        if self.interjection is not None:
+            await self.interjection
 
     async def _watch_client(self) -> None:
         await self._wait_gone()
@@ -128,8 +124,8 @@ class Watch:
         if at > self._loop.time() + 0.001:
             self._sleep_until(at)
         elif due is Due.COMMIT or due is Due.KEEP_ALIVE:
-            if self._interjection is None:
-                self._interjection = self._loop.create_task(self._run_interjection(due))
+            if self.interjection is None:
+                self.interjection = self._loop.create_task(self._run_interjection(due))
         else:
             self._abort(due)
             if due is not Due.CLIENT_STALLED:  # the next attempt has limits of its own
@@ -141,7 +137,7 @@ class Watch:
         except ClientLeft:
             self._abort(Due.CLIENT_GONE)
         finally:
-            self._interjection = None
+            self.interjection = None
             if not self._is_over:
                 self._sleep_until(self._deadlines.next_due()[0])
 

@@ -179,7 +179,7 @@ async def test_an_interjection_cut_short_sets_no_timer() -> None:
     async with watch:
         await asyncio.sleep(20)
     await asyncio.sleep(1000)
-    assert not watch.is_interjecting
+    assert not watch.interjection
 
 
 async def test_nothing_follows_the_last_byte() -> None:
