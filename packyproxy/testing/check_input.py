@@ -43,6 +43,7 @@ _KEYS = {
     "item_reference": frozenset({"type", "id"}),
 }
 _OTHER_TYPES = (
+    "agent_message",
     "apply_patch_call",
     "apply_patch_call_output",
     "code_interpreter_call",
@@ -88,7 +89,7 @@ _OUTPUTS = {output: call for call, output in _CALLS.items()}
 _FOLLOWERS = (
     frozenset(_TYPES)
     - frozenset(_OUTPUTS)
-    - {"message", "item_reference", "additional_tools", "compaction", "compaction_trigger"}
+    - {"message", "agent_message", "item_reference", "additional_tools", "compaction", "compaction_trigger"}
 )
 """What a reasoning item can have produced, apart from an assistant message."""
 

@@ -207,6 +207,29 @@ async def test_a_sub_agent_runs(upstream: FakeUpstream, codex: CodexCli) -> None
     assert "The word is zebra." in outputs(upstream.last_request)[1]
 
 
+async def test_a_sub_agent_of_its_default_model_runs(upstream: FakeUpstream, codex: CodexCli) -> None:
+    """Agents of that model write to each other in items of their own kind, which pass as they are."""
+    agents = "collaboration"
+
+    def answer(request: ReceivedRequest) -> Answer:
+        if "x-openai-subagent" in request.headers:
+            return "The word is zebra."
+        told = len(outputs(request))
+        if not told:
+            task = {"message": "Find a word.", "task_name": "find"}
+            return Turn(calls=[Call("spawn_agent", task, namespace=agents)])
+        return Turn(calls=[Call("wait_agent", {}, namespace=agents)]) if told == 1 else "It found zebra."
+
+    upstream.script = answer
+    codex.set_up(model=None)
+    run = await codex.run("Let somebody find a word.")
+    assert (0, "It found zebra.") == (run.exit_code, run.text)
+    assert {200} == {request.status for request in upstream.requests}
+    (said,) = [item for item in upstream.last_request.input if item["type"] == "agent_message"]
+    assert ("/root/find", "/root") == (said["author"], said["recipient"])
+    assert said["content"][0]["text"].endswith("The word is zebra.")
+
+
 async def test_a_broken_stream_is_asked_for_again(upstream: FakeUpstream, codex: CodexCli) -> None:
     """In the middle of a task a stream breaks off; the Codex CLI sends on what it had, and the task is done."""
     half = Turn("This half is thrown away.", reasoning=["I remember."])

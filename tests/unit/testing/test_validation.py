@@ -160,6 +160,17 @@ ACCEPTED = {
     "Codex CLI's own marks": request(
         input=[{**user(), "id": "msg_1", "internal_chat_message_metadata_passthrough": {"turn_id": "t"}}]
     ),
+    "a task for a sub-agent": request(
+        input=[
+            {
+                "type": "agent_message",
+                "id": "amsg_01a1feb4-95ae-7961-91d2-b65c8fde7a30",
+                "author": "/root",
+                "recipient": "/root/find",
+                "content": [{"type": "input_text", "text": "Message Type: NEW_TASK"}],
+            }
+        ]
+    ),
     "compaction": request(
         input=[{"type": "compaction", "id": "cmp_1", "encrypted_content": COMPACTED}, user()]
     ),
