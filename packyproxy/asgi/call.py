@@ -77,12 +77,19 @@ class Call:
         """
         return await read_body(self._next_message, self.headers, limit)
 
-    async def answer(self, status: int, body: bytes, headers: RawHeaders | None = None) -> None:
-        """Send a whole JSON answer."""
+    async def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: RawHeaders | None = None,
+        *,
+        media_type: bytes = b"application/json",
+    ) -> None:
+        """Send a whole answer, JSON by default."""
         await self.start(
             status,
             [
-                (b"content-type", b"application/json"),
+                (b"content-type", media_type),
                 (b"content-length", b"%d" % len(body)),
                 *(headers or ()),
             ],

@@ -16,7 +16,7 @@ from packyproxy.asgi.websocket import answer_handshake, no_websocket
 from packyproxy.errors import AccessDenied, ClientLeft, InvalidRequest, NoProvider
 from packyproxy.translate.failures import internal_error_response, refusal_response
 
-__all__ = ["dispatch"]
+__all__ = ["dispatch", "log_bug"]
 
 _log = logging.getLogger("packyproxy")
 
@@ -40,7 +40,7 @@ async def dispatch(table: RouteTable, scope: Scope, receive: Receive, send: Send
     except ClientLeft:
         _log.info("client left", extra={"event": "client_left", "request_id": call.request_id, "status": 499})
     except Exception as error:  # noqa: BLE001 - a bug of ours: the client gets its 500, the host stays untouched
-        _log_bug(error, call.request_id)
+        log_bug(error, call.request_id)
         if not call.is_started:
             answer = internal_error_response(call.family, call.request_id)
             with suppress(ClientLeft):
@@ -76,7 +76,7 @@ async def _refuse(call: Call, error: InvalidRequest | AccessDenied | NoProvider)
     await call.answer(refusal.status, refusal.body, headers)
 
 
-def _log_bug(error: Exception, request_id: str) -> None:
+def log_bug(error: Exception, request_id: str) -> None:
     """Log where it happened, not the message: an exception's text may quote content."""
     frames = traceback.extract_tb(error.__traceback__)
     where = " < ".join(

@@ -1,0 +1,122 @@
+"""The management API as an ASGI component.
+
+Order of the checks: is there a key at all, the address, bans, the key, the route, the method, the body. So
+whoever has no key learns nothing, not even which routes there are.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+from starlette.types import Receive, Send
+
+from packyproxy.asgi.call import Call
+from packyproxy.asgi.dispatch import dispatch, log_bug
+from packyproxy.asgi.management.access import Access
+from packyproxy.asgi.management.families import management_operations
+from packyproxy.asgi.management.operations import ManagementRequest, Operation, Text
+from packyproxy.asgi.management.refusals import Refusal
+from packyproxy.asgi.paths import Scope
+from packyproxy.asgi.routes import Route, RouteTable
+from packyproxy.errors import ClientLeft
+from packyproxy.runtime.runtime import Runtime
+
+__all__ = ["PREFIX", "Management", "OperationTable"]
+
+PREFIX: Final = "/v0/management"
+_NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+class OperationTable:
+    """Finds the operation of a method and a path below :data:`PREFIX`."""
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._by_path: dict[tuple[str, ...], dict[str, Operation]] = {}
+        for operation in operations:
+            methods = self._by_path.setdefault(tuple(operation.path.split("/")), {})
+            assert operation.method not in methods, f"two operations for {operation.method} {operation.path}"
+            methods[operation.method] = operation
+
+    def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
+        """Return what serves a request, and the segments that its path names.
+
+        Raises:
+            Refusal: there is no such route, or not with this method.
+        """
+        segments = path.split("/")
+        for pattern, methods in self._by_path.items():
+            parameters = _match(pattern, segments)
+            if parameters is None:
+                continue
+            if method in methods:
+                return methods[method], parameters
+            allowed = ", ".join(sorted(methods))
+            raise Refusal(
+                "method_not_allowed",
+                f"this route takes {allowed}",
+                headers=[(b"allow", allowed.encode())],
+            )
+        raise Refusal("not_found", "there is no such route: GET /v0/management/openapi.json lists them all")
+
+
+class Management:
+    """``/v0/management/*`` as an ASGI component; without a management key everything there is 404."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._access = Access(runtime)
+        self._operations = OperationTable(management_operations(runtime))
+        self.routes = (Route(PREFIX, (), self._serve), Route(f"{PREFIX}/*", (), self._serve))
+        self._table = RouteTable(self.routes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request; a websocket is refused."""
+        await self._runtime.catch_up()
+        await dispatch(self._table, scope, receive, send)
+
+    async def _serve(self, call: Call) -> None:
+        try:
+            await self._access.check(call)
+            operation, parameters = self._operations.find(call.method, call.path.removeprefix(PREFIX))
+            request = ManagementRequest(call, parameters, operation.query)
+            seen = self._runtime.editor.revision
+            answer = await operation.endpoint(request)
+            # One from before the answer can only be too old: a write that relies on it loses, and no change is
+            # lost. After a write it is the one that was written.
+            revision = seen if operation.method == "GET" else self._runtime.editor.revision
+            await self._answer(call, answer, revision)
+        except Refusal as refusal:
+            await self._refuse(call, refusal)
+        except ClientLeft:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug of ours: told in this API's own shape
+            log_bug(error, call.request_id)
+            if not call.is_started:
+                text = f"internal error; the log has more under request id {call.request_id}"
+                await self._refuse(call, Refusal("internal_error", text))
+
+    async def _answer(self, call: Call, answer: object, revision: str) -> None:
+        media_type = "application/json"
+        if isinstance(answer, Text):
+            body, media_type, revision = answer.body.encode(), answer.media_type, answer.revision or revision
+        else:
+            body = msgspec.json.encode(answer)
+        headers = [_NO_STORE, (b"etag", f'"{revision}"'.encode())]
+        await call.answer(200, body, headers, media_type=media_type.encode())
+
+    async def _refuse(self, call: Call, refusal: Refusal) -> None:
+        body = msgspec.json.encode(refusal.body)
+        await call.answer(refusal.status, body, [_NO_STORE, *refusal.headers])
+
+
+def _match(pattern: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:
+    """Return the segments that a pattern names; None when it is another path."""
+    if len(pattern) != len(segments):
+        return None
+    parameters = {}
+    for expected, segment in zip(pattern, segments, strict=True):
+        if expected.startswith("{"):
+            parameters[expected[1:-1]] = segment
+        elif expected != segment:
+            return None
+    return parameters

@@ -1,0 +1,126 @@
+"""What one route of the management API does with one method; the routes and the OpenAPI document are made of these.
+
+A family of operations is a function that takes the runtime and returns its operations. An endpoint gets a
+:class:`ManagementRequest` and returns what its operation's ``answer`` says: a struct, which is sent as JSON,
+or a :class:`Text`. What it refuses it raises as a :class:`~.refusals.Refusal`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Literal
+from urllib.parse import parse_qsl
+
+import msgspec
+from msgspec import Struct
+
+from packyproxy.asgi.call import Call
+from packyproxy.asgi.management.refusals import Code, Refusal
+from packyproxy.errors import InvalidRequest
+
+__all__ = ["MAX_BODY_BYTES", "Endpoint", "ManagementRequest", "Method", "Operation", "Query", "Text"]
+
+Method = Literal["GET", "PUT", "PATCH", "POST"]
+Endpoint = Callable[["ManagementRequest"], Awaitable[object]]
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+"""Of a request; a configuration file is limited to an eighth of that."""
+
+_JSON: Final = "application/json"
+
+
+class Text(Struct, frozen=True):
+    """An answer that is no JSON."""
+
+    body: str
+    media_type: str = "application/yaml"
+    revision: str | None = None
+    """Of the configuration that the text is; None: of the one in force."""
+
+
+class Query(Struct, frozen=True, kw_only=True):
+    """One parameter of a query string."""
+
+    name: str
+    description: str
+    schema: Mapping[str, Any]
+    """A JSON schema of its value."""
+    example: str | None = None
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """One method of one route."""
+
+    method: Method
+    path: str
+    """Below ``/v0/management``; ``{name}`` stands for one segment."""
+    summary: str
+    """One sentence, for the documentation."""
+    endpoint: Endpoint
+    answer: Any
+    """The type of a success (200): a struct, or :class:`Text`."""
+    body: Any = None
+    """The type of the body that it takes; None for none."""
+    media_types: tuple[str, ...] = (_JSON,)
+    """What the body may be."""
+    query: tuple[Query, ...] = ()
+    refusals: tuple[Code, ...] = ()
+    """What it may refuse with, besides what any operation may."""
+
+
+class ManagementRequest:
+    """A request of somebody who has shown the management key."""
+
+    def __init__(self, call: Call, parameters: Mapping[str, str], query: tuple[Query, ...]) -> None:
+        self._call = call
+        self.parameters = parameters
+        """The segments of the path that its ``{names}`` stand for, decoded."""
+        self.query: Mapping[str, str] = _read_query(call, query)
+        """Parameters that the operation knows; the last of several with one name counts."""
+
+    @property
+    def if_match(self) -> str | None:
+        """The revision that the client has seen, if it insists on it; None for any."""
+        header = self._call.headers.get("if-match", "*").strip()
+        if header == "*":
+            return None
+        return header.removeprefix("W/").strip('"')
+
+    @property
+    def media_type(self) -> str:
+        """What the body says it is, in lower case and without parameters; JSON by default."""
+        return self._call.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+
+    async def body(self) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            Refusal: it is too large, or compressed in a way that cannot be read.
+        """
+        try:
+            return await self._call.read_body(MAX_BODY_BYTES)
+        except InvalidRequest as error:
+            if error.status == 413:
+                raise Refusal("too_large", f"the body is larger than {MAX_BODY_BYTES} bytes") from error
+            code: Code = "unsupported_media_type" if error.status == 415 else "invalid_json"
+            raise Refusal(code, error.reason) from error
+
+    async def json(self) -> object:
+        """Return the body as plain values.
+
+        Raises:
+            Refusal: as ``body`` does, or it is no JSON.
+        """
+        try:
+            return msgspec.json.decode(await self.body())
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Refusal("invalid_json", "the body is not JSON") from error
+
+
+def _read_query(call: Call, known: tuple[Query, ...]) -> dict[str, str]:
+    names = {parameter.name for parameter in known}
+    text = call.scope["query_string"].decode("latin-1")
+    sent = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
+    if unknown := [name for name in sent if name not in names]:
+        offer = f"known here: {', '.join(sorted(names))}" if names else "this route takes none"
+        count = "a parameter is" if len(unknown) == 1 else f"{len(unknown)} parameters are"
+        raise Refusal("invalid_query", f"{count} not known: {offer}")
+    return sent

@@ -1,0 +1,1 @@
+"""What happened, in numbers: pure, bounded, and without a word of what was said."""

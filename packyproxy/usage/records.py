@@ -1,0 +1,86 @@
+"""What is noted of an attempt and of a request once they have ended: ids, names, counts and times.
+
+Every figure is made from these two records: log lines, tokens per second, totals, metrics, spans. They hold
+nothing that a client or a model has said, and no key; a client's session is a hash.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from packyproxy.errors import FailureKind
+from packyproxy.wire.responses_output import Usage
+
+__all__ = ["GAP_BOUNDS", "NO_GAPS", "AttemptRecord", "RequestRecord"]
+
+GAP_BOUNDS: Final = tuple(0.001 * 2**power for power in range(15))
+"""Upper bounds of the buckets of :attr:`AttemptRecord.gaps` in seconds: 1 ms, 2 ms, 4 ms ... 16.4 s."""
+
+NO_GAPS: Final = (0,) * (len(GAP_BOUNDS) + 1)
+"""One count per bucket, and one for longer gaps."""
+
+
+class AttemptRecord(Struct, frozen=True, kw_only=True):
+    """One try at one provider, which has ended."""
+
+    request_id: str
+    protocol: str
+    """What the client speaks: a name of ``translate.protocols.PROTOCOLS``."""
+    provider: str
+    provider_id: str
+    model: str
+    """The upstream's model id; ``""`` where none was named."""
+    is_streaming: bool
+    """Whether the client asked for a stream; upstream it is one in any case."""
+    sent_at: float
+    """When the upstream request was sent, in Unix seconds."""
+    duration_seconds: float
+    """From sending until the attempt ended."""
+    first_output_seconds: float | None = None
+    """From sending until the first model output; None without any."""
+    stream_seconds: float = 0.0
+    """From the first to the last read of the upstream that gave output; 0 if one read gave it all."""
+    gaps: tuple[int, ...] = NO_GAPS
+    """How many pauses between two reads with output fell into each bucket of :data:`GAP_BOUNDS`."""
+    usage: Usage | None = None
+    """The upstream's own count; None if it gave none."""
+    failure: FailureKind | None = None
+    status: int | None = None
+    """The upstream's HTTP status, where it refused."""
+    is_cut_off: bool = False
+    """Whether we ended it: its client left, or another provider was quicker."""
+
+    @property
+    def has_output(self) -> bool:
+        """Whether the model said anything."""
+        return self.first_output_seconds is not None
+
+
+class RequestRecord(Struct, frozen=True, kw_only=True):
+    """One request of a client, answered or given up."""
+
+    request_id: str
+    protocol: str
+    is_streaming: bool
+    key_id: str = ""
+    """An id of the client key that was shown; ``""`` without keys."""
+    session: str = ""
+    """A hash of what names the conversation; ``""`` where nobody was asked."""
+    provider: str | None = None
+    """Who answered, or whose failure was told; None if nobody was asked."""
+    model: str | None = None
+    effort: str | None = None
+    status: int
+    """What the client was given; 499 if it left."""
+    failure: str | None = None
+    """A value of :class:`~packyproxy.errors.FailureKind`, ``client_left`` or ``client_stalled``."""
+    attempts: int = 0
+    body_bytes: int = 0
+    """Size of the last upstream request."""
+    ended_at: float
+    """Unix seconds."""
+    duration_seconds: float
+    """From accepting the request until its end."""
+    first_output_seconds: float | None = None
+    """From accepting the request until its first model output was there."""
+    usage: Usage | None = None
