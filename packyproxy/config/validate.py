@@ -8,6 +8,7 @@ meaning can be guessed.
 from typing import Final, get_args
 
 from packyproxy.config.document import Document, join_path
+from packyproxy.config.password_hash import check_management_key
 from packyproxy.config.provider_block import read_packycode, read_tppc
 from packyproxy.config.rules import check_host, check_key, check_model, check_origin
 from packyproxy.config.schema import (
@@ -117,7 +118,7 @@ def _read_providers(top: Section, findings: Findings) -> tuple[ProviderConfig, .
 
 
 def _read_remote_management(section: Section) -> RemoteManagementConfig:
-    key = section.optional_text("secret-key", check=check_key)
+    key = section.optional_text("secret-key", check=check_management_key)
     config = RemoteManagementConfig(
         secret_key=Secret(key) if key else None, allow_remote=section.flag("allow-remote", default=False)
     )
