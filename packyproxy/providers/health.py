@@ -31,6 +31,7 @@ __all__ = [
     "Breaker",
     "Cooldown",
     "ProviderHealth",
+    "ProviderState",
     "Refusal",
     "Signal",
     "admission",
@@ -42,6 +43,7 @@ __all__ = [
     "health_expires_in_seconds",
     "next_cooldown",
     "next_health",
+    "state_of",
 ]
 
 FAILURES_TO_OPEN: Final = 5
@@ -134,6 +136,21 @@ class Admission(StrEnum):
     PROBE = "probe"
     """By one request only, which says so first with :attr:`Signal.PROBE_SENT`."""
     SHUT = "shut"
+
+
+class ProviderState(StrEnum):
+    """How a provider stands, in one word; these are all that there are."""
+
+    READY = "ready"
+    RESTING = "resting"
+    """It may be asked, but a model of it rests, so that others are preferred for that one."""
+    OPEN = "open"
+    """Its breaker is open: it has failed too often, and is left alone until it is time for a probe."""
+    PROBING = "probing"
+    """Its breaker is half-open: one request at a time finds out whether it is well again."""
+    KEY_REFUSED = "key-refused"
+    """It refused the key, and is asked nothing until it has another one or is switched off and on."""
+    DISABLED = "disabled"
 
 
 class ProviderHealth(Struct, frozen=True, kw_only=True):
@@ -259,6 +276,23 @@ def available_at(health: ProviderHealth, now: float) -> float | None:
     if health.probe_at is not None:
         return min(health.probe_at + PROBE_SECONDS, now + _VERDICT_SECONDS)
     return None
+
+
+def state_of(health: ProviderHealth, *, is_enabled: bool, is_resting: bool) -> ProviderState:
+    """Return the word for what is known of a provider; ``is_resting``: some model of it rests."""
+    if not is_enabled:
+        return ProviderState.DISABLED
+    match health.breaker:
+        case Breaker.REJECTED:
+            return ProviderState.KEY_REFUSED
+        case Breaker.OPEN:
+            return ProviderState.OPEN
+        case Breaker.HALF_OPEN:
+            return ProviderState.PROBING
+        case Breaker.CLOSED:
+            return ProviderState.RESTING if is_resting else ProviderState.READY
+        case _:
+            assert_never(health.breaker)
 
 
 def health_expires_in_seconds(health: ProviderHealth) -> float:

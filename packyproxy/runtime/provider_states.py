@@ -1,0 +1,87 @@
+"""What happened lately at each provider: its last failure, and whether its key was accepted.
+
+Noted by the provider's id, so a provider with another key is one of whom nothing is known. Nothing is decided
+by this: what decides is in ``runtime.routing``. Each process notes what it sees.
+"""
+
+import threading
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from packyproxy.errors import Failure, FailureKind
+from packyproxy.usage.records import AttemptRecord
+
+__all__ = ["LastError", "ProviderNotes", "ProviderStates"]
+
+_MOST_PROVIDERS: Final = 1024
+"""A reload may make new ones."""
+
+
+class LastError(Struct, frozen=True, kw_only=True):
+    """The last thing that went wrong at a provider; it stays when things go well again."""
+
+    kind: FailureKind
+    status: int | None
+    """The upstream's HTTP status, where it refused."""
+    at: float
+    """Unix seconds."""
+
+
+class ProviderNotes(Struct, frozen=True, kw_only=True):
+    """What was noted of one provider."""
+
+    last_error: LastError | None = None
+    is_key_accepted: bool | None = None
+    """None: no answer has told."""
+    key_checked_at: float | None = None
+    """When that was found out last, in Unix seconds."""
+
+
+_NOTHING: Final = ProviderNotes()
+
+
+class ProviderStates:
+    """The notes on all providers; may be used from any thread."""
+
+    def __init__(self) -> None:
+        self._writing = threading.Lock()
+        self._notes: dict[str, ProviderNotes] = {}
+        """By provider id; whom nothing was noted of for the longest time comes first."""
+
+    def of(self, provider_id: str) -> ProviderNotes:
+        """Return what was noted of a provider."""
+        return self._notes.get(provider_id, _NOTHING)
+
+    def note(self, record: AttemptRecord) -> None:
+        """Take note of an attempt that has ended; one that was cut off before any output tells nothing."""
+        if record.failure is None and record.is_cut_off and not record.has_output:
+            return
+        self._take(
+            record.provider_id,
+            record.failure,
+            record.status,
+            at=record.sent_at + record.duration_seconds,
+            has_answered=record.failure is None or record.has_output,
+        )
+
+    def note_trial(self, provider_id: str, failure: Failure | None, *, at: float) -> None:
+        """Take note of how the provider did in a request of our own; None: it gave a whole answer."""
+        kind, status = (None, None) if failure is None else (failure.kind, failure.status)
+        self._take(provider_id, kind, status, at=at, has_answered=failure is None)
+
+    def _take(
+        self, provider_id: str, kind: FailureKind | None, status: int | None, *, at: float, has_answered: bool
+    ) -> None:
+        with self._writing:
+            notes = self._notes.pop(provider_id, _NOTHING)
+            if kind is not None:
+                notes = replace(notes, last_error=LastError(kind=kind, status=status, at=at))
+            if has_answered:
+                notes = replace(notes, is_key_accepted=True, key_checked_at=at)
+            elif kind is FailureKind.CREDENTIALS_REJECTED:
+                notes = replace(notes, is_key_accepted=False, key_checked_at=at)
+            self._notes[provider_id] = notes
+            if len(self._notes) > _MOST_PROVIDERS:
+                del self._notes[next(iter(self._notes))]
