@@ -115,7 +115,7 @@ class Audit:
                 provider=provider.name,
                 facts={"models": len(ids), "ids": ids},
             )
-        if not registry.providers:
+        if not registry.providers and known is None:
             self._tell(
                 logging.INFO,
                 "models_registered",

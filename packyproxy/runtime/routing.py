@@ -4,7 +4,6 @@ What workers share (breakers, cooldowns, the provider of each session) is read f
 there by compare-and-set, so that no verdict is lost when two come at once. Times are Unix seconds.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from hashlib import sha256
@@ -15,6 +14,7 @@ from packyproxy.providers.choose import Choice, Passed, Standing, choose
 from packyproxy.providers.health import (
     HEALTHY,
     Admission,
+    Breaker,
     ProviderHealth,
     Refusal,
     Signal,
@@ -30,13 +30,13 @@ from packyproxy.providers.health import (
 )
 from packyproxy.providers.latency import Latencies
 from packyproxy.providers.provider import Provider
+from packyproxy.runtime.audit import Audit
 from packyproxy.runtime.plan import Plan
 from packyproxy.store.contract import Store
 from packyproxy.translate.failure_table import FAILURES
 
 __all__ = ["Routing"]
 
-_log = logging.getLogger("packyproxy")
 _AFFINITY_SECONDS = 3600.0
 _MOST_CLASHES = 16
 """Verdicts on one provider that came between reading its state and writing it; then ours is dropped."""
@@ -53,11 +53,13 @@ class Routing:
     Args:
         store: where that memory is kept.
         now: the clock, in Unix seconds.
+        audit: told when a breaker changes its state; one of its own by default.
     """
 
-    def __init__(self, store: Store, *, now: Callable[[], float]) -> None:
+    def __init__(self, store: Store, *, now: Callable[[], float], audit: Audit | None = None) -> None:
         self._store = store
         self._now = now
+        self._audit = audit or Audit(now=now)
         self._latencies = Latencies()
         self._turns: dict[tuple[str, ...], int] = {}
         self._noted: set[str] = set()
@@ -338,7 +340,9 @@ class Routing:
         ):
             return None
         if after.breaker is not health.breaker:
-            _log_breaker(provider.name, health.breaker.value, after.breaker.value, kind)
+            self._audit.breaker(provider.name, health.breaker.value, after.breaker.value, kind)
+            if after.breaker is Breaker.REJECTED:
+                self._audit.key_refused(provider.name)
         return after
 
 
@@ -366,22 +370,3 @@ def _affinity_key(plan: Plan) -> str:
     """Name a session at its model: caches and reasoning are per model, and so may be who serves it."""
     text = f"{plan.resolution.candidates[0].model}\0{plan.session}"
     return f"affinity:{sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
-
-
-def _log_breaker(provider: str, before: str, after: str, kind: FailureKind | None) -> None:
-    """Log that a provider's breaker changed its state."""
-    because = f" (last failure: {kind.value})" if kind is not None else ""
-    _log.warning(
-        "provider %s: breaker %s -> %s%s",
-        provider,
-        before,
-        after,
-        because,
-        extra={
-            "event": "breaker",
-            "provider": provider,
-            "before": before,
-            "after": after,
-            "failure": kind.value if kind is not None else None,
-        },
-    )

@@ -7,6 +7,7 @@ leaving.
 """
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
@@ -21,12 +22,13 @@ from packyproxy.config import Config
 from packyproxy.config.changes import Change, changes
 from packyproxy.providers.learned import Learned
 from packyproxy.providers.provider import Provider
+from packyproxy.runtime.audit import Audit
 from packyproxy.runtime.background.discovery import run_discovery
 from packyproxy.runtime.background.health_checks import run_health_checks
 from packyproxy.runtime.background.tasks import Background
 from packyproxy.runtime.pools import Pools
+from packyproxy.runtime.provider_states import ProviderStates
 from packyproxy.runtime.reload.config_file import ConfigFile
-from packyproxy.runtime.reload.config_log import log_changes, log_listener_failed
 from packyproxy.runtime.reload.reloader import Reloader, ReloadState
 from packyproxy.runtime.routing import Routing
 from packyproxy.runtime.snapshot import Snapshot
@@ -39,6 +41,8 @@ from packyproxy.version import __version__
 __all__ = ["Runtime"]
 
 _FOLLOW = "following the configuration"
+
+_log = logging.getLogger("packyproxy")
 
 
 class Runtime:
@@ -61,12 +65,14 @@ class Runtime:
         transport: httpx.AsyncBaseTransport | None = None,
         store: Store | None = None,
     ) -> None:
+        self.audit = Audit(now=self.now)
         self._reloader: Reloader | None = None
         if isinstance(config, ConfigFile):
-            self._reloader = Reloader(config, self.apply)
+            self._reloader = Reloader(config, self.apply, self.audit)
         self._swapping = threading.Lock()
         self._snapshot = Snapshot.build(config if isinstance(config, Config) else config.loaded.config)
         self._served = self._snapshot.config
+        self._has_begun = False
         self._revision = 1
         self._applied_at = self.now()
         self._listeners: list[Callable[[Config], None]] = []
@@ -76,7 +82,8 @@ class Runtime:
         self._background = Background(self._duties())
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pools] = WeakKeyDictionary()
         self._discovered: Mapping[str, tuple[str, ...]] = {}
-        self.routing = Routing(store or MemoryStore(clock=self.now), now=self.now)
+        self.routing = Routing(store or MemoryStore(clock=self.now), now=self.now, audit=self.audit)
+        self.provider_states = ProviderStates()
         self.learned = Learned()
         self.token_scales = ScaleFactors()
 
@@ -123,12 +130,14 @@ class Runtime:
             self._revision += 1
             self._applied_at = self.now()
             found = changes(before, config, served=self._served)
-            log_changes(found, source=config.source, revision=self._revision)
+            self.audit.config_changed(found, source=config.source, revision=self._revision)
+            self.audit.providers_switched(before, config)
+            self.audit.models_registered(self._snapshot.registry)
         for listener in tuple(self._listeners):
             try:
                 listener(config)
             except Exception as error:  # noqa: BLE001 - the configuration is in force all the same
-                log_listener_failed(error)
+                _log_listener_failed(error)
         return found
 
     def set_discovered(self, discovered: Mapping[str, tuple[str, ...]]) -> None:
@@ -136,7 +145,9 @@ class Runtime:
         with self._swapping:
             if discovered != self._discovered:
                 self._discovered = discovered
+                known = self._snapshot.registry
                 self._snapshot = Snapshot.build(self._snapshot.config, discovered)
+                self.audit.models_registered(self._snapshot.registry, known=known)
 
     async def reload(self) -> tuple[Change, ...]:
         """Read the configuration's files now and apply them; nothing happens without files.
@@ -148,6 +159,8 @@ class Runtime:
 
     async def catch_up(self) -> None:
         """Let a request see the latest configuration; free where a background task follows the files."""
+        if not self._has_begun:
+            self._begin()
         if self._reloader is not None and not self._background.is_running(_FOLLOW):
             await self._reloader.catch_up()
 
@@ -172,6 +185,8 @@ class Runtime:
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
         self._entered[loop] = self._entered.get(loop, 0) + 1
+        if not self._has_begun:
+            self._begin()
         self._background.start()
         return self
 
@@ -195,6 +210,11 @@ class Runtime:
         async with self:
             yield
 
+    def _begin(self) -> None:
+        """Say what is served: once, when the first lifespan begins or the first request comes."""
+        self._has_begun = True
+        self.audit.models_registered(self._snapshot.registry)
+
     def _make_upstream(self, proxy_url: str | None) -> Upstream:
         return Upstream(client=self._client, transport=self._transport, proxy_url=proxy_url)
 
@@ -206,3 +226,12 @@ class Runtime:
         if self._reloader is not None:
             duties[_FOLLOW] = self._reloader.follow
         return duties
+
+
+def _log_listener_failed(error: Exception) -> None:
+    """Log that somebody who wanted to hear of the configuration could not take it; only the error's type."""
+    _log.error(
+        "internal error: a listener failed with %s",
+        type(error).__name__,
+        extra={"event": "internal_error", "error": type(error).__name__},
+    )

@@ -19,8 +19,8 @@ from msgspec import Struct
 from packyproxy.config import Config
 from packyproxy.config.changes import Change
 from packyproxy.errors import ConfigError, Problem
+from packyproxy.runtime.audit import Audit
 from packyproxy.runtime.reload.config_file import ConfigFile
-from packyproxy.runtime.reload.config_log import log_missing, log_picked_up, log_problems, log_recovered
 from packyproxy.runtime.reload.file_changes import STILL_SECONDS, Look, Sighting, Signatures, judge, sign
 
 __all__ = ["OnDisk", "ReloadError", "ReloadState", "Reloader"]
@@ -71,11 +71,13 @@ class Reloader:
     Args:
         file: where to read it.
         apply: brings a valid configuration into force, and says what it changed.
+        audit: told of files that cannot be used.
     """
 
-    def __init__(self, file: ConfigFile, apply: Callable[[Config], tuple[Change, ...]]) -> None:
+    def __init__(self, file: ConfigFile, apply: Callable[[Config], tuple[Change, ...]], audit: Audit) -> None:
         self._file = file
         self._apply = apply
+        self._audit = audit
         self._reading = threading.Lock()
         self._sighting = Sighting()
         self._is_pending = False
@@ -85,7 +87,7 @@ class Reloader:
         self._next_look_at = 0.0
         self.last_error: ReloadError | None = None
         if file.loaded.path is None:
-            log_picked_up(file.loaded.config.source)
+            audit.config_picked_up(file.loaded.config.source)
 
     @property
     def on_disk(self) -> OnDisk:
@@ -171,7 +173,7 @@ class Reloader:
             self._refuse(error.problems, seen)
             raise
         if self._complained_of is not None and not changes:
-            log_recovered(self._file.loaded.config.source)
+            self._audit.config_recovered(self._file.loaded.config.source)
         self._read_as, self.last_error, self._complained_of = OnDisk.SAME, None, None
         return changes
 
@@ -185,9 +187,9 @@ class Reloader:
             return
         self._complained_of = content
         if is_gone:
-            log_missing(source)
+            self._audit.config_missing(source)
         else:
-            log_problems(problems, source=source)
+            self._audit.config_invalid(problems, source=source)
 
 
 def _digest(paths: Signatures) -> bytes:
