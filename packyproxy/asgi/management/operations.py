@@ -1,4 +1,4 @@
-"""What one route of the management API does with one method; the routes and the OpenAPI document are made of these.
+"""What one route of the management API does with one method; routes and OpenAPI document are made of these.
 
 A family of operations is a function that takes the runtime and returns its operations. An endpoint gets a
 :class:`ManagementRequest` and returns what its operation's ``answer`` says: a struct, which is sent as JSON,
@@ -25,6 +25,7 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 """Of a request; a configuration file is limited to an eighth of that."""
 
 _JSON: Final = "application/json"
+_FLAGS: Final = {"1": True, "true": True, "": True, "0": False, "false": False}
 
 
 class Text(Struct, frozen=True):
@@ -88,6 +89,17 @@ class ManagementRequest:
     def media_type(self) -> str:
         """What the body says it is, in lower case and without parameters; JSON by default."""
         return self._call.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+
+    def flag(self, name: str) -> bool:
+        """Return a parameter of the query that says yes (``1``, ``true``, or no value at all) or no.
+
+        Raises:
+            Refusal: it says something else.
+        """
+        text = self.query.get(name, "0").lower()
+        if text not in _FLAGS:
+            raise Refusal("invalid_query", f"{name} takes 1 or 0")
+        return _FLAGS[text]
 
     async def body(self) -> bytes:
         """Return the whole body.

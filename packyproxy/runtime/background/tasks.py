@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from packyproxy.config import Config
 from packyproxy.providers.provider import Provider
+from packyproxy.runtime.provider_states import ProviderStates
 from packyproxy.runtime.routing import Routing
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.runtime.upstream import Upstream
@@ -23,6 +24,7 @@ class RuntimeView(Protocol):
 
     version: str
     routing: Routing
+    provider_states: ProviderStates
 
     @property
     def snapshot(self) -> Snapshot:
@@ -31,6 +33,10 @@ class RuntimeView(Protocol):
 
     def monotonic(self) -> float:
         """Return the event loop's time in seconds."""
+        ...
+
+    def now(self) -> float:
+        """Return Unix seconds."""
         ...
 
     def upstream(self, provider: Provider) -> Upstream:

@@ -1,1 +1,1 @@
-"""Examine one provider closely, as ``packyproxy doctor`` does."""
+"""Examine one provider: closely, as ``packyproxy doctor`` does, or with one question."""

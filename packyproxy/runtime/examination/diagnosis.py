@@ -13,7 +13,7 @@ from packyproxy.providers.next_steps import NEXT_STEPS
 from packyproxy.providers.provider import Provider
 from packyproxy.providers.quirks import learned_quirks
 from packyproxy.runtime.examination.connection import Step, trace_connection
-from packyproxy.runtime.examination.trial import Trial, try_out
+from packyproxy.runtime.examination.trial import TRIED_MODEL, Trial, tried_candidate, try_out
 from packyproxy.runtime.model_list import ModelList, fetch_models
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.translate.failure_table import FAILURES
@@ -22,7 +22,6 @@ __all__ = ["Diagnosis", "KeyVerdict", "diagnose"]
 
 KeyVerdict = Literal["accepted", "refused", "not needed", "unknown"]
 
-_MODEL: Final = "default"
 _STEP_FAILURES: Final = {
     "dns": FailureKind.UNREACHABLE,
     "tcp": FailureKind.UNREACHABLE,
@@ -70,11 +69,10 @@ async def diagnose(runtime: Runtime, provider: Provider) -> Diagnosis:
         provider: one of the runtime's snapshot.
     """
     try:
-        candidate = runtime.snapshot.resolve(f"{provider.name}/{_MODEL}").candidates[0]
+        candidate = tried_candidate(runtime.snapshot, provider.name)
     except InvalidRequest as error:
         unknown = Failure(kind=FailureKind.MODEL_NOT_FOUND, message=error.reason)
-        return Diagnosis(provider=provider.name, model=_MODEL, failure=unknown)
-    candidate = replace(candidate, suffix_effort=next(iter(candidate.efforts), None))
+        return Diagnosis(provider=provider.name, model=TRIED_MODEL, failure=unknown)
     proxy_url = provider.proxy_url.reveal() if provider.proxy_url else None
     steps = await trace_connection(provider.base_url, proxy_url)
     diagnosis = Diagnosis(provider=provider.name, model=candidate.model, steps=steps)

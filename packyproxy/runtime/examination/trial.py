@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from packyproxy.errors import Failure, FailureKind, UpstreamFailed
 from packyproxy.providers.provider import Provider
@@ -17,13 +18,17 @@ from packyproxy.runtime.identity import new_answer_id, new_request_id
 from packyproxy.runtime.plan import Plan
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.runtime.serving.inquiry import Inquiry
+from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.runtime.upstream import UpstreamResponse
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.failures import classify_response, mask_secrets, transport_failure
 from packyproxy.translate.protocols import PROTOCOLS
 from packyproxy.wire.content_encoding import DecompressionFailed, Decompressor
 
-__all__ = ["Trial", "try_out"]
+__all__ = ["TRIED_MODEL", "Trial", "tried_candidate", "try_out"]
+
+TRIED_MODEL: Final = "default"
+"""Stands for the model that ``claude-*`` names get."""
 
 _ANSWER_SECONDS: Final = 60.0
 """Reasoning models think before they say OK, at the lowest effort only for seconds."""
@@ -52,6 +57,16 @@ class Trial(Struct, frozen=True, kw_only=True):
     output_tokens: int = 0
     quirks: tuple[str, ...] = ()
     """What was unusual about the answer."""
+
+
+def tried_candidate(snapshot: Snapshot, provider: str) -> Candidate:
+    """Return what a provider is tried out with: its default model, at the lowest effort that this takes.
+
+    Raises:
+        InvalidRequest: it serves no such model.
+    """
+    candidate = snapshot.resolve(f"{provider}/{TRIED_MODEL}").candidates[0]
+    return replace(candidate, suffix_effort=next(iter(candidate.efforts), None))
 
 
 async def try_out(runtime: Runtime, provider: Provider, candidate: Candidate) -> Trial:
