@@ -4,9 +4,11 @@ What workers share (breakers, cooldowns, the provider of each session) is read f
 there by compare-and-set, so that no verdict is lost when two come at once. Times are Unix seconds.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
+
+from msgspec import Struct
 
 from packyproxy.config.schema import RoutingConfig
 from packyproxy.errors import Failure, FailureKind, Tried
@@ -15,6 +17,7 @@ from packyproxy.providers.health import (
     HEALTHY,
     Admission,
     Breaker,
+    Cooldown,
     ProviderHealth,
     Refusal,
     Signal,
@@ -35,7 +38,7 @@ from packyproxy.runtime.plan import Plan
 from packyproxy.store.contract import Store
 from packyproxy.translate.failure_table import FAILURES
 
-__all__ = ["Routing"]
+__all__ = ["Condition", "Routing"]
 
 _AFFINITY_SECONDS = 3600.0
 _MOST_CLASHES = 16
@@ -44,7 +47,19 @@ _MOST_NOTED = 1024
 """Providers; a reload may make new ones."""
 _MOST_TURNS = 256
 """Sets of providers that take turns; a reload may make new ones."""
+_MOST_RESTED = 1024
+"""Pairs of provider and model; model names may come from clients."""
 _ALONE = Choice(order=(0,))
+
+
+class Condition(Struct, frozen=True, kw_only=True):
+    """How one provider fares at this moment."""
+
+    health: ProviderHealth = HEALTHY
+    rests: Mapping[str, Cooldown]
+    """Those under way, by model."""
+    latency_seconds: float | None
+    """Until first content, by the model that answered last; None if nobody knows."""
 
 
 class Routing:
@@ -66,6 +81,8 @@ class Routing:
         """Ids of the providers of which the store may hold a verdict; of all others no success is news."""
         self._restored: dict[str, Provider] = {}
         """Providers that were switched on and not asked since, by their ids."""
+        self._rested: dict[tuple[str, str], None] = {}
+        """Ids of providers and models that were given a rest, over or not: the store cannot list them."""
 
     async def choose(self, plan: Plan, routing: RoutingConfig) -> Choice:
         """Decide in which order the plan's candidates are asked; the first one keeps the session."""
@@ -257,6 +274,38 @@ class Routing:
             if admission(decode_health(state), now) is not Admission.SHUT
         ]
 
+    async def conditions(self, providers: Sequence[tuple[Provider, Collection[str]]]) -> list[Condition]:
+        """Return how each of several providers fares.
+
+        Args:
+            providers: each with the models it lists. Rests of other models are known if this process gave them.
+        """
+        if self._restored:
+            await self._start_afresh()
+        ids = {provider.id for provider, _ in providers}
+        targets = [(provider.id, model) for provider, models in providers for model in models]
+        targets += [target for target in tuple(self._rested) if target[0] in ids]
+        values = await self._store.read(
+            [
+                *(_health_key(provider.id) for provider, _ in providers),
+                *(_cooldown_key(*target) for target in targets),
+            ]
+        )
+        now = self._now()
+        rests: dict[str, dict[str, Cooldown]] = {provider_id: {} for provider_id in ids}
+        for (provider_id, model), value in zip(targets, values[len(providers) :], strict=True):
+            rest = decode_cooldown(value)
+            if rest is not None and not rest.is_over(now):
+                rests[provider_id][model] = rest
+        return [
+            Condition(
+                health=decode_health(value),
+                rests=rests[provider.id],
+                latency_seconds=self._latencies.latest_of(provider.id, now),
+            )
+            for (provider, _), value in zip(providers, values[: len(providers)], strict=True)
+        ]
+
     def passed_over(self, plan: Plan, passed: Passed) -> Tried:
         """Return the record of a candidate that was not asked."""
         provider = plan.providers[passed.index]
@@ -299,8 +348,14 @@ class Routing:
                 instead_of=stored,
                 expires_in_seconds=after.expires_in_seconds(now),
             ):
+                self._note_rest(provider, model)
                 return None if after.is_over(now) else after.until
         return None
+
+    def _note_rest(self, provider: Provider, model: str) -> None:
+        if len(self._rested) >= _MOST_RESTED:
+            self._rested.clear()
+        self._rested[provider.id, model] = None
 
     async def _signal(
         self,
