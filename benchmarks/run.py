@@ -28,6 +28,7 @@ QUESTIONS = (
     "abort",
     "open_streams",
     "reload_under_load",
+    "soak",
     "cold_start",
     "transcode_throughput",
 )
