@@ -1,11 +1,31 @@
-"""Find the keys that a client shows (wire-mapping 12.1)."""
+"""Let clients in that show a key which is known here (wire-mapping 12.1)."""
 
 from collections.abc import Mapping
 
-__all__ = ["shown_keys"]
+from packyproxy.asgi.addresses import client_address
+from packyproxy.asgi.call import Call
+from packyproxy.errors import AccessDenied
+from packyproxy.runtime.runtime import Runtime
+from packyproxy.runtime.snapshot import Snapshot
+
+__all__ = ["let_in"]
 
 
-def shown_keys(headers: Mapping[str, str]) -> list[str]:
+def let_in(call: Call, runtime: Runtime, snapshot: Snapshot) -> str:
+    """Return an id of the client key that a request shows, ``""`` where none is needed.
+
+    Raises:
+        AccessDenied: it shows no key of the snapshot's; that is noted in the audit trail.
+    """
+    shown = _shown_keys(call.headers)
+    try:
+        return snapshot.client_keys.check(shown)
+    except AccessDenied:
+        runtime.audit.auth_failed(client_address(call.scope), call.request_id, has_key=bool(shown))
+        raise
+
+
+def _shown_keys(headers: Mapping[str, str]) -> list[str]:
     """Return what stands in ``Authorization: Bearer`` and in ``x-api-key``; some clients send both."""
     keys = []
     scheme, _, credentials = headers.get("authorization", "").partition(" ")

@@ -6,7 +6,7 @@ Order of the checks: route, method, client key, content type, body. A body is re
 
 from starlette.types import Receive, Send
 
-from packyproxy.asgi.access import shown_keys
+from packyproxy.asgi.access import let_in
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.paths import Scope
@@ -62,13 +62,13 @@ class Gateway:
         return count
 
     async def _tell_of_no_store(self, call: Call) -> None:
-        self._runtime.snapshot.client_keys.check(shown_keys(call.headers))
+        let_in(call, self._runtime, self._runtime.snapshot)
         raise InvalidRequest("responses are not stored by this gateway", status=404, code="not_found")
 
     async def _take(self, call: Call) -> tuple[Inbound, bytes]:
         accepted_at = self._runtime.monotonic()
         snapshot = self._runtime.snapshot
-        key_id = snapshot.client_keys.check(shown_keys(call.headers))
+        key_id = let_in(call, self._runtime, snapshot)
         content_type = call.headers.get("content-type", "application/json")
         if content_type.partition(";")[0].strip().lower() != "application/json":
             raise InvalidRequest(

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import Receive, Send
 
-from packyproxy.asgi.access import shown_keys
+from packyproxy.asgi.access import let_in
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.paths import Scope
@@ -39,7 +39,7 @@ class Models:
 
     async def _list(self, call: Call) -> None:
         snapshot = self._runtime.snapshot
-        snapshot.client_keys.check(shown_keys(call.headers))
+        let_in(call, self._runtime, snapshot)
         query = {
             name: values[-1]
             for name, values in parse_qs(call.scope["query_string"].decode("latin-1")).items()
@@ -59,6 +59,6 @@ class Models:
 
     async def _show(self, call: Call) -> None:
         snapshot = self._runtime.snapshot
-        snapshot.client_keys.check(shown_keys(call.headers))
+        let_in(call, self._runtime, snapshot)
         model = call.path.removeprefix("/v1").removeprefix("/models/")
         await call.answer(200, show_model(snapshot.registry, call.family, model))

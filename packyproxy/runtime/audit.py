@@ -7,7 +7,6 @@ upstream has said. May be used on any thread.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import ip_address
 from threading import Lock
 from types import MappingProxyType
 from typing import Final
@@ -16,7 +15,7 @@ from packyproxy.config import Config
 from packyproxy.config.changes import Change
 from packyproxy.errors import Failure, FailureKind, Problem
 from packyproxy.registry.registry import Registry
-from packyproxy.usage.audit import Address, AuditReport, AuditTrail, EventName
+from packyproxy.usage.audit import AuditReport, AuditTrail, EventName
 
 __all__ = ["Audit"]
 
@@ -165,7 +164,7 @@ class Audit:
         The log has the first of a minute from each address; each such request is logged as refused besides.
 
         Args:
-            address: the client's, None if the server does not know it.
+            address: the client's IP address, None if the server does not know it.
             request_id: of the last such request.
             has_key: whether a key was shown at all.
         """
@@ -235,13 +234,11 @@ class Audit:
     def _refuse(
         self, event: EventName, text: str, address: str | None, facts: Mapping[str, object] = _NO_FACTS
     ) -> None:
-        known = _read_address(address)
         with self._lock:
-            is_news = self._trail.add_refusal(event, known, at=self._now(), detail=facts)
+            is_news = self._trail.add_refusal(event, address, at=self._now(), detail=facts)
         if is_news:
-            shown = None if known is None else str(known)
-            extra = {"event": event, "address": shown, **facts}
-            _log.warning(text, shown or "an unknown address", extra=extra)
+            extra = {"event": event, "address": address, **facts}
+            _log.warning(text, address or "an unknown address", extra=extra)
 
     def _tell(
         self,
@@ -259,11 +256,3 @@ class Audit:
     def _add(self, event: EventName, facts: Mapping[str, object], provider: str | None = None) -> None:
         with self._lock:
             self._trail.add(event, at=self._now(), provider=provider, detail=facts)
-
-
-def _read_address(text: str | None) -> Address | None:
-    """Return an IP address; None for anything else, which a client may have made up."""
-    try:
-        return ip_address((text or "").partition("%")[0])
-    except ValueError:
-        return None

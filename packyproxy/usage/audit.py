@@ -8,13 +8,13 @@ one event that counts them.
 from collections import deque
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import ip_network
 from operator import attrgetter
 from typing import Final, Literal
 
 from msgspec import Struct
 
-__all__ = ["Address", "AuditEvent", "AuditReport", "AuditTrail", "EventName", "Value", "iso_time"]
+__all__ = ["AuditEvent", "AuditReport", "AuditTrail", "EventName", "Value", "iso_time"]
 
 EventName = Literal[
     "auth_failed",
@@ -35,7 +35,6 @@ EventName = Literal[
 ]
 """The same names as the log's ``event`` attributes."""
 
-Address = IPv4Address | IPv6Address
 Value = str | int | float | tuple[str, ...]
 
 _REFUSALS: Final[frozenset[EventName]] = frozenset(
@@ -130,11 +129,17 @@ class AuditTrail:
         ring.append(_Entry(event, at, provider, _bounded(detail), number=self._next()))
 
     def add_refusal(
-        self, event: EventName, address: Address | None, *, at: float, detail: Mapping[str, object]
+        self, event: EventName, address: str | None, *, at: float, detail: Mapping[str, object]
     ) -> bool:
         """Add that somebody was refused, or count one more; returns whether it was a new event.
 
         The addresses of one IPv6 network (/64) count as one: whoever has one of them has them all.
+
+        Args:
+            event: its name.
+            address: of the peer, an IP address; None if it is not known.
+            at: Unix seconds.
+            detail: as for ``add``.
         """
         origin = _origin(address)
         shown = {"address": address, **detail}
@@ -190,8 +195,8 @@ def _cut(value: object) -> Value:
             return _cut(str(value))
 
 
-def _origin(address: Address | None) -> str | None:
+def _origin(address: str | None) -> str | None:
     """Return what the refusals of one stranger have in common."""
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is None:
-        return str(ip_network((address, 64), strict=False))
-    return None if address is None else str(address)
+    if address is None or ":" not in address:
+        return address
+    return str(ip_network((address.partition("%")[0], 64), strict=False))
