@@ -197,3 +197,8 @@ class UpstreamFailed(PackyProxyError):
 
 class NoProvider(PackyProxyError):
     """No enabled provider could take the request."""
+
+    def __init__(self, *, is_managed: bool = False) -> None:
+        super().__init__("no provider is enabled")
+        self.is_managed = is_managed
+        """Whether the management API is on, through which one could be enabled."""

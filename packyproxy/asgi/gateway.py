@@ -11,7 +11,7 @@ from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Endpoint, Route, RouteTable
-from packyproxy.errors import InvalidRequest
+from packyproxy.errors import InvalidRequest, NoProvider
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.runtime.serving.counting import count_tokens
@@ -48,7 +48,10 @@ class Gateway:
     def _serving(self, protocol: ClientProtocol) -> Endpoint:
         async def serve(call: Call) -> None:
             inbound, body = await self._take(call)
-            exchange = Exchange(self._runtime, protocol, inbound, call, body)
+            try:
+                exchange = Exchange(self._runtime, protocol, inbound, call, body)
+            except NoProvider as error:
+                raise self._no_provider() from error
             del body  # it would stay in memory as long as the answer streams
             await exchange.run()
 
@@ -57,13 +60,20 @@ class Gateway:
     def _counting(self, protocol: ClientProtocol) -> Endpoint:
         async def count(call: Call) -> None:
             inbound, body = await self._take(call)
-            await call.answer(200, count_tokens(self._runtime, protocol, inbound, body))
+            try:
+                counted = count_tokens(self._runtime, protocol, inbound, body)
+            except NoProvider as error:
+                raise self._no_provider() from error
+            await call.answer(200, counted)
 
         return count
 
     async def _tell_of_no_store(self, call: Call) -> None:
         let_in(call, self._runtime, self._runtime.snapshot)
         raise InvalidRequest("responses are not stored by this gateway", status=404, code="not_found")
+
+    def _no_provider(self) -> NoProvider:
+        return NoProvider(is_managed=self._runtime.management_key.is_set)
 
     async def _take(self, call: Call) -> tuple[Inbound, bytes]:
         accepted_at = self._runtime.monotonic()

@@ -14,6 +14,7 @@ from packyproxy.translate.failure_table import FAILURES
 __all__ = [
     "again_text",
     "failure_text",
+    "no_provider_text",
     "overflow_text",
     "reset_second",
     "resting_text",
@@ -65,6 +66,12 @@ def overflow_text(failure: Failure, estimate: int, context_window: int, max_toke
 def tried_text(others: Sequence[Tried]) -> str:
     """Name who else was tried; begins with ``; `` and is empty for nobody."""
     return f"; also tried: {_named(others)}" if others else ""
+
+
+def no_provider_text(*, is_managed: bool) -> str:
+    """Say that nobody is there to ask, and how to change that; ``is_managed``: the management API is on."""
+    text = "no provider is enabled: enable one in config.yaml"
+    return f"{text} or with PATCH /v0/management/providers/{{name}}" if is_managed else text
 
 
 def resting_text(tried: Sequence[Tried]) -> str:

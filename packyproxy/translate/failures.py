@@ -15,7 +15,7 @@ from packyproxy.translate.contract import Family
 from packyproxy.translate.failure_choice import retry_headers, tell
 from packyproxy.translate.failure_signals import context_numbers, failure_kind, reset_time
 from packyproxy.translate.failure_table import FAILURES, LIMITS
-from packyproxy.translate.failure_texts import overflow_text, reset_second
+from packyproxy.translate.failure_texts import no_provider_text, overflow_text, reset_second
 from packyproxy.wire.error_bodies import (
     UpstreamError,
     clean_text,
@@ -41,7 +41,6 @@ __all__ = [
 
 _UNAUTHORISED = 401
 """Never shown for an upstream's refusal: the client would ask its user for another key of ours."""
-_NO_PROVIDER = "no provider is enabled: enable one in config.yaml"
 
 
 class ErrorResponse(Struct, frozen=True, kw_only=True):
@@ -172,7 +171,7 @@ def refusal_response(
             body = write_openai_error("invalid_request_error", "invalid API key", code="invalid_api_key")
         return ErrorResponse(status=401, body=body)
     if isinstance(error, NoProvider):
-        message = str(error) or _NO_PROVIDER
+        message = no_provider_text(is_managed=error.is_managed)
         if family == "anthropic":
             body = write_anthropic_error("api_error", message, request_id=request_id)
         else:

@@ -288,6 +288,17 @@ def test_secrets_are_masked() -> None:
             id="provider-a",
         ),
         pytest.param(
+            NoProvider(is_managed=True),
+            "anthropic",
+            503,
+            {
+                "type": "api_error",
+                "message": "no provider is enabled: enable one in config.yaml "
+                "or with PATCH /v0/management/providers/{name}",
+            },
+            id="provider-managed",
+        ),
+        pytest.param(
             NoProvider(),
             "openai",
             503,
