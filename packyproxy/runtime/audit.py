@@ -158,6 +158,21 @@ class Audit:
         text = "%s is in order again and says what is in force"
         self._tell(logging.INFO, "config_recovered", text, source, facts={"source": source})
 
+    def management_key_hashed(self, source: str) -> None:
+        """Note that a plain management key was replaced by its hash in the file that it stands in."""
+        text = "the management key is kept as a hash from now on, in %s"
+        self._tell(logging.INFO, "management_key_hashed", text, source, facts={"source": source})
+
+    def management_key_plain(self, reasons: Sequence[str]) -> None:
+        """Note that the file cannot be written, so that the management key stays in it as it is."""
+        self._tell(
+            logging.WARNING,
+            "management_key_plain",
+            "the management key stays in plain text in the configuration: its hash cannot be written (%s)",
+            ", ".join(reasons),
+            facts={"reasons": tuple(reasons)},
+        )
+
     def auth_failed(self, address: str | None, request_id: str, *, has_key: bool) -> None:
         """Note a client that showed no key, or none that is known here.
 

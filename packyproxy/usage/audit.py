@@ -28,6 +28,8 @@ EventName = Literal[
     "key_refused",
     "management_auth_failed",
     "management_banned",
+    "management_key_hashed",
+    "management_key_plain",
     "models_registered",
     "provider_disabled",
     "provider_enabled",
