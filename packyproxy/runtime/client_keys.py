@@ -6,7 +6,8 @@ compared, so neither a key's position nor its length shows in the time taken.
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
 from packyproxy.config import Secret
 from packyproxy.errors import AccessDenied
@@ -18,7 +19,12 @@ class ClientKeys:
     """The keys clients may show; without any, everybody is let in."""
 
     def __init__(self, keys: Iterable[Secret]) -> None:
-        self._digests = tuple(hashlib.sha256(key.reveal().encode()).digest() for key in keys)
+        masks = {hashlib.sha256(key.reveal().encode()).digest(): str(key) for key in keys}
+        self._digests = tuple(masks)
+        self.masks: Mapping[str, str] = MappingProxyType(
+            {_id(digest): mask for digest, mask in masks.items()}
+        )
+        """How each key may be shown, by the id that ``check`` returns."""
 
     def check(self, shown: Sequence[str]) -> str:
         """Return an id of the key that was shown, ``""`` when none is needed; it does not reveal the key.
@@ -38,4 +44,8 @@ class ClientKeys:
                     accepted = digest
         if not accepted:
             raise AccessDenied
-        return accepted.hex()[:16]
+        return _id(accepted)
+
+
+def _id(digest: bytes) -> str:
+    return digest.hex()[:16]
