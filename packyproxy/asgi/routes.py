@@ -33,9 +33,10 @@ class Route:
         methods: that it takes; none stand for all.
         endpoint: what answers.
         family: whose shapes every answer has; None: those of whoever asks.
+        is_there: asked at each request; while it says no, the path is as unknown as any other.
     """
 
-    __slots__ = ("endpoint", "family", "methods", "path")
+    __slots__ = ("endpoint", "family", "is_there", "methods", "path")
 
     def __init__(
         self,
@@ -44,11 +45,13 @@ class Route:
         endpoint: Endpoint,
         *,
         family: Family | None = None,
+        is_there: Callable[[], bool] | None = None,
     ) -> None:
         self.path = path
         self.methods = frozenset(methods)
         self.endpoint = endpoint
         self.family: Family | None = family
+        self.is_there = is_there
 
     def takes(self, method: str) -> bool:
         """Tell whether a request with this method is answered here."""
@@ -82,6 +85,6 @@ class RouteTable:
             route = next(
                 (below for prefix, below in self._below if path.startswith(prefix) and path != prefix), None
             )
-        if route is None:
+        if route is None or (route.is_there is not None and not route.is_there()):
             raise InvalidRequest("there is no such route here", status=404, code="not_found")
         return route

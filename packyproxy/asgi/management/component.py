@@ -1,9 +1,11 @@
 """The management API as an ASGI component.
 
 Order of the checks: is there a key at all, the address, bans, the key, the route, the method, the body. So
-whoever has no key learns nothing, not even which routes there are.
+whoever has no key learns nothing, not even which routes there are; and while no key is configured, all paths
+here are as unknown as any other.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import Final
 
@@ -14,21 +16,22 @@ from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch, log_bug
 from packyproxy.asgi.management.access import Access
 from packyproxy.asgi.management.families import management_operations
-from packyproxy.asgi.management.operations import ManagementRequest, Operation, Text
+from packyproxy.asgi.management.operations import PREFIX, ManagementRequest, Operation, Text
 from packyproxy.asgi.management.refusals import Refusal
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Route, RouteTable
 from packyproxy.errors import ClientLeft
 from packyproxy.runtime.runtime import Runtime
 
-__all__ = ["PREFIX", "Management", "OperationTable"]
+__all__ = ["KeyedOperations", "Management", "OperationTable"]
 
-PREFIX: Final = "/v0/management"
 _NO_STORE: Final = (b"cache-control", b"no-store")
+
+_log = logging.getLogger("packyproxy")
 
 
 class OperationTable:
-    """Finds the operation of a method and a path below :data:`PREFIX`."""
+    """Finds the operation of a method and a path."""
 
     def __init__(self, operations: Iterable[Operation]) -> None:
         self._by_path: dict[tuple[str, ...], dict[str, Operation]] = {}
@@ -38,7 +41,7 @@ class OperationTable:
             methods[operation.method] = operation
 
     def find(self, method: str, path: str) -> tuple[Operation, dict[str, str]]:
-        """Return what serves a request, and the segments that its path names.
+        """Return what serves a request, and the segments that its path names; HEAD is GET without a body.
 
         Raises:
             Refusal: there is no such route, or not with this method.
@@ -48,9 +51,10 @@ class OperationTable:
             parameters = _match(pattern, segments)
             if parameters is None:
                 continue
-            if method in methods:
-                return methods[method], parameters
-            allowed = ", ".join(sorted(methods))
+            operation = methods.get("GET" if method == "HEAD" else method)
+            if operation is not None:
+                return operation, parameters
+            allowed = ", ".join(sorted({*methods, "HEAD"} if "GET" in methods else methods))
             raise Refusal(
                 "method_not_allowed",
                 f"this route takes {allowed}",
@@ -59,14 +63,24 @@ class OperationTable:
         raise Refusal("not_found", "there is no such route: GET /v0/management/openapi.json lists them all")
 
 
-class Management:
-    """``/v0/management/*`` as an ASGI component; without a management key everything there is 404."""
+class KeyedOperations:
+    """Operations for which the management key is needed, as an ASGI component.
 
-    def __init__(self, runtime: Runtime) -> None:
+    Args:
+        runtime: whose key it is.
+        operations: what can be done.
+        prefix: what comes before their paths.
+        paths: all that is theirs to answer, as :class:`~packyproxy.asgi.routes.Route` takes it.
+    """
+
+    def __init__(
+        self, runtime: Runtime, operations: Iterable[Operation], *, prefix: str, paths: Iterable[str]
+    ) -> None:
         self._runtime = runtime
         self._access = Access(runtime)
-        self._operations = OperationTable(management_operations(runtime))
-        self.routes = (Route(PREFIX, (), self._serve), Route(f"{PREFIX}/*", (), self._serve))
+        self._operations = OperationTable(operations)
+        self._prefix = prefix
+        self.routes = tuple(Route(path, (), self._serve, is_there=self._access.is_on) for path in paths)
         self._table = RouteTable(self.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,37 +90,64 @@ class Management:
 
     async def _serve(self, call: Call) -> None:
         try:
+            await self._runtime.management_key.protect()
             await self._access.check(call)
-            operation, parameters = self._operations.find(call.method, call.path.removeprefix(PREFIX))
+            operation, parameters = self._operations.find(call.method, call.path.removeprefix(self._prefix))
             request = ManagementRequest(call, parameters, operation.query)
             seen = self._runtime.editor.revision
             answer = await operation.endpoint(request)
-            # One from before the answer can only be too old: a write that relies on it loses, and no change is
-            # lost. After a write it is the one that was written.
+            # A revision from before the answer can only be too old: a write that relies on it loses, and no
+            # change is lost. After a write it is the one that was written.
             revision = seen if operation.method == "GET" else self._runtime.editor.revision
-            await self._answer(call, answer, revision)
+            await _answer(call, answer, revision)
         except Refusal as refusal:
-            await self._refuse(call, refusal)
+            await _refuse(call, refusal)
         except ClientLeft:
             raise
         except Exception as error:  # noqa: BLE001 - a bug of ours: told in this API's own shape
             log_bug(error, call.request_id)
             if not call.is_started:
                 text = f"internal error; the log has more under request id {call.request_id}"
-                await self._refuse(call, Refusal("internal_error", text))
+                await _send(call, Refusal("internal_error", text))
 
-    async def _answer(self, call: Call, answer: object, revision: str) -> None:
-        media_type = "application/json"
-        if isinstance(answer, Text):
-            body, media_type, revision = answer.body.encode(), answer.media_type, answer.revision or revision
-        else:
-            body = msgspec.json.encode(answer)
-        headers = [_NO_STORE, (b"etag", f'"{revision}"'.encode())]
-        await call.answer(200, body, headers, media_type=media_type.encode())
 
-    async def _refuse(self, call: Call, refusal: Refusal) -> None:
-        body = msgspec.json.encode(refusal.body)
-        await call.answer(refusal.status, body, [_NO_STORE, *refusal.headers])
+class Management(KeyedOperations):
+    """``/v0/management/*`` as an ASGI component; without a management key everything there is 404."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        operations = management_operations(runtime)
+        super().__init__(runtime, operations, prefix=PREFIX, paths=(PREFIX, f"{PREFIX}/*"))
+
+
+async def _answer(call: Call, answer: object, revision: str) -> None:
+    media_type = "application/json"
+    if isinstance(answer, Text):
+        body, media_type, revision = answer.body.encode(), answer.media_type, answer.revision or revision
+    else:
+        body = msgspec.json.encode(answer)
+    headers = [_NO_STORE, (b"etag", f'"{revision}"'.encode())]
+    await call.answer(200, body, headers, media_type=media_type.encode())
+
+
+async def _refuse(call: Call, refusal: Refusal) -> None:
+    _log.info(
+        "request %s refused: %s %s",
+        call.request_id,
+        refusal.status,
+        refusal.code,
+        extra={
+            "event": "refused",
+            "request_id": call.request_id,
+            "status": refusal.status,
+            "code": refusal.code,
+        },
+    )
+    await _send(call, refusal)
+
+
+async def _send(call: Call, refusal: Refusal) -> None:
+    body = msgspec.json.encode(refusal.body)
+    await call.answer(refusal.status, body, [_NO_STORE, *refusal.headers])
 
 
 def _match(pattern: tuple[str, ...], segments: list[str]) -> dict[str, str] | None:

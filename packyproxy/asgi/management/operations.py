@@ -16,11 +16,22 @@ from packyproxy.asgi.call import Call
 from packyproxy.asgi.management.refusals import Code, Refusal
 from packyproxy.errors import InvalidRequest
 
-__all__ = ["MAX_BODY_BYTES", "Endpoint", "ManagementRequest", "Method", "Operation", "Query", "Text"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "PREFIX",
+    "Endpoint",
+    "ManagementRequest",
+    "Method",
+    "Operation",
+    "Query",
+    "Text",
+]
 
 Method = Literal["GET", "PUT", "PATCH", "POST"]
 Endpoint = Callable[["ManagementRequest"], Awaitable[object]]
 
+PREFIX: Final = "/v0/management"
+"""What all paths begin with."""
 MAX_BODY_BYTES: Final = 1024 * 1024
 """Of a request; a configuration file is limited to an eighth of that."""
 
@@ -76,6 +87,11 @@ class ManagementRequest:
         """The segments of the path that its ``{names}`` stand for, decoded."""
         self.query: Mapping[str, str] = _read_query(call, query)
         """Parameters that the operation knows; the last of several with one name counts."""
+
+    @property
+    def mount(self) -> str:
+        """Where this API is found on its server, as far as its host says."""
+        return self._call.scope.get("root_path", "").rstrip("/") + PREFIX
 
     @property
     def if_match(self) -> str | None:

@@ -1,0 +1,85 @@
+"""Who may use the management API: those who show its key, from this machine unless others are let in.
+
+Every failure costs the same: no key, a wrong one, one in the wrong place. A client key never opens this API.
+"""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Final
+
+from packyproxy.asgi.addresses import client_address, is_local
+from packyproxy.asgi.call import Call
+from packyproxy.asgi.management.bans import Bans, banned_name
+from packyproxy.asgi.management.refusals import Refusal
+from packyproxy.runtime.runtime import Runtime
+
+__all__ = ["Access"]
+
+_CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="packyproxy management"')
+
+
+class Access:
+    """The door of the management API."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._bans = Bans(runtime.store, now=runtime.now)
+
+    def is_on(self) -> bool:
+        """Tell whether there is a key at all; without one there is no management API."""
+        return self._runtime.management_key.is_set
+
+    async def check(self, call: Call) -> None:
+        """Let a request pass, or not.
+
+        Raises:
+            Refusal: ``forbidden``, ``banned`` or ``unauthorized``, in this order.
+        """
+        local = is_local(call.scope, call.headers)
+        if not local and not self._runtime.snapshot.config.remote_management.allow_remote:
+            raise Refusal(
+                "forbidden", "remote-management.allow-remote is off: this API answers on its own machine only"
+            )
+        address = banned_name(call.scope, is_local=local)
+        if seconds := await self._bans.seconds_left(address):
+            raise _banned(seconds)
+        if not await self._is_key_right(call.headers):
+            is_banned = await self._bans.fail(address)
+            self._note(call, is_banned=is_banned)
+            raise Refusal(
+                "unauthorized",
+                "no management key, or a wrong one: send it as Authorization: Bearer or X-Management-Key",
+                headers=[_CHALLENGE],
+            )
+        # Of many keys that are tried at once, those behind the fifth wrong one do not count.
+        if seconds := await self._bans.forgive(address):
+            raise _banned(seconds)
+
+    def _note(self, call: Call, *, is_banned: bool) -> None:
+        peer = client_address(call.scope)
+        self._runtime.recorder.denied("management")
+        self._runtime.audit.management_refused(peer)
+        if is_banned:
+            self._runtime.audit.management_refused(peer, is_banned=True)
+
+    async def _is_key_right(self, headers: Mapping[str, str]) -> bool:
+        for key in _shown(headers):
+            if await self._runtime.management_key.is_shown_by(key):
+                return True
+        return False
+
+
+def _shown(headers: Mapping[str, str]) -> list[bytes]:
+    """Return the keys that a request shows, as their bytes; one may be for a host that stands before us."""
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    shown = [headers.get("x-management-key", ""), credentials.strip() if scheme.lower() == "bearer" else ""]
+    return [key.encode("latin-1") for key in shown if key]
+
+
+def _banned(seconds: float) -> Refusal:
+    minutes = ceil(seconds / 60)
+    return Refusal(
+        "banned",
+        f"too many wrong keys from this address: try again in {minutes} min",
+        headers=[(b"retry-after", b"%d" % ceil(seconds))],
+    )
