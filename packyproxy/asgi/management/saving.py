@@ -1,0 +1,99 @@
+"""How every change of the configuration is saved: as one edit of its text, or not at all, with all reasons.
+
+Whoever sends ``If-Match`` with a revision that is not the present one has lost: 409, and nothing is saved.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Final, Protocol, TypeVar
+
+from packyproxy.asgi.management.operations import ManagementRequest
+from packyproxy.asgi.management.refusals import Code, Refusal
+from packyproxy.config import Config
+from packyproxy.errors import ConfigError, Problem
+from packyproxy.runtime.reload.editing import NoFile, StaleRevision
+from packyproxy.runtime.runtime import Runtime
+
+__all__ = ["Edit", "Merge", "block_of", "foresee", "not_an_object", "refused", "save"]
+
+Edit = Callable[[str, Config], str]
+"""From the text of a configuration, and what it means, to the text that it shall be."""
+
+_Result = TypeVar("_Result")
+
+_NOT_WRITTEN: Final = frozenset({"busy", "not_a_file", "not_writable", "unreadable"})
+"""Codes of problems that a file has, not what was sent."""
+
+
+class Merge(Protocol):
+    """A function of ``config.merging``: brings what was sent into the text of a configuration."""
+
+    def __call__(self, text: str, path: tuple[str, ...], value: object, *, in_force: Config) -> str:
+        """Return the new text; raises ConfigError."""
+        ...
+
+
+async def save(runtime: Runtime, request: ManagementRequest, edit: Edit, *, code: Code) -> None:
+    """Edit, validate and write the configuration, and bring it into force.
+
+    Raises:
+        Refusal: nothing was saved; ``code`` where the new configuration has problems, else ``conflict``.
+    """
+    await _or_refuse(partial(runtime.editor.change, if_match=request.if_match), edit, code)
+
+
+async def foresee(runtime: Runtime, request: ManagementRequest, edit: Edit, *, code: Code) -> Config:
+    """Return the configuration that ``save`` would bring into force; nothing is written.
+
+    Raises:
+        Refusal: as ``save`` does.
+    """
+    return await _or_refuse(partial(runtime.editor.preview, if_match=request.if_match), edit, code)
+
+
+def refused(code: Code, problems: Sequence[Problem]) -> Refusal:
+    """Return what is said of a change that is not saved."""
+    said = str(problems[0]) if len(problems) == 1 else f"{len(problems)} problems"
+    return Refusal(code, f"nothing was saved: {said}", problems=problems)
+
+
+def not_an_object(field: str, fix: str) -> Problem:
+    """Return what is wrong with a body, or a part of it, that should be an object."""
+    return Problem(field=field, code="wrong_type", message="is not an object", fix=fix)
+
+
+def block_of(body: object, name: str, *, code: Code) -> dict[str, object]:
+    """Return a block of the configuration from a body that holds it, or one that wraps it in its name.
+
+    Raises:
+        Refusal: it is neither.
+    """
+    block = body
+    if isinstance(body, dict) and name in body:
+        if len(body) > 1:
+            fix = f"send the block, or an object with {name} alone"
+            message = f"more keys stand beside {name}"
+            raise refused(code, [Problem(field="", code="unknown_key", message=message, fix=fix)])
+        block = body[name]
+    if not isinstance(block, dict):
+        raise refused(code, [not_an_object(name, f'send {{"{name}": {{...}}}}, or what stands in there')])
+    return block
+
+
+async def _or_refuse(change: Callable[[Edit], Awaitable[_Result]], edit: Edit, code: Code) -> _Result:
+    has_begun = False
+
+    def begin(text: str, config: Config) -> str:
+        nonlocal has_begun
+        has_begun = True
+        return edit(text, config)
+
+    try:
+        return await change(begin)
+    except (StaleRevision, NoFile) as error:
+        raise Refusal("conflict", str(error)) from error
+    except ConfigError as error:
+        if has_begun and not any(problem.code in _NOT_WRITTEN for problem in error.problems):
+            raise refused(code, error.problems) from error
+        said = "; ".join(map(str, error.problems))
+        raise Refusal("conflict", f"nothing was saved, the file on disk stands in the way: {said}") from error
