@@ -55,6 +55,11 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
         """Whether the model said anything."""
         return self.first_output_seconds is not None
 
+    @property
+    def is_success(self) -> bool:
+        """Whether it was answered to the end."""
+        return self.failure is None and not self.is_cut_off
+
 
 class RequestRecord(Struct, frozen=True, kw_only=True):
     """One request of a client, answered or given up."""
