@@ -4,9 +4,10 @@ Warnings have the form of problems, ``path: what is wrong: how to mend it``, and
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
+from packyproxy.cli.oversight import INSTALL_METRICS, can_count, has_plain_key, management_keys
 from packyproxy.config import Config
 from packyproxy.config.rules import is_own_address
 from packyproxy.errors import InvalidRequest, Problem
@@ -17,11 +18,18 @@ from packyproxy.translate.effort import split_effort_suffix
 
 __all__ = ["warnings"]
 
+_SHORTEST_MANAGEMENT_KEY: Final = 16
 _PLACEHOLDER: Final = re.compile(r"\.\.\.|[<>*]|xxxx|your[-_]", re.IGNORECASE)
 
 
-def warnings(config: Config, registry: Registry) -> tuple[Problem, ...]:
-    """Return every warning; ``registry`` is that of the configuration."""
+def warnings(config: Config, registry: Registry, environment: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Return every warning.
+
+    Args:
+        config: a valid configuration.
+        registry: that of the configuration.
+        environment: of this process.
+    """
     return (
         *_nobody_serves(config),
         *_is_open(config),
@@ -30,6 +38,9 @@ def warnings(config: Config, registry: Registry) -> tuple[Problem, ...]:
         *_unlisted_defaults(config),
         *_idle_weights(config),
         *_unserved_targets(config, registry),
+        *_closed_management(config, environment),
+        *_guessable_management_key(config),
+        *_missing_metrics(config),
     )
 
 
@@ -129,6 +140,46 @@ def _unserved_targets(config: Config, registry: Registry) -> Iterator[Problem]:
                 message=f"no enabled provider serves {target}, so what the pattern matches gets a 404",
                 fix="name one of those that packyproxy models lists",
             )
+
+
+def _closed_management(config: Config, environment: Mapping[str, str]) -> Iterator[Problem]:
+    if config.remote_management.allow_remote and not management_keys(config, environment):
+        yield Problem(
+            field="remote-management.allow-remote",
+            code="no_effect",
+            message="has no effect: without a key there is no management API",
+            fix="set remote-management.secret-key, or remove this line",
+        )
+
+
+def _guessable_management_key(config: Config) -> Iterator[Problem]:
+    key = config.remote_management.secret_key
+    if key is None or not has_plain_key(config):
+        return
+    if key in config.api_keys:
+        yield Problem(
+            field="remote-management.secret-key",
+            code="shared_key",
+            message="is one of the api-keys, so every client may change this configuration",
+            fix="use a key of its own",
+        )
+    elif len(key.reveal()) < _SHORTEST_MANAGEMENT_KEY:
+        yield Problem(
+            field="remote-management.secret-key",
+            code="weak_key",
+            message=f"is shorter than {_SHORTEST_MANAGEMENT_KEY} characters, so it may be guessed",
+            fix="use a random one, as from: openssl rand -hex 24",
+        )
+
+
+def _missing_metrics(config: Config) -> Iterator[Problem]:
+    if config.metrics and not can_count():
+        yield Problem(
+            field="metrics",
+            code="not_installed",
+            message="is on, but what GET /metrics is written with is not installed",
+            fix=INSTALL_METRICS,
+        )
 
 
 def _lists(models: ProviderModels, target: str) -> bool:

@@ -1,10 +1,10 @@
 """What a command tells its user at start; keys are never shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from packyproxy.cli.origins import list_by_source
+from packyproxy.cli.oversight import management_text, metrics_text
 from packyproxy.config import Config, ProviderConfig
-from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.registry.registry import Registry
 from packyproxy.version import __version__
 
@@ -16,21 +16,32 @@ _NO_PROVIDER = (
 )
 
 
-def banner(config: Config, url: str, *, workers: int = 1, notes: Sequence[str] = ()) -> str:
+def banner(
+    config: Config,
+    url: str,
+    *,
+    environment: Mapping[str, str],
+    workers: int = 1,
+    notes: Sequence[str] = (),
+) -> str:
     """Return the text that ``serve`` prints once it listens.
 
     Args:
         config: what is in force.
         url: where it listens.
+        environment: of this process.
         workers: how many processes serve.
         notes: what else there is to say of where the settings came from.
     """
     lines = [f"packyproxy {__version__} listens on {url}", *(f"  {line}" for line in _summary(config))]
+    lines.append(f"  management {management_text(config, environment, url)}")
+    if config.metrics:
+        lines.append(f"  metrics    {metrics_text(config, url)}")
     lines += [f"  note       {note}" for note in notes]
     if workers > 1:
         lines.append(
-            f"  workers    {workers} processes; each keeps cooldowns, breakers, sessions and what it learns "
-            "of providers for itself"
+            f"  workers    {workers} processes; each keeps cooldowns, breakers, sessions, what it learns of "
+            "providers, usage, TPS, metrics, audit and bans for itself"
         )
     for_claude_code = ("Claude Code, in the shell where it runs:", claude_code_exports(config, url))
     for_openai = f"the Codex CLI and OpenAI's SDK: base URL {url}/v1"
@@ -46,8 +57,6 @@ def _summary(config: Config) -> list[str]:
     models = Registry.build(enabled, config.model_map).models()
     lines.append(f"models     {len(models)} registered{claude_names(enabled)}")
     lines.append(f"api-keys   {client_keys(config)}")
-    if pending := not_yet_in_effect(config):
-        lines.append(f"note       valid, but without effect in this release: {', '.join(pending)}")
     return lines
 
 

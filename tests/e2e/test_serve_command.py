@@ -98,15 +98,15 @@ def test_it_serves_until_a_signal_and_ends_well(
     assert "canary" not in banner + output + log
 
 
-def test_the_log_names_settings_without_effect_once(start: Start) -> None:
-    """What is configured for a later release is a warning at start."""
+def test_the_log_says_what_is_registered_at_the_start(start: Start) -> None:
+    """One line per provider, with its models, and no key."""
     process, banner = start(PROVIDER)
     get(banner, "/healthz")
     process.terminate()
     lines = [json.loads(line) for line in process.communicate(timeout=30)[1].splitlines()]
-    assert ["without effect in this release: metrics"] == [
-        line["message"] for line in lines if line["event"] == "not_in_effect"
-    ]
+    [line] = [line for line in lines if line["event"] == "models_registered"]
+    assert ("packycode", True) == (line["provider"], "gpt-5" in line["ids"])
+    assert line["models"] == len(line["ids"])
 
 
 def test_without_a_provider_it_serves_but_is_not_ready(start: Start) -> None:

@@ -1,5 +1,6 @@
 """``packyproxy check``: every problem of the configuration, or what it amounts to and what is odd in it."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,9 +9,9 @@ from msgspec import Struct
 from packyproxy.cli.advice import warnings
 from packyproxy.cli.banner import claude_names
 from packyproxy.cli.origins import describe_sources
+from packyproxy.cli.oversight import management_keys, management_text, metrics_text
 from packyproxy.cli.tables import Cell, print_json, print_line, print_table
 from packyproxy.config import Config
-from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.config.reading import discover_config, found_file
 from packyproxy.config.schema import RoutingStrategy, Source
 from packyproxy.errors import ConfigError, Problem
@@ -44,8 +45,10 @@ class _Report(Struct, frozen=True, kw_only=True, rename="kebab"):
     session_affinity: bool
     models: int
     api_keys: int
+    management: bool
+    """Whether the management API is on."""
+    metrics: bool
     notes: tuple[str, ...]
-    without_effect: tuple[str, ...]
 
 
 class _Refusal(Struct, frozen=True, kw_only=True):
@@ -94,7 +97,7 @@ def _report(config: Config, notes: Sequence[str]) -> _Report:
     disabled = tuple(provider for provider in config.providers if not provider.enabled)
     return _Report(
         source=config.source,
-        warnings=warnings(config, registry),
+        warnings=warnings(config, registry, os.environ),
         providers=tuple(
             _ProviderReport(
                 name=provider.name,
@@ -113,8 +116,9 @@ def _report(config: Config, notes: Sequence[str]) -> _Report:
         session_affinity=config.routing.session_affinity,
         models=len(registry.models()),
         api_keys=len(config.api_keys),
+        management=bool(management_keys(config, os.environ)),
+        metrics=config.metrics,
         notes=tuple(notes),
-        without_effect=not_yet_in_effect(config),
     )
 
 
@@ -132,10 +136,10 @@ def _show(report: _Report, config: Config) -> None:
         ),
         ("models", f"{report.models} listed{claude_names(config.routing_order)}"),
         ("routing", report.strategy + affinity),
+        ("management", management_text(config, os.environ)),
+        ("metrics", metrics_text(config)),
     ]
     facts += [("note", note) for note in report.notes]
-    if report.without_effect:
-        facts.append(("note", f"without effect in this release: {', '.join(report.without_effect)}"))
     print_table(facts, indent=2)
     if report.providers:
         print_line("\nproviders, in the order in which they are asked:")

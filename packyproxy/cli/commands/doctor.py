@@ -143,7 +143,7 @@ def _configuration(loaded: Loaded, runtime: Runtime) -> Iterator[Finding]:
     if not config.enabled_providers:
         text = "none is enabled, so no request can be served: packyproxy init, or packyproxy check"
         yield Finding(mark="failed", subject="providers", text=text)
-    for warning in warnings(config, runtime.snapshot.registry):
+    for warning in warnings(config, runtime.snapshot.registry, os.environ):
         if config.enabled_providers or warning.field:
             yield Finding(mark="note", subject="warning", text=str(warning))
     for note in loaded.notes:

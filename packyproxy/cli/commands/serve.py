@@ -1,7 +1,7 @@
 """``packyproxy serve``: the proxy under hypercorn, in this process or in several that share the port."""
 
-import logging
 import multiprocessing
+import os
 import signal
 import socket
 from multiprocessing.connection import wait
@@ -15,15 +15,12 @@ from packyproxy.cli.overrides import Overrides
 from packyproxy.cli.registration import Kind, register
 from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, serve_app, server_url
 from packyproxy.config import Config
-from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.runtime.reload.config_file import ConfigFile
 
 __all__ = ["follow_logging", "serve"]
 
 _LONGEST_GRACE_SECONDS: Final = 30.0
 """Service managers and containers kill what has not ended by then."""
-
-_log = logging.getLogger("packyproxy")
 
 
 def serve(
@@ -59,11 +56,8 @@ def serve(
     configure_logging(config.log_format, debug=config.debug)
     listener = bind(config.host, config.port)
     notes = (*registered, *file.loaded.notes)
-    print(banner(config, server_url(listener), workers=workers, notes=notes), flush=True)
-    if pending := not_yet_in_effect(config):
-        _log.warning(
-            "without effect in this release: %s", ", ".join(pending), extra={"event": "not_in_effect"}
-        )
+    text = banner(config, server_url(listener), environment=os.environ, workers=workers, notes=notes)
+    print(text, flush=True)
     if workers == 1:
         return _serve_here(file, listener, signal.SIGINT, signal.SIGTERM)
     return _serve_in_workers(file, listener, workers)

@@ -8,6 +8,7 @@ import pytest
 
 _AMBIENT = (
     "CODEX_HOME",
+    "MANAGEMENT_PASSWORD",
     "PACKYCODE_API_KEY",
     "PACKYCODE_BASE_URL",
     "PACKYCODE_ENABLED",

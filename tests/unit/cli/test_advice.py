@@ -1,11 +1,14 @@
 """Warnings about valid configurations: what is told of which settings."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from packyproxy.cli import oversight
 from packyproxy.cli.advice import warnings
 from packyproxy.config import config_from_mapping
+from packyproxy.config.password_hash import hash_password
 from packyproxy.registry.registry import Registry
 
 PACKYCODE = {
@@ -16,14 +19,14 @@ PACKYCODE = {
 TPPC = {"name": "b", "enabled": True, "base-url": "https://b.example/v1", "api-key": "sk-b-key"}
 
 
-def advise(mapping: dict[str, Any]) -> list[str]:
+def advise(mapping: dict[str, Any], environment: Mapping[str, str] | None = None) -> list[str]:
     config = config_from_mapping(mapping)
     registry = Registry.build(
         config.routing_order,
         config.model_map,
         disabled=[provider.name for provider in config.providers if not provider.enabled],
     )
-    return [str(warning) for warning in warnings(config, registry)]
+    return [str(warning) for warning in warnings(config, registry, environment or {})]
 
 
 @pytest.mark.parametrize(
@@ -34,6 +37,11 @@ def advise(mapping: dict[str, Any]) -> list[str]:
         {"packycode": PACKYCODE, "model-map": {"fast": "gpt-5-low"}},
         {"packycode": PACKYCODE, "host": "0.0.0.0", "api-keys": ["client-key"]},
         {"packycode": PACKYCODE, "host": "::1"},
+        {
+            "packycode": PACKYCODE,
+            "remote-management": {"secret-key": "sixteen-letters!", "allow-remote": True},
+        },
+        {"packycode": PACKYCODE, "metrics": True},
         {"packycode": {**PACKYCODE, "weight": 2}, "routing": {"strategy": "weighted-round-robin"}},
         {"packycode": {**PACKYCODE, "defaults": {"model": "gpt-5-codex-low", "small-model": "gpt-5-mini"}}},
         {"packycode": {**PACKYCODE, "models": ["mine"], "defaults": {"model": "packycode/mine-high"}}},
@@ -51,6 +59,8 @@ def advise(mapping: dict[str, Any]) -> list[str]:
         "target with effort",
         "open with keys",
         "loopback",
+        "management by a long key",
+        "metrics",
         "weights that count",
         "known defaults",
         "default in the list",
@@ -156,6 +166,31 @@ def test_a_sound_configuration_has_no_warnings(mapping: dict[str, Any]) -> None:
                 "name one of those that packyproxy models lists"
             ),
         ),
+        (
+            {"packycode": PACKYCODE, "remote-management": {"allow-remote": True}},
+            (
+                "remote-management.allow-remote: has no effect: without a key there is no management API: "
+                "set remote-management.secret-key, or remove this line"
+            ),
+        ),
+        (
+            {"packycode": PACKYCODE, "remote-management": {"secret-key": "fifteen-letters"}},
+            (
+                "remote-management.secret-key: is shorter than 16 characters, so it may be guessed: "
+                "use a random one, as from: openssl rand -hex 24"
+            ),
+        ),
+        (
+            {
+                "packycode": PACKYCODE,
+                "api-keys": ["shared"],
+                "remote-management": {"secret-key": "shared"},
+            },
+            (
+                "remote-management.secret-key: is one of the api-keys, so every client may change this "
+                "configuration: use a key of its own"
+            ),
+        ),
     ],
     ids=[
         "nothing configured",
@@ -169,6 +204,9 @@ def test_a_sound_configuration_has_no_warnings(mapping: dict[str, Any]) -> None:
         "idle weight",
         "target nobody has",
         "target of a disabled provider",
+        "management without a key",
+        "short management key",
+        "management key of clients",
     ],
 )
 def test_what_is_hardly_meant_is_warned_about(mapping: dict[str, Any], expected: str) -> None:
@@ -180,3 +218,22 @@ def test_disabled_providers_may_say_anything() -> None:
     """The defaults of a provider that serves nobody are not judged."""
     disabled = {**TPPC, "enabled": False, "models": ["gpt-5"], "defaults": {"model": "gpt-7"}}
     assert [] == advise({"packycode": PACKYCODE, "tppc": {"providers": [disabled]}})
+
+
+def test_a_management_password_makes_up_for_a_key() -> None:
+    """With one in the environment, ``allow-remote`` has an effect."""
+    mapping = {"packycode": PACKYCODE, "remote-management": {"allow-remote": True}}
+    assert [] == advise(mapping, {"MANAGEMENT_PASSWORD": "password"})
+
+
+def test_a_hashed_management_key_is_not_judged_by_its_length() -> None:
+    """What it was made of is not known here."""
+    stored = hash_password("short", b"0123456789abcdef")
+    assert [] == advise({"packycode": PACKYCODE, "remote-management": {"secret-key": stored}})
+
+
+def test_metrics_need_their_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Switched on without it, the warning is the command that installs it."""
+    monkeypatch.setattr(oversight, "find_spec", lambda _: None)
+    expected = "metrics: is on, but what GET /metrics is written with is not installed: pip install 'packyproxy[metrics]'"
+    assert [expected] == advise({"packycode": PACKYCODE, "metrics": True})

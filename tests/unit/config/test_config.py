@@ -3,7 +3,6 @@
 import copy
 import json
 import pickle
-import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from packyproxy.config import (
     parse_config,
 )
 from packyproxy.config.document import Document
-from packyproxy.config.pending import not_yet_in_effect
 from packyproxy.config.secret import HeaderMap
 from packyproxy.config.section import Findings
 from packyproxy.config.validate import read_config
@@ -303,32 +301,6 @@ def test_secrets_compare_copy_and_reveal() -> None:
     assert {Secret("value")} == {secret}
     assert secret != "value"
     assert not Secret("")
-
-
-LATER = {
-    "remote-management": {"secret-key": "m", "allow-remote": True},
-    "metrics": True,
-    "tps-log": False,
-}
-
-
-def test_settings_of_later_releases_are_named() -> None:
-    """What is set and does nothing yet is listed; what is at its default is not."""
-    expected = (
-        "remote-management.secret-key",
-        "remote-management.allow-remote",
-        "metrics",
-        "tps-log",
-    )
-    assert expected == not_yet_in_effect(config_from_mapping(enabled_packycode() | LATER))
-    assert () == not_yet_in_effect(Config())
-
-
-def test_the_example_marks_what_has_no_effect_yet() -> None:
-    """The keys marked "Later" are those that a command would name."""
-    named = not_yet_in_effect(config_from_mapping(LATER))
-    marked = re.findall(r"^ *([a-z-]+): .*# Later", EXAMPLE.read_text(), re.MULTILINE)
-    assert sorted(path.rpartition(".")[2] for path in named) == sorted(marked)
 
 
 def test_settings_say_where_they_came_from() -> None:

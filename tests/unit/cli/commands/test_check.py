@@ -66,12 +66,13 @@ def test_what_a_valid_file_amounts_to(write_config: WriteConfig, capsys: pytest.
     assert 0 == check(None)
     expected = [
         "the configuration is valid",
-        f"  config    {path}",
-        "  listens   127.0.0.1 port 8317",
-        "  api-keys  1 configured",
-        "  models    24 listed; claude-* names get gpt-5 at effort high",
-        "  routing   fill-first; a session stays with its provider",
-        "  note      without effect in this release: metrics",
+        f"  config      {path}",
+        "  listens     127.0.0.1 port 8317",
+        "  api-keys    1 configured",
+        "  models      24 listed; claude-* names get gpt-5 at effort high",
+        "  routing     fill-first; a session stays with its provider",
+        "  management  off: it needs remote-management.secret-key, or $MANAGEMENT_PASSWORD",
+        "  metrics     on: /metrics",
         "",
         "providers, in the order in which they are asked:",
         "  name       state     models  base-url              settings from",
@@ -142,7 +143,8 @@ def test_a_valid_file_as_json(write_config: WriteConfig, capsys: pytest.CaptureF
         "models": 24,
         "api-keys": 0,
         "notes": [],
-        "without-effect": [],
+        "management": False,
+        "metrics": False,
     }
     assert expected == printed
     assert [("b", True, 1), ("packycode", True, 24), ("spare", False, 0)] == [
