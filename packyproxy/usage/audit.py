@@ -7,14 +7,15 @@ one event that counts them.
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from ipaddress import ip_network
 from operator import attrgetter
 from typing import Final, Literal
 
 from msgspec import Struct
 
-__all__ = ["AuditEvent", "AuditReport", "AuditTrail", "EventName", "Value", "iso_time"]
+from packyproxy.usage.timestamps import timestamp
+
+__all__ = ["AuditEvent", "AuditReport", "AuditTrail", "EventName", "Value"]
 
 EventName = Literal[
     "auth_failed",
@@ -98,8 +99,8 @@ class _Entry:
     def shown(self) -> AuditEvent:
         detail = self.detail
         if self.event in _REFUSALS:
-            detail = {**detail, "count": self.count, "since": iso_time(self.began_at)}
-        return AuditEvent(at=iso_time(self.at), event=self.event, provider=self.provider, detail=detail)
+            detail = {**detail, "count": self.count, "since": timestamp(self.began_at)}
+        return AuditEvent(at=timestamp(self.at), event=self.event, provider=self.provider, detail=detail)
 
 
 class AuditTrail:
@@ -171,12 +172,6 @@ class AuditTrail:
     def _next(self) -> int:
         self._count += 1
         return self._count
-
-
-def iso_time(unix: float) -> str:
-    """Write a moment in UTC with its milliseconds: ``2026-11-21T15:00:00.123Z``."""
-    text = datetime.fromtimestamp(unix, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
 
 
 def _bounded(detail: Mapping[str, object]) -> dict[str, Value]:
