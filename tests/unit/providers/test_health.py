@@ -18,6 +18,7 @@ from packyproxy.providers.health import (
     Breaker,
     Cooldown,
     ProviderHealth,
+    ProviderState,
     Refusal,
     Signal,
     admission,
@@ -29,6 +30,7 @@ from packyproxy.providers.health import (
     health_expires_in_seconds,
     next_cooldown,
     next_health,
+    state_of,
 )
 from packyproxy.translate.failure_table import FAILURES
 
@@ -493,3 +495,25 @@ def test_documentation_draws_the_table() -> None:
     """The diagram in the architecture page shows every change of state, and no other."""
     page = Path(__file__).parents[3] / "docs" / "architecture.md"
     assert f"```mermaid\n{_diagram()}\n```" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("health", "is_resting", "expected"),
+    [
+        pytest.param(HEALTHY, False, ProviderState.READY, id="ready"),
+        pytest.param(_FAILED_OFTEN, False, ProviderState.READY, id="failing"),
+        pytest.param(HEALTHY, True, ProviderState.RESTING, id="resting"),
+        pytest.param(_OPEN, True, ProviderState.OPEN, id="open"),
+        pytest.param(_PROBED, True, ProviderState.PROBING, id="probing"),
+        pytest.param(_REJECTED, True, ProviderState.KEY_REFUSED, id="key refused"),
+    ],
+)
+def test_state_word(health: ProviderHealth, *, is_resting: bool, expected: ProviderState) -> None:
+    """The breaker decides, then the rests."""
+    assert expected is state_of(health, is_enabled=True, is_resting=is_resting)
+
+
+@pytest.mark.parametrize("health", [HEALTHY, _OPEN, _REJECTED], ids=["closed", "open", "rejected"])
+def test_state_word_of_a_disabled_provider(health: ProviderHealth) -> None:
+    """Whatever is held against it, what counts is that nobody asks it."""
+    assert ProviderState.DISABLED is state_of(health, is_enabled=False, is_resting=True)
