@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from packyproxy.errors import InvalidRequest
 from packyproxy.registry.catalogue import MAX_OUTPUT_TOKENS
-from packyproxy.registry.provider_models import Model
+from packyproxy.registry.provider_models import Model, ProviderModels
 from packyproxy.registry.registry import Registry
 from packyproxy.registry.resolve import unknown_model
 from packyproxy.translate.contract import Family
 
-__all__ = ["list_models", "show_model"]
+__all__ = ["ServedModelEntry", "ServedModelList", "list_models", "list_served_models", "show_model"]
 
 _ENCODER: Final = msgspec.json.Encoder()
 _OWNER: Final = "openai"
@@ -32,6 +32,20 @@ class _OpenAIModel(Struct, frozen=True):
 
 class _OpenAIList(Struct, frozen=True):
     data: list[_OpenAIModel]
+    object: Literal["list"] = "list"
+
+
+class ServedModelEntry(_OpenAIModel, frozen=True, kw_only=True):
+    """One name that clients may ask for, with who serves it."""
+
+    providers: tuple[str, ...]
+    """In the order in which they are asked."""
+
+
+class ServedModelList(Struct, frozen=True, kw_only=True):
+    """Every name that clients may ask for, as OpenAI lists models."""
+
+    data: tuple[ServedModelEntry, ...]
     object: Literal["list"] = "list"
 
 
@@ -62,6 +76,17 @@ def list_models(registry: Registry, family: Family, query: Mapping[str, str]) ->
     return _ENCODER.encode(_page(_anthropic_models(registry), query))
 
 
+def list_served_models(registry: Registry, *, provider: str | None = None) -> ServedModelList:
+    """Return what ``list_models`` lists, each with its providers; ``provider`` leaves out all but its own."""
+    names_of = {models.name: _provider_names(models) for models in registry.providers}
+    entries = []
+    for name, model in _names(registry):
+        serving = tuple(known for known, names in names_of.items() if name.lower() in names)
+        if provider is None or provider in serving:
+            entries.append(ServedModelEntry(name, model.created, providers=serving))
+    return ServedModelList(data=tuple(entries))
+
+
 def show_model(registry: Registry, family: Family, model_id: str) -> bytes:
     """Return the JSON body of ``GET /v1/models/{id}`` for a listed id, whatever its case.
 
@@ -86,6 +111,12 @@ def _names(registry: Registry) -> list[tuple[str, Model]]:
         variants = [f"{model.id}-{effort}" for effort in model.efforts]
         names += [(variant, model) for variant in variants if variant.lower() not in taken]
     return names + [(alias.name, alias.model) for alias in aliases]
+
+
+def _provider_names(provider: ProviderModels) -> frozenset[str]:
+    """Return what one provider adds to the names, in lower case."""
+    variants = (f"{key}-{effort}" for key, model in provider.models.items() for effort in model.efforts)
+    return frozenset((*provider.models, *variants, *provider.aliases))
 
 
 def _openai_models(registry: Registry) -> list[_OpenAIModel]:

@@ -1,7 +1,11 @@
 """All operations of the management API, family by family."""
 
+from packyproxy.asgi.management.audit import audit_operations
+from packyproxy.asgi.management.figures import figure_operations
+from packyproxy.asgi.management.models import model_operations
 from packyproxy.asgi.management.openapi import openapi_operation
 from packyproxy.asgi.management.operations import Operation
+from packyproxy.asgi.management.status import status_operations
 from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["management_operations"]
@@ -9,5 +13,10 @@ __all__ = ["management_operations"]
 
 def management_operations(runtime: Runtime) -> tuple[Operation, ...]:
     """Return everything that can be done below ``/v0/management``; the order is the documentation's."""
-    operations: tuple[Operation, ...] = ()
+    operations = (
+        *model_operations(runtime),
+        *figure_operations(runtime),
+        *status_operations(runtime),
+        *audit_operations(runtime),
+    )
     return (*operations, openapi_operation(operations))
