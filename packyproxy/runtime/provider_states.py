@@ -8,7 +8,6 @@ import threading
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.usage.records import AttemptRecord
@@ -76,12 +75,12 @@ class ProviderStates:
     ) -> None:
         with self._writing:
             notes = self._notes.pop(provider_id, _NOTHING)
-            if kind is not None:
-                notes = replace(notes, last_error=LastError(kind=kind, status=status, at=at))
-            if has_answered:
-                notes = replace(notes, is_key_accepted=True, key_checked_at=at)
-            elif kind is FailureKind.CREDENTIALS_REJECTED:
-                notes = replace(notes, is_key_accepted=False, key_checked_at=at)
-            self._notes[provider_id] = notes
+            last_error = notes.last_error if kind is None else LastError(kind=kind, status=status, at=at)
+            is_key_accepted, key_checked_at = notes.is_key_accepted, notes.key_checked_at
+            if has_answered or kind is FailureKind.CREDENTIALS_REJECTED:
+                is_key_accepted, key_checked_at = has_answered, at
+            self._notes[provider_id] = ProviderNotes(
+                last_error=last_error, is_key_accepted=is_key_accepted, key_checked_at=key_checked_at
+            )
             if len(self._notes) > _MOST_PROVIDERS:
                 del self._notes[next(iter(self._notes))]
