@@ -26,8 +26,10 @@ from packyproxy.runtime.audit import Audit
 from packyproxy.runtime.background.discovery import run_discovery
 from packyproxy.runtime.background.health_checks import run_health_checks
 from packyproxy.runtime.background.tasks import Background
+from packyproxy.runtime.management_key import ManagementKey, follow_management_key
 from packyproxy.runtime.pools import Pools
 from packyproxy.runtime.provider_states import ProviderStates
+from packyproxy.runtime.recorder import Recorder
 from packyproxy.runtime.reload.config_file import ConfigFile
 from packyproxy.runtime.reload.reloader import Reloader, ReloadState
 from packyproxy.runtime.routing import Routing
@@ -74,7 +76,7 @@ class Runtime:
         self._served = self._snapshot.config
         self._has_begun = False
         self._revision = 1
-        self._applied_at = self.now()
+        self.started_at = self._applied_at = self.now()
         self._listeners: list[Callable[[Config], None]] = []
         self._client = client
         self._transport = transport
@@ -82,8 +84,11 @@ class Runtime:
         self._background = Background(self._duties())
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pools] = WeakKeyDictionary()
         self._discovered: Mapping[str, tuple[str, ...]] = {}
-        self.routing = Routing(store or MemoryStore(clock=self.now), now=self.now, audit=self.audit)
+        self.store = store or MemoryStore(clock=self.now)
+        self.management_key = ManagementKey(lambda: self._snapshot.config, None, self.audit)
+        self.routing = Routing(self.store, now=self.now, audit=self.audit)
         self.provider_states = ProviderStates()
+        self.recorder = Recorder(now=self.now, states=self.provider_states)
         self.learned = Learned()
         self.token_scales = ScaleFactors()
 
@@ -103,6 +108,11 @@ class Runtime:
             on_disk=None if reloader is None else reloader.on_disk,
             last_error=None if reloader is None else reloader.last_error,
         )
+
+    @property
+    def has_lifespan(self) -> bool:
+        """Whether somebody has entered this runtime, on whichever event loop."""
+        return bool(self._entered)
 
     def monotonic(self) -> float:
         """Return the event loop's time in seconds: the clock of every deadline."""
@@ -183,6 +193,7 @@ class Runtime:
         return pools.upstream(provider)
 
     async def __aenter__(self) -> Self:
+        await self.management_key.protect()
         loop = asyncio.get_running_loop()
         self._entered[loop] = self._entered.get(loop, 0) + 1
         if not self._has_begun:
@@ -225,6 +236,7 @@ class Runtime:
         }
         if self._reloader is not None:
             duties[_FOLLOW] = self._reloader.follow
+            duties["hashing the management key"] = partial(follow_management_key, self)
         return duties
 
 

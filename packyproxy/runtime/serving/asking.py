@@ -15,12 +15,14 @@ from packyproxy.runtime.runtime import Runtime
 from packyproxy.runtime.serving.attempt import Attempt, Clock, Guard, Take
 from packyproxy.runtime.serving.deadlines import Deadlines, Due
 from packyproxy.runtime.serving.inquiry import Inquiry
-from packyproxy.runtime.serving.journal import Outcome, log_failover, log_failure, log_hedge, log_notes
+from packyproxy.runtime.serving.journal import log_hedge, log_notes
+from packyproxy.runtime.serving.outcome import Outcome
 from packyproxy.runtime.serving.race import Race
 from packyproxy.runtime.serving.watch import Aborted, Watch
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import ClientRequest
 from packyproxy.translate.failure_choice import most_useful
+from packyproxy.usage.records import AttemptRecord
 
 __all__ = ["Asking"]
 
@@ -51,6 +53,8 @@ class Asking:
     ) -> None:
         self._runtime = runtime
         self._routing = runtime.routing
+        self._audit = runtime.audit
+        self._recorder = runtime.recorder
         self._config = inbound.snapshot.config
         self._plan = plan
         self._request: ClientRequest | None = request
@@ -167,7 +171,10 @@ class Asking:
             if following is None:
                 return self.tried
             last, _ = failed[-1]
-            log_failover(last.provider, following.provider.name, last.failure, self._request_id)
+            self._audit.failover(
+                last.provider, following.provider.name, last.failure, request_id=self._request_id
+            )
+            self._recorder.failed_over(last.provider)
             inquiry = following
 
     async def _race(self, inquiry: Inquiry, watch: Watch, take: Take, hedge_after: float) -> Inquiry | None:
@@ -206,32 +213,19 @@ class Asking:
 
     async def _ask(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Failure | None:
         """Ask one candidate until it answers (None) or is not worth asking again (its failure, noted)."""
-        provider, model = inquiry.provider, inquiry.target.model
         if inquiry.is_probe:
             take = self._reporting(inquiry, take)
         try:
             while True:
-                self._outcome.attempts += 1
-                self._note_asked(inquiry)
-                transcoder = Transcoder(inquiry.writer)
-                attempt = Attempt(
-                    self._runtime.upstream(provider),
-                    transcoder,
-                    take=take,
-                    deadlines=clock,
-                    watch=guard,
-                    time=self._time,
-                    secrets=provider.secrets,
-                    take_headers=inquiry.take_headers,
-                )
-                inquiry.asked_at = self._time()
-                failure = await attempt.run(inquiry.upstream_request())
-                if transcoder.notes:
-                    log_notes(transcoder.notes, self._request_id, provider.name)
+                failure = await self._attempt(inquiry, guard, clock, take)
                 if failure is None:
                     return None
-                failure = inquiry.judge(failure)
-                log_failure(failure, self._request_id, provider.name, model)
+                self._audit.upstream_failure(
+                    failure,
+                    request_id=self._request_id,
+                    provider=inquiry.provider.name,
+                    model=inquiry.target.model,
+                )
                 if self._is_shown:
                     break
                 seconds = inquiry.mend(failure, retries_allowed=self._config.request_retry)
@@ -246,6 +240,62 @@ class Asking:
         await self._note_failure(inquiry, failure)
         return failure
 
+    async def _attempt(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Failure | None:
+        """Ask one candidate once; return what went wrong, and record how it went in any case."""
+        provider = inquiry.provider
+        self._outcome.attempts += 1
+        self._note_asked(inquiry)
+        transcoder = Transcoder(inquiry.writer)
+        attempt = Attempt(
+            self._runtime.upstream(provider),
+            transcoder,
+            take=take,
+            deadlines=clock,
+            watch=guard,
+            time=self._time,
+            secrets=provider.secrets,
+            take_headers=inquiry.take_headers,
+        )
+        inquiry.asked_at = self._time()
+        try:
+            failure = await attempt.run(inquiry.upstream_request())
+        except BaseException:
+            self._record(inquiry, attempt, None, is_cut_off=True)
+            raise
+        if failure is not None:
+            failure = inquiry.judge(failure)
+        self._record(inquiry, attempt, failure)
+        if transcoder.notes:
+            log_notes(transcoder.notes, self._request_id, provider.name)
+        return failure
+
+    def _record(
+        self, inquiry: Inquiry, attempt: Attempt, failure: Failure | None, *, is_cut_off: bool = False
+    ) -> None:
+        provider, sent_at, first_output_at = inquiry.provider, attempt.sent_at, attempt.first_output_at
+        inquiry.first_output_at = first_output_at
+        self._recorder.attempt_ended(
+            AttemptRecord(
+                request_id=self._request_id,
+                protocol=self._plan.protocol.name,
+                provider=provider.name,
+                provider_id=provider.id,
+                model=inquiry.target.model,
+                is_streaming=self._outcome.is_stream,
+                sent_at=self._runtime.now() - (self._time() - sent_at),
+                duration_seconds=attempt.ended_at - sent_at,
+                first_output_seconds=None if first_output_at is None else first_output_at - sent_at,
+                stream_seconds=attempt.stream_seconds,
+                gaps=attempt.gaps,
+                usage=inquiry.writer.usage,
+                failure=None if failure is None else failure.kind,
+                status=None if failure is None else failure.status,
+                is_cut_off=is_cut_off,
+            ),
+            base_url=provider.base_url,
+            is_log_wanted=self._config.tps_log,
+        )
+
     def _reporting(self, inquiry: Inquiry, take: Take) -> Take:
         """Return ``take``, but say first that the probe shows content: nobody need wait for its end."""
 
@@ -258,7 +308,6 @@ class Asking:
         return take_of_probe
 
     async def _note_success(self, inquiry: Inquiry) -> None:
-        self._outcome.usage = inquiry.writer.usage
         inquiry.take_usage()
         await self._routing.succeeded(
             self._plan, inquiry.index, self._config.routing, takes_session=not self._lacks_some

@@ -12,9 +12,14 @@ from packyproxy.runtime.serving.watch import Aborted
 from packyproxy.runtime.upstream import Upstream, UpstreamResponse
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.failures import classify_response, mask_secrets, transport_failure
+from packyproxy.usage.records import GAP_BOUNDS, NO_GAPS
 from packyproxy.wire.content_encoding import DecompressionFailed, Decompressor
 
 __all__ = ["TIMEOUTS", "Attempt", "Clock", "Guard", "Take"]
+
+_BUCKETS = len(GAP_BOUNDS)
+_LONGEST_IN_BITS = 48
+"""More than the milliseconds of any pause have."""
 
 
 class Take(Protocol):
@@ -101,6 +106,13 @@ class Attempt:
         self._time = time
         self._secrets = secrets
         self._take_headers = take_headers
+        self.sent_at = self.ended_at = time()
+        self.first_output_at: float | None = None
+        """When the first bytes of model output were there."""
+        self.stream_seconds = 0.0
+        """From the first to the last read that gave output; the end of an answer alone is none."""
+        self.gaps = NO_GAPS
+        """The pauses between those reads, as ``AttemptRecord.gaps`` counts them."""
 
     async def run(self, request: UpstreamRequest) -> Failure | None:
         """Return None after a whole answer, else what went wrong; the upstream is closed in every case.
@@ -111,7 +123,8 @@ class Attempt:
         Raises:
             Aborted: the client left, or took no bytes for too long.
         """
-        self._deadlines.start_attempt(self._time())
+        self.sent_at = self._time()
+        self._deadlines.start_attempt(self.sent_at)
         response: UpstreamResponse | None = None
         try:
             with self._watch.abortable():
@@ -133,6 +146,7 @@ class Attempt:
         except UpstreamFailed as error:
             return error.failure
         finally:
+            self.ended_at = self._time()
             self._deadlines.end_attempt()
             if response is not None:
                 await (response.finish() if self._transcoder.is_finished else response.aclose())
@@ -143,19 +157,36 @@ class Attempt:
         pieces: AsyncIterator[bytes] = (
             response if encoding == "identity" else _decompressed(response, encoding)
         )
+        # Every event of a stream comes this way, so what is measured stays in locals until the end.
+        first = last = 0.0
+        gaps = [0] * _LONGEST_IN_BITS
         try:
-            async for chunk in pieces:
-                deadlines.last_read_at = time()
-                if out := transcoder.feed(chunk):
-                    await take(out, is_last=transcoder.is_over and transcoder.is_finished)
-                if transcoder.is_over:
-                    return
-        except UpstreamFailed as error:
-            # A broken connection is an early end of the stream: what was complete by then still counts.
-            if error.failure.kind is not FailureKind.TRUNCATED:
-                raise
-        if out := transcoder.finish():
-            await take(out, is_last=transcoder.is_finished)
+            try:
+                async for chunk in pieces:
+                    deadlines.last_read_at = now = time()
+                    out = transcoder.feed(chunk)
+                    is_over = transcoder.is_over
+                    if out:
+                        if not last:
+                            first = last = now
+                        elif not is_over or _is_more_than_the_end(chunk):
+                            gaps[int((now - last) * 1000.0).bit_length()] += 1
+                            last = now
+                        await take(out, is_last=is_over and transcoder.is_finished)
+                    if is_over:
+                        return
+            except UpstreamFailed as error:
+                # A broken connection is an early end of the stream: what was complete by then still counts.
+                if error.failure.kind is not FailureKind.TRUNCATED:
+                    raise
+            if out := transcoder.finish():
+                first = first or time()
+                await take(out, is_last=transcoder.is_finished)
+        finally:
+            if first and transcoder.has_content:
+                self.first_output_at = first
+                self.stream_seconds = max(0.0, last - first)
+                self.gaps = (*gaps[:_BUCKETS], sum(gaps[_BUCKETS:]))
 
     async def _read_refusal(self, response: UpstreamResponse) -> Failure:
         body = await response.read_error_body()
@@ -163,6 +194,12 @@ class Attempt:
         if encoding != "identity":
             body = _start_of(body, encoding)
         return classify_response(response.status, response.headers, body, secrets=self._secrets)
+
+
+def _is_more_than_the_end(chunk: bytes) -> bool:
+    """Tell whether the read that ends a stream holds other events, too, than the one that ends it."""
+    events = chunk.count(b"\ndata:") + chunk.startswith(b"data:")
+    return events - (b"\ndata: [DONE]" in chunk) > 1
 
 
 async def _decompressed(response: UpstreamResponse, encoding: str) -> AsyncIterator[bytes]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from packyproxy.errors import ClientLeft, Tried
+from packyproxy.errors import ClientLeft, PackyProxyError, Tried
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.plan import make_plan
 from packyproxy.runtime.runtime import Runtime
@@ -17,7 +17,7 @@ from packyproxy.runtime.serving.asking import Asking
 from packyproxy.runtime.serving.deadlines import Deadlines, Due
 from packyproxy.runtime.serving.downstream import Client, Downstream, Headers
 from packyproxy.runtime.serving.inquiry import Inquiry
-from packyproxy.runtime.serving.journal import Outcome, log_outcome
+from packyproxy.runtime.serving.outcome import Outcome
 from packyproxy.runtime.serving.watch import Aborted, Watch
 from packyproxy.translate.contract import ClientProtocol
 from packyproxy.translate.failure_choice import most_useful
@@ -58,18 +58,25 @@ class Exchange:
         self._inbound = inbound
         self._client = client
         self._time = asyncio.get_running_loop().time
-        request = protocol.read(body)
-        self._is_stream = request.is_stream
+        self._outcome = Outcome(inbound, protocol.name)
+        try:
+            request = protocol.read(body)
+            self._outcome.is_stream = self._is_stream = request.is_stream
+            self._plan = make_plan(protocol, request, inbound)
+        except PackyProxyError as error:
+            self._runtime.recorder.request_begins()
+            self._outcome.ended_by(error)
+            self._end()
+            raise
+        self._outcome.session = self._plan.session
         self._is_prewarm = request.is_prewarm
         self._max_tokens = request.max_tokens
-        self._plan = make_plan(protocol, request, inbound)
         limits = self._snapshot.limits
         silence = protocol.operation.silence_seconds
         if silence is not None:
             limits = replace(limits, headers=silence, idle=silence)
         self._deadlines = Deadlines(limits, accepted_at=inbound.accepted_at, is_stream=self._is_stream)
         self._collected: list[bytes] = []
-        self._outcome = Outcome(inbound, protocol.name, is_stream=self._is_stream)
         self._asking = Asking(
             runtime,
             self._plan,
@@ -86,6 +93,16 @@ class Exchange:
         Raises:
             InvalidRequest: the request cannot be translated for anyone who could serve its model.
         """
+        self._runtime.recorder.request_begins()
+        try:
+            await self._serve()
+        except BaseException as error:
+            self._outcome.ended_by(error)
+            raise
+        finally:
+            self._end()
+
+    async def _serve(self) -> None:
         if self._is_prewarm:
             await self._asking.next()
             await self._answer_locally()
@@ -94,7 +111,6 @@ class Exchange:
         inquiry = await self._asking.next()
         if inquiry is None:
             await self._refuse(self._asking.tried)
-            self._log()
             return
         downstream = Downstream(
             self._client,
@@ -118,10 +134,12 @@ class Exchange:
             # They know each other; untied, the exchange and its bytes go at once, not at the next cycle
             # collection.
             downstream.watch = None
-            self._log()
+            told = self._asking.current
+            self._outcome.heard(told.writer.usage, told.first_output_at)
 
-    def _log(self) -> None:
-        log_outcome(self._outcome, self._time(), is_wanted=self._snapshot.config.request_log)
+    def _end(self) -> None:
+        record = self._outcome.record(self._time(), ended_at=self._runtime.now())
+        self._runtime.recorder.request_ended(record, is_log_wanted=self._snapshot.config.request_log)
 
     async def _serve_stream(self, inquiry: Inquiry, watch: Watch, downstream: Downstream) -> None:
         tried = await self._asking.run(inquiry, watch, downstream.write)

@@ -72,6 +72,8 @@ class Inquiry:
         """Whether this is the one probe that a half-open breaker admits."""
         self.asked_at = inf
         """When the last attempt began, on the event loop's clock; infinite before the first."""
+        self.first_output_at: float | None = None
+        """When the last attempt that ended had its first model output, on the same clock."""
         self.provider: Provider = plan.providers[index]
         self.candidate: Candidate = plan.resolution.candidates[index]
         self.target = self._describe_target()

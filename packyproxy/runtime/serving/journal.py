@@ -1,129 +1,105 @@
-"""What the log says of an exchange: ids, names, counts and times, never content and never keys.
+"""What the log says of requests and attempts: ids, names, counts and times, never content and never keys.
 
 Every record carries its facts as attributes (``event`` and those beside it), so a JSON formatter can print
-them without parsing the text.
+them without parsing the text. What an operator may want to look up later is logged by ``runtime.audit``.
 """
 
 import logging
 from collections.abc import Iterable
 
-from packyproxy.errors import Failure
-from packyproxy.runtime.inbound import Inbound
 from packyproxy.translate.contract import Note
-from packyproxy.wire.responses_events import Usage
+from packyproxy.usage.records import AttemptRecord, RequestRecord
+from packyproxy.usage.timestamps import timestamp
+from packyproxy.usage.tokens import tokens_of
+from packyproxy.usage.tps import Tps
 
-__all__ = [
-    "Outcome",
-    "log_failover",
-    "log_failure",
-    "log_hedge",
-    "log_notes",
-    "log_outcome",
-]
+__all__ = ["log_hedge", "log_notes", "log_request", "log_tps"]
 
 _log = logging.getLogger("packyproxy")
 _CLIENT_ERROR = 400
-_CLIENT_CLOSED_REQUEST = 499
 
 
-class Outcome:
-    """What one exchange came to; filled while it runs, logged at its end."""
-
-    def __init__(self, inbound: Inbound, protocol: str, *, is_stream: bool) -> None:
-        self._accepted_at = inbound.accepted_at
-        self._facts: dict[str, object] = {
-            "request_id": inbound.request_id,
-            "protocol": protocol,
-            "provider": None,
-            "model": None,
-            "effort": None,
-            "is_streaming": is_stream,
-            "body_bytes": 0,
-        }
-        self.attempts = 0
-        self.status = 200
-        self.usage: Usage | None = None
-
-    def asks(self, provider: str, model: str, *, effort: str | None, body_bytes: int) -> None:
-        """Note who is asked now; whoever is asked last stands for the request."""
-        facts = self._facts
-        facts["provider"], facts["model"] = provider, model
-        facts["effort"], facts["body_bytes"] = effort, body_bytes
-
-    def failed(self, failure: Failure, status: int, *, provider: str | None, model: str | None) -> None:
-        """Note the failure the client was given, under which status, and whose it is if anybody was asked."""
-        self.status = status
-        self._facts["failure"] = failure.kind.value
-        self._facts["provider"], self._facts["model"] = provider, model
-
-    def client_left(self, *, is_stalled: bool) -> None:
-        """Note that nobody was left to answer."""
-        self.status = _CLIENT_CLOSED_REQUEST
-        self._facts["failure"] = "client_stalled" if is_stalled else "client_left"
-
-    def facts(self, now: float) -> dict[str, object]:
-        """Return everything noted, with the status and the duration in seconds."""
-        tokens = {}
-        if self.usage is not None:
-            tokens = {"input_tokens": self.usage.input_tokens, "output_tokens": self.usage.output_tokens}
-        return {
-            "event": "request",
-            **self._facts,
-            **tokens,
-            "attempts": self.attempts,
-            "status": self.status,
-            "request_duration_seconds": round(now - self._accepted_at, 3),
-        }
-
-
-def log_outcome(outcome: Outcome, now: float, *, is_wanted: bool) -> None:
+def log_request(record: RequestRecord, *, is_wanted: bool) -> None:
     """Log one line per request: always one that failed, the rest if ``is_wanted`` (``request-log``)."""
-    if not is_wanted and outcome.status < _CLIENT_ERROR:
+    if not (is_wanted or record.status >= _CLIENT_ERROR) or not _log.isEnabledFor(logging.INFO):
         return
-    facts = outcome.facts(now)
+    provider = record.provider
+    seconds = round(record.duration_seconds, 3)
+    facts: dict[str, object] = {
+        "event": "request",
+        "request_id": record.request_id,
+        "protocol": record.protocol,
+        "provider": provider,
+        "model": record.model,
+        "effort": record.effort,
+        "is_streaming": record.is_streaming,
+        "attempts": record.attempts,
+        "status": record.status,
+        "body_bytes": record.body_bytes,
+        "request_duration_seconds": seconds,
+    }
+    if record.failure is not None:
+        facts["failure"] = record.failure
+    if record.first_output_seconds is not None:
+        facts["first_output_seconds"] = round(record.first_output_seconds, 3)
+    if record.usage is not None:
+        tokens = tokens_of(record.usage)
+        facts["input_tokens"], facts["cached_tokens"] = tokens.input, tokens.cached
+        facts["output_tokens"], facts["reasoning_tokens"] = tokens.output, tokens.reasoning
     _log.info(
         "request %s (%s): %s in %s s",
-        facts["request_id"],
-        f"{facts['provider']}, {facts['model']}" if facts["provider"] is not None else "nobody was asked",
-        facts["status"],
-        facts["request_duration_seconds"],
+        record.request_id,
+        f"{provider}, {record.model}" if provider is not None else "nobody was asked",
+        record.status,
+        seconds,
         extra=facts,
     )
 
 
-def log_failure(failure: Failure, request_id: str, provider: str, model: str) -> None:
-    """Log one failed attempt: its kind and status, not the upstream's words, which may quote content."""
-    _log.warning(
-        "upstream failure: %s%s (provider %s, model %s)",
-        failure.kind.value,
-        "" if failure.status is None else f", HTTP {failure.status}",
-        provider,
-        model,
-        extra={
-            "event": "upstream_failure",
-            "failure": failure.kind.value,
-            "request_id": request_id,
-            "provider": provider,
-            "model": model,
-            "status": failure.status,
-        },
+def log_tps(record: AttemptRecord, tps: Tps | None, measured_at: float) -> None:
+    """Log how many tokens per second an attempt gave; null where the upstream counted none.
+
+    Args:
+        record: the attempt's.
+        tps: its rates, if anybody counted.
+        measured_at: Unix seconds.
+    """
+    if not _log.isEnabledFor(logging.INFO):
+        return
+    tokens = None if record.usage is None else tokens_of(record.usage)
+    provider_model = f"{record.provider}/{record.model}"
+    window = (
+        ("stream", record.stream_seconds) if record.is_streaming else ("request", record.duration_seconds)
     )
-
-
-def log_failover(before: str, after: str, failure: Failure, request_id: str) -> None:
-    """Log that another provider is asked because one has failed."""
-    _log.warning(
-        "failover from %s to %s after: %s",
-        before,
-        after,
-        failure.kind.value,
-        extra={
-            "event": "failover",
-            "request_id": request_id,
-            "provider": before,
-            "next_provider": after,
-            "failure": failure.kind.value,
-        },
+    facts: dict[str, object] = {
+        "event": "per-request-tps",
+        "request_id": record.request_id,
+        "provider": record.provider,
+        "model": record.model,
+        "provider_model": provider_model,
+        "is_streaming": record.is_streaming,
+        "request_duration_seconds": round(record.duration_seconds, 3),
+        "stream_duration_seconds": round(record.stream_seconds, 3),
+        "input_tokens": None,
+        "output_tokens": None,
+        "total_tokens": None,
+        "tps_completion": None,
+        "tps_total": None,
+        "measured_at": timestamp(measured_at),
+    }
+    if tokens is None or tps is None:
+        _log.info("%s: the upstream counted no tokens (%s %.2f s)", provider_model, *window, extra=facts)
+        return
+    facts["input_tokens"], facts["output_tokens"] = tokens.input, tokens.output
+    facts["total_tokens"] = tokens.input + tokens.output
+    facts["tps_completion"], facts["tps_total"] = tps.completion, tps.total
+    _log.info(
+        "%s: %s tokens, %.2f tokens/s (%s %.2f s)",
+        provider_model,
+        tokens.output,
+        tps.completion,
+        *window,
+        extra=facts,
     )
 
 
