@@ -90,6 +90,7 @@ def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> It
         for name in [name for name in os.environ if name.startswith("PACKYCODE_")]:
             patch.delenv(name)
         patch.delenv("PACKYPROXY_CONFIG", raising=False)
+        patch.delenv("MANAGEMENT_PASSWORD", raising=False)
         patch.setenv("CODEX_HOME", str(tmp_path_factory.getbasetemp() / "no-codex"))
         yield
 
