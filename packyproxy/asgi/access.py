@@ -15,12 +15,13 @@ def let_in(call: Call, runtime: Runtime, snapshot: Snapshot) -> str:
     """Return an id of the client key that a request shows, ``""`` where none is needed.
 
     Raises:
-        AccessDenied: it shows no key of the snapshot's; that is noted in the audit trail.
+        AccessDenied: it shows no key of the snapshot's; that is counted, and noted in the audit trail.
     """
     shown = _shown_keys(call.headers)
     try:
         return snapshot.client_keys.check(shown)
     except AccessDenied:
+        runtime.recorder.denied("gateway")
         runtime.audit.auth_failed(client_address(call.scope), call.request_id, has_key=bool(shown))
         raise
 
