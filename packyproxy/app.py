@@ -12,6 +12,7 @@ from packyproxy.asgi.cors import Cors
 from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.gateway import Gateway
 from packyproxy.asgi.lifespan import serve_lifespan
+from packyproxy.asgi.management.component import Management
 from packyproxy.asgi.models import Models
 from packyproxy.asgi.routes import RouteTable
 from packyproxy.asgi.status import Status
@@ -45,7 +46,8 @@ class PackyProxy:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self.runtime = Runtime(_origin(config), client=client, transport=transport)
-        components = (Gateway(self.runtime), Models(self.runtime), Status(self.runtime))
+        runtime = self.runtime
+        components = (Gateway(runtime), Models(runtime), Status(runtime), Management(runtime))
         self._table = RouteTable(route for component in components for route in component.routes)
         self._http = Cors(self._answer, self.runtime)
 
