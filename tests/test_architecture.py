@@ -7,9 +7,12 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
+
+from packyproxy.usage.audit import EventName
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "packyproxy"
@@ -253,8 +256,25 @@ def test_configuration_keys_are_documented() -> None:
 def test_log_events_are_documented() -> None:
     """Every event that is logged, and every kind of failure that it may name, stands in the operations page."""
     page = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    events = {name for path in MODULES for name in re.findall(r'"event": "(\w+)"', path.read_text("utf-8"))}
-    rows = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    literal = re.compile(r'"event": "([\w-]+)"')
+    events = {name for path in MODULES for name in literal.findall(path.read_text("utf-8"))}
+    events |= set(get_args(EventName))
+    rows = {name for name, _ in _documented_events()}
     kinds = re.findall(r'^    [A-Z_]+ = "(\w+)"', (PACKAGE / "errors.py").read_text("utf-8"), re.MULTILINE)
     assert (events - rows, {kind for kind in kinds if f"`{kind}`" not in page}) == (set(), set())
     assert min(len(events), len(kinds)) > 0
+
+
+def _documented_events() -> list[tuple[str, bool]]:
+    """Return each event of the operations page, and whether it is marked as kept in the audit trail."""
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    rows = re.findall(
+        r"^\| (`[\w-]+`(?:, `[\w-]+`)*) \| (yes)? ?\| (?:info|warning|error) \|", page, re.MULTILINE
+    )
+    return [(name, bool(mark)) for names, mark in rows for name in re.findall(r"[\w-]+", names)]
+
+
+def test_audited_events_are_marked() -> None:
+    """The operations page marks those events of the log, and no others, that the audit trail keeps."""
+    marked = [name for name, is_audited in _documented_events() if is_audited]
+    assert sorted(get_args(EventName)) == sorted(marked)
