@@ -65,44 +65,34 @@ class UsageCounts(Struct, frozen=True, kw_only=True, rename="kebab"):
     """Cached of the input tokens, from 0 to 1; None without any."""
 
 
-class _OfProvider(Struct, frozen=True, kw_only=True, rename="kebab"):
-    provider: str | None
-    """None where nobody was asked."""
-
-
-class _OfModel(Struct, frozen=True, kw_only=True, rename="kebab"):
-    model: str | None
-    """The upstream's model id; None where nobody was asked."""
-
-
-class _OfKey(Struct, frozen=True, kw_only=True, rename="kebab"):
-    key: str | None
-    """Masked; ``removed`` for keys that are no longer configured, None where none is needed."""
-
-
-class _OfDay(Struct, frozen=True, kw_only=True, rename="kebab"):
-    day: str
-    """In UTC: ``2026-11-21``."""
-
-
-# The last base comes first in JSON: a row begins with its name.
-class ProviderUsage(UsageCounts, _OfProvider, frozen=True, kw_only=True, rename="kebab"):
+class ProviderUsage(UsageCounts, frozen=True, kw_only=True, rename="kebab"):
     """The requests that one provider served, or failed to."""
 
+    provider: str | None
+    """None where nobody was asked."""
     failed_attempts: Mapping[str, int]
     """How often it failed, by kind; a request may have been served by another one all the same."""
 
 
-class ModelUsage(UsageCounts, _OfModel, frozen=True, kw_only=True, rename="kebab"):
+class ModelUsage(UsageCounts, frozen=True, kw_only=True, rename="kebab"):
     """The requests that were served as one model."""
 
+    model: str | None
+    """The upstream's model id; None where nobody was asked."""
 
-class KeyUsage(UsageCounts, _OfKey, frozen=True, kw_only=True, rename="kebab"):
+
+class KeyUsage(UsageCounts, frozen=True, kw_only=True, rename="kebab"):
     """The requests with one client key."""
 
+    key: str | None
+    """Masked; ``removed`` for keys that are no longer configured, None where none is needed."""
 
-class DayUsage(UsageCounts, _OfDay, frozen=True, kw_only=True, rename="kebab"):
+
+class DayUsage(UsageCounts, frozen=True, kw_only=True, rename="kebab"):
     """The requests that ended on one day."""
+
+    day: str
+    """In UTC: ``2026-11-21``."""
 
 
 class SessionUsage(Struct, frozen=True, kw_only=True, rename="kebab"):

@@ -86,13 +86,6 @@ def test_one_request() -> None:
     } == report
 
 
-def test_rows_begin_with_their_name() -> None:
-    """The first member of a row says whose it is."""
-    report = _report(request())
-    firsts = {name: next(iter(report[name][0])) for name in ("providers", "models", "client-keys", "days")}
-    assert {"providers": "provider", "models": "model", "client-keys": "key", "days": "day"} == firsts
-
-
 def test_failover() -> None:
     """The provider that failed has an attempt and a failure, the one that served the request has the request."""
     report = _report(
