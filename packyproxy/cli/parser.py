@@ -47,7 +47,9 @@ examples:
   packyproxy serve --host 0.0.0.0       needs api-keys in the configuration, or --allow-open
   packyproxy serve --packycode --tppc   does not start unless both are configured completely
 
-Saving the configuration file applies it within a second; a file with problems changes nothing.
+Saving the configuration file applies it within a second; a file with problems changes nothing. With
+remote-management.secret-key in it, or $MANAGEMENT_PASSWORD, the proxy can also be watched and changed under
+/v0/management (docs/management-api.md).
 SIGTERM and Ctrl-C stop accepting connections and let running answers finish; the same again ends at once.
 
 {_EXIT_CODES}
@@ -263,7 +265,7 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         type=_workers,
         default=1,
-        help="processes that share the port; each keeps its own state",
+        help="processes that share the port; each keeps its own state and its own numbers",
     )
     parser.add_argument(
         "--packycode",
