@@ -10,6 +10,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
+import msgspec
+
 from packyproxy.config.schema import LogFormat
 
 __all__ = ["ConsoleFormatter", "JsonFormatter", "configure_logging"]
@@ -20,16 +22,21 @@ _STANDARD_ATTRIBUTES: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
     "taskName",
 }
 _OURS: Final = "packyproxy"
+_encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object per line: ``time`` (UTC), ``level``, ``logger``, ``message`` and the record's facts."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = (-1, "")
+        """The second of the last line, and how it is written: most lines share it with the one before."""
+
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line: dict[str, object] = {
-            "time": time.replace("+00:00", "Z"),
+            "time": self._time(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
@@ -37,7 +44,18 @@ class JsonFormatter(logging.Formatter):
         line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD_ATTRIBUTES}
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__
-        return json.dumps(line, ensure_ascii=False, default=str)
+        try:
+            return _encode(line).decode()
+        except (TypeError, ValueError):  # a lone surrogate, a number beyond 64 bits, keys that are no texts
+            return json.dumps(line, default=str)
+
+    def _time(self, created: float) -> str:
+        second, start = self._second
+        if not second <= created < second + 1:
+            second = int(created)
+            start = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._second = (second, start)
+        return f"{start}.{int((created - second) * 1000):03}Z"
 
 
 class ConsoleFormatter(logging.Formatter):

@@ -32,7 +32,7 @@ class Recorder:
     ) -> None:
         self._now = now
         self._states = states
-        self._telemetry = telemetry or Telemetry()
+        self.telemetry = telemetry or Telemetry()
         self.lock = threading.Lock()
         """To be held while one of the following is read."""
         self.tps = TpsSamples()
@@ -68,7 +68,7 @@ class Recorder:
             self.totals.add_attempt(record)
             self.figures.add_attempt(record)
         self._states.note(record)
-        self._telemetry.attempt_ended(record, base_url=base_url)
+        self.telemetry.attempt_ended(record, base_url=base_url)
         if is_log_wanted and has_line(record):
             log_tps(record, tps, measured_at)
 
