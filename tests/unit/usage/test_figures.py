@@ -1,0 +1,243 @@
+"""The figures behind /metrics and /status."""
+
+from typing import Any
+
+import pytest
+
+from packyproxy.errors import FailureKind
+from packyproxy.usage.figures import CUT_OFF, FIRST_EVENT_BOUNDS, Figures, TargetFigures
+from packyproxy.usage.records import GAP_BOUNDS
+from tests.support.records import attempt, request, usage
+
+_TARGET = ("packycode", "gpt-5")
+_FAILED = FailureKind.OVERLOADED
+
+
+def _figures(*records: Any) -> Figures:
+    figures = Figures()
+    for record in records:
+        if hasattr(record, "sent_at"):
+            figures.add_attempt(record)
+        else:
+            figures.add_request(record)
+    return figures
+
+
+def _target(*records: Any) -> TargetFigures:
+    return _figures(*records).targets[_TARGET]
+
+
+def test_nothing() -> None:
+    """Before the first request everything is 0, and what is a share of nothing is not there."""
+    figures = Figures()
+    assert (0, 0, 0, None) == (
+        figures.in_flight,
+        figures.requests,
+        figures.failures,
+        figures.prompt_share,
+    )
+    assert ({}, {}, {}) == (figures.cache_hit_rates(), figures.credential_failures(), figures.failovers)
+
+
+def test_in_flight() -> None:
+    """A request is in flight from its beginning to its end, whatever it comes to."""
+    figures = Figures()
+    figures.request_begins()
+    figures.request_begins()
+    figures.request_ends()
+    figures.add_request(request())
+    assert 1 == figures.in_flight
+
+
+def test_requests_and_failures() -> None:
+    """Every request that has ended counts, and apart from that those that failed or lost their client."""
+    figures = _figures(
+        request(),
+        request(status=529, failure="overloaded"),
+        request(status=499, failure="client_left"),
+        request(status=404, provider=None, model=None),
+    )
+    assert (4, 3) == (figures.requests, figures.failures)
+    assert {
+        ("messages", "overloaded"): 1,
+        ("messages", "client_left"): 1,
+        ("messages", "refused"): 1,
+    } == figures.request_failures
+
+
+def test_requests_by_protocol_and_status() -> None:
+    """Requests are counted by what the client speaks and by the class of their status."""
+    target = _target(
+        request(), request(status=299), request(status=499), request(protocol="chat", status=500)
+    )
+    assert {("messages", 2): 2, ("messages", 4): 1, ("chat", 5): 1} == target.requests
+
+
+def test_targets() -> None:
+    """Figures are kept by provider and upstream model; where nobody was asked both are empty."""
+    figures = _figures(
+        attempt(), attempt(provider="b"), request(model="m"), request(provider=None, model=None)
+    )
+    assert {_TARGET, ("b", "gpt-5"), ("packycode", "m"), ("", "")} == set(figures.targets)
+
+
+@pytest.mark.parametrize(
+    ("facts", "failure"),
+    [
+        pytest.param({}, "", id="answered"),
+        pytest.param({"failure": _FAILED}, "overloaded", id="failed"),
+        pytest.param({"is_cut_off": True}, CUT_OFF, id="cut-off"),
+        pytest.param({"failure": _FAILED, "is_cut_off": True}, "overloaded", id="failed-and-cut-off"),
+    ],
+)
+def test_durations_of_attempts(facts: dict[str, Any], failure: str) -> None:
+    """Durations of attempts are kept apart by how they ended."""
+    durations = _target(attempt(duration_seconds=2.5, **facts)).attempt_seconds
+    assert {failure: (1, 2.5)} == {name: (spread.count, spread.sum) for name, spread in durations.items()}
+
+
+def test_durations_of_requests() -> None:
+    """So are those of requests."""
+    target = _target(request(duration_seconds=3.0), request(status=529, failure="overloaded"))
+    assert {"": 3.0, "overloaded": 2.0} == {
+        failure: spread.sum for failure, spread in target.request_seconds.items()
+    }
+
+
+def test_first_outputs() -> None:
+    """The first output is timed from the sending of an attempt and from the accepting of a request."""
+    target = _target(attempt(first_output_seconds=0.75), request(first_output_seconds=1.5))
+    assert (0.75, 1.5) == (target.first_chunk_seconds.sum, target.first_event_seconds.sum)
+
+
+def test_no_output() -> None:
+    """What gave no output has no first one."""
+    target = _target(attempt(first_output_seconds=None), request(first_output_seconds=None))
+    assert (0, 0, 0) == (
+        target.first_chunk_seconds.count,
+        target.first_event_seconds.count,
+        target.seconds_per_token.count,
+    )
+
+
+def test_gaps_are_merged() -> None:
+    """The gaps of all attempts are one histogram, and the time of the streams is their sum."""
+    gaps = (5, *(0,) * (len(GAP_BOUNDS) - 1), 1)
+    target = _target(attempt(gaps=gaps, stream_seconds=20.0), attempt(gaps=gaps, stream_seconds=30.0))
+    assert ([10, *gaps[1:-1], 2], 50.0) == (target.chunk_seconds.counts, target.chunk_seconds.sum)
+
+
+def test_tokens() -> None:
+    """Tokens are those of attempts, each answer's count spread and all of them summed."""
+    target = _target(
+        attempt(usage=usage(100, 10, cached=60, reasoning=3)),
+        attempt(usage=usage(20, 1)),
+        attempt(usage=None),
+    )
+    assert (120.0, 2, 60) == (target.input_tokens.sum, target.input_tokens.count, target.cached_tokens)
+    assert (11.0, 2, 3) == (target.output_tokens.sum, target.output_tokens.count, target.reasoning_tokens)
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        pytest.param({"usage": usage(100, 11)}, 0.1, id="ten-more-in-a-second"),
+        pytest.param({"usage": usage(100, 1)}, None, id="one-token"),
+        pytest.param({"usage": usage(100, 0)}, None, id="no-token"),
+        pytest.param({"usage": None}, None, id="not-counted"),
+        pytest.param({"usage": usage(100, 11), "failure": "truncated"}, None, id="failed"),
+        pytest.param({"usage": usage(100, 11), "first_output_seconds": None}, None, id="no-output"),
+    ],
+)
+def test_seconds_per_token(facts: dict[str, Any], expected: float | None) -> None:
+    """After the first token, an answer has a time for each further one."""
+    spread = _target(request(**facts)).seconds_per_token
+    assert expected == (spread.sum if spread.count else None)
+
+
+def test_failures_by_kind() -> None:
+    """Failed attempts are counted by provider and kind, whatever their model."""
+    figures = _figures(
+        attempt(failure=_FAILED),
+        attempt(failure=_FAILED, model="m"),
+        attempt(failure=FailureKind.QUOTA),
+        attempt(provider="b", failure=_FAILED),
+        attempt(),
+    )
+    assert {
+        ("packycode", "overloaded"): 2,
+        ("packycode", "quota"): 1,
+        ("b", "overloaded"): 1,
+    } == figures.attempt_failures
+
+
+def test_credential_failures() -> None:
+    """A refused key is a failure that has a figure of its own."""
+    refused = attempt(failure=FailureKind.CREDENTIALS_REJECTED)
+    assert {"packycode": 2} == _figures(refused, refused, attempt(failure=_FAILED)).credential_failures()
+
+
+def test_cache_hit_rates() -> None:
+    """The rate of a provider is that of all its models together; one that counted nothing has none."""
+    figures = _figures(
+        attempt(usage=usage(100, 1, cached=100)),
+        attempt(usage=usage(300, 1, cached=0), model="m"),
+        attempt(usage=None, provider="b"),
+    )
+    assert {"packycode": 0.25} == figures.cache_hit_rates()
+
+
+def test_failovers() -> None:
+    """A failover counts for the provider that was given up."""
+    figures = Figures()
+    for provider in ("a", "b", "a"):
+        figures.add_failover(provider)
+    assert {"a": 2, "b": 1} == figures.failovers
+
+
+def test_denials() -> None:
+    """Refused clients are counted by where they tried."""
+    figures = Figures()
+    figures.add_denial("gateway")
+    figures.add_denial("gateway")
+    figures.add_denial("management")
+    assert {"gateway": 2, "management": 1} == figures.denials
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        pytest.param([2.0], 1.0, id="two-seconds"),
+        pytest.param([2.001], 0.0, id="more"),
+        pytest.param([0.1, 1.0, 1.9, 60.0], 0.75, id="three-of-four"),
+        pytest.param([0.1, 500.0], 0.5, id="beyond-all-bounds"),
+        pytest.param([0.5, None, None], 1.0, id="without-output"),
+    ],
+)
+def test_prompt_share(seconds: list[float | None], expected: float) -> None:
+    """Of the requests that got output, those count as prompt whose first event came within 2 s."""
+    figures = _figures(*(request(first_output_seconds=each, model=str(each)) for each in seconds))
+    assert expected == figures.prompt_share
+
+
+def test_bounds_ascend() -> None:
+    """The bounds that were put between those of the conventions are in their places."""
+    assert sorted(FIRST_EVENT_BOUNDS) == list(FIRST_EVENT_BOUNDS)
+
+
+def test_many_failures_share_one_name() -> None:
+    """Durations of failures are told apart for 128 of them; those that come later are one kind per target."""
+    kinds = list(FailureKind)
+    figures = _figures(*(attempt(model=f"m{model}") for model in range(8)))
+    for model in range(8):
+        for kind in kinds:
+            figures.add_attempt(attempt(model=f"m{model}", failure=kind))
+    told_apart = sum(
+        failure not in ("", "_OTHER")
+        for target in figures.targets.values()
+        for failure in target.attempt_seconds
+    )
+    counted = sum(
+        spread.count for target in figures.targets.values() for spread in target.attempt_seconds.values()
+    )
+    assert (128, 8 * len(kinds) + 8) == (told_apart, counted)
