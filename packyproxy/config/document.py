@@ -5,7 +5,7 @@ spelling: ``no``, ``0777`` and ``1:30`` may well have been meant as text.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from packyproxy.config.schema import Source
 from packyproxy.config.secret import MASK
 from packyproxy.errors import Problem
 
-__all__ = ["Document", "Origin", "Plain", "is_blank", "join_path", "plain_value"]
+__all__ = ["Document", "Origin", "Plain", "is_blank", "join_path", "plain_value", "shown_path"]
 
 _LONGEST_SHOWN_KEY: Final = 40
 _PAIR_SIGNS: Final = re.compile(r"[:=]")
@@ -62,6 +62,14 @@ def join_path(parent: str, key: str) -> str:
         name = MASK
     key = name + (rest[0] + MASK if len(rest) > 1 else rest)
     return f"{parent}.{key}" if parent else key
+
+
+def shown_path(path: Iterable[str | int]) -> str:
+    """Return keys and list indexes as one path: ``tppc.providers[0].api-key``."""
+    shown = ""
+    for key in path:
+        shown = join_path(shown, key) if isinstance(key, str) else f"{shown}[{key}]"
+    return shown
 
 
 def is_blank(value: object) -> bool:

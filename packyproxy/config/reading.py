@@ -4,6 +4,7 @@ The environment and the files of the Codex CLI count for files alone, and only w
 a program states as text or as a mapping is the whole configuration.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +17,22 @@ from packyproxy.config.document import Document
 from packyproxy.config.schema import Config
 from packyproxy.config.sources import Ambient, complete, complete_alone, process_ambient
 from packyproxy.config.validate import validate
-from packyproxy.config.yaml_file import config_places, find_config, read_file, read_text
+from packyproxy.config.yaml_file import config_places, find_config, read_bytes, read_text
 from packyproxy.errors import ConfigError, Problem
 
-__all__ = ["Loaded", "config_from_mapping", "discover_config", "found_file", "load_config", "parse_config"]
+__all__ = [
+    "Loaded",
+    "config_from_mapping",
+    "discover_config",
+    "found_file",
+    "load_config",
+    "parse_config",
+    "text_revision",
+]
 
 _FILE_IS_NO_GOOD: Final = frozenset({"unreadable", "not_a_file"})
 _FROM_CODEX: Final = frozenset({"packycode.base-url", "packycode.credentials.openai-api-key"})
+_REVISION_DIGITS: Final = 16
 
 
 class Loaded(Struct, frozen=True, kw_only=True):
@@ -33,8 +43,16 @@ class Loaded(Struct, frozen=True, kw_only=True):
     """The configuration file; None when the environment or the files of the Codex CLI were enough."""
     watched: tuple[Path, ...]
     """Every file that was looked at, whether it exists or not: a change of one may change the outcome."""
+    revision: str
+    """``text_revision`` of what the file held; of an empty text without one."""
     notes: tuple[str, ...] = ()
     """What the files of the Codex CLI could not give although it was needed, and why; ``Codex CLI: ...``."""
+
+
+def text_revision(text: str | bytes) -> str:
+    """Return what tells the text of a configuration from any other, alike in all processes."""
+    data = text.encode() if isinstance(text, str) else text
+    return hashlib.sha256(data).hexdigest()[:_REVISION_DIGITS]
 
 
 def load_config(path: str | Path, *, ambient: Ambient | None = None) -> Config:
@@ -46,10 +64,7 @@ def load_config(path: str | Path, *, ambient: Ambient | None = None) -> Config:
     Raises:
         ConfigError: the file cannot be read, or anything in it is wrong; carries every problem.
     """
-    document = read_file(Path(path))
-    if ambient is not None:
-        document, _ = complete(document, ambient)
-    return _valid(document, source=str(path))
+    return parse_config(read_bytes(Path(path)), source=str(path), ambient=ambient)
 
 
 def found_file(explicit: str | None) -> Path | None:
@@ -72,22 +87,26 @@ def discover_config(explicit: str | None = None) -> Loaded:
     watched = (*config_places(*where), *ambient.codex.files)
     if path is None:
         return _discovered(ambient, watched, _shown_places(where))
-    document, notes = complete(read_file(path), ambient)
     try:
-        config = _valid(document, source=str(path))
+        data = read_bytes(path)
+        config, notes = _completed(read_text(data), ambient, source=str(path))
     except ConfigError as error:
-        said = (_with_notes(_with_origin(problem, explicit), notes) for problem in error.problems)
-        raise ConfigError(tuple(said)) from None
-    return Loaded(config=config, path=path, watched=watched, notes=notes)
+        raise ConfigError(tuple(_with_origin(problem, explicit) for problem in error.problems)) from None
+    return Loaded(config=config, path=path, watched=watched, revision=text_revision(data), notes=notes)
 
 
-def parse_config(text: str | bytes, *, source: str = "text") -> Config:
-    """Validate the text of a file.
+def parse_config(text: str | bytes, *, source: str = "text", ambient: Ambient | None = None) -> Config:
+    """Validate the text of a file; with ``ambient`` it is completed as ``load_config`` does.
 
     Raises:
         ConfigError: as ``load_config`` does.
     """
-    return _valid(read_text(text), source=source)
+    document = read_text(text)
+    return (
+        _valid(document, source=source)
+        if ambient is None
+        else _completed(document, ambient, source=source)[0]
+    )
 
 
 def config_from_mapping(mapping: Mapping[str, Any]) -> Config:
@@ -104,6 +123,15 @@ def _valid(document: Document, *, source: str) -> Config:
     if config is None:
         raise ConfigError(problems)
     return config
+
+
+def _completed(document: Document, ambient: Ambient, *, source: str) -> tuple[Config, tuple[str, ...]]:
+    """Return what a document and the surroundings say together, and notes for a person."""
+    document, notes = complete(document, ambient)
+    try:
+        return _valid(document, source=source), notes
+    except ConfigError as error:
+        raise ConfigError(tuple(_with_notes(problem, notes) for problem in error.problems)) from None
 
 
 def _discovered(ambient: Ambient, watched: tuple[Path, ...], places: str) -> Loaded:
@@ -126,7 +154,7 @@ def _discovered(ambient: Ambient, watched: tuple[Path, ...], places: str) -> Loa
         for origin in document.origins.values()
     )
     config = _valid(document, source=" and ".join(labels))
-    return Loaded(config=config, path=None, watched=watched, notes=notes)
+    return Loaded(config=config, path=None, watched=watched, revision=text_revision(""), notes=notes)
 
 
 def _shown_places(where: tuple[str | None, Mapping[str, str], Path, Path | None]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 from msgspec import Struct
 
-from packyproxy.config.document import Plain, join_path
+from packyproxy.config.document import Plain, shown_path
 from packyproxy.config.secret import Secret
 from packyproxy.config.yaml_file import read_text
 from packyproxy.config.yaml_page import Page, Splice, is_empty, is_flow, is_inline, spliced
@@ -41,7 +41,7 @@ class Edit(Struct, frozen=True):
     """A value of JSON, a :class:`Secret`, or ``REMOVE``. A collection replaces what was there as a whole."""
 
     def __repr__(self) -> str:
-        return f"Edit({_shown(self.path)})"
+        return f"Edit({shown_path(self.path)})"
 
 
 def edit_text(text: str, edits: Iterable[Edit]) -> str:
@@ -292,11 +292,4 @@ def _quotes(node: yaml.Node) -> Quotes:
 
 
 def _refused(path: _Path, message: str, fix: str) -> ConfigError:
-    return ConfigError((Problem(field=_shown(path), code="cannot_edit", message=message, fix=fix),))
-
-
-def _shown(path: _Path) -> str:
-    shown = ""
-    for key in path:
-        shown = join_path(shown, key) if isinstance(key, str) else f"{shown}[{key}]"
-    return shown
+    return ConfigError((Problem(field=shown_path(path), code="cannot_edit", message=message, fix=fix),))

@@ -14,9 +14,9 @@ import yaml
 from yaml.constructor import SafeConstructor
 
 from packyproxy.config.document import Document, Plain, join_path
-from packyproxy.errors import Problem
+from packyproxy.errors import ConfigError, Problem
 
-__all__ = ["config_places", "find_config", "read_file", "read_text"]
+__all__ = ["config_places", "find_config", "read_bytes", "read_file", "read_text"]
 
 _MOST_BYTES: Final = 128 * 1024
 """A hundred providers fit; PyYAML needs a second or two for this much."""
@@ -89,16 +89,29 @@ def find_config(
 def read_file(path: Path) -> Document:
     """Read a file; anything that keeps it from being read is a problem of the returned document."""
     try:
+        return read_text(read_bytes(path))
+    except ConfigError as error:
+        return Document(root=None, problems=error.problems)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Return what a file holds; of one that is too large as much as shows that.
+
+    Raises:
+        ConfigError: there is none, or it cannot be read.
+    """
+    try:
         if path.exists() and not path.is_file():
-            return _unreadable("not_a_file", f"{path} is not a regular file", "name a YAML file")
+            problem = _file_problem("not_a_file", f"{path} is not a regular file", "name a YAML file")
+            raise ConfigError((problem,))
         with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
+            return file.read(_MOST_BYTES + 1)
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         is_absent = isinstance(error, FileNotFoundError)
         fix = "check the path, or write the file with packyproxy init" if is_absent else _ACCESS_FIX
-        return _unreadable("unreadable", f"{path} cannot be read ({reason})", fix)
-    return read_text(data)
+        problem = _file_problem("unreadable", f"{path} cannot be read ({reason})", fix)
+        raise ConfigError((problem,)) from error
 
 
 def read_text(text: str | bytes) -> Document:

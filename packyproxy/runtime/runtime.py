@@ -31,6 +31,7 @@ from packyproxy.runtime.pools import Pools
 from packyproxy.runtime.provider_states import ProviderStates
 from packyproxy.runtime.recorder import Recorder
 from packyproxy.runtime.reload.config_file import ConfigFile
+from packyproxy.runtime.reload.editing import ConfigEditor, FileText, MemoryText
 from packyproxy.runtime.reload.reloader import Reloader, ReloadState
 from packyproxy.runtime.routing import Routing
 from packyproxy.runtime.snapshot import Snapshot
@@ -74,6 +75,7 @@ class Runtime:
         self._swapping = threading.Lock()
         self._snapshot = Snapshot.build(config if isinstance(config, Config) else config.loaded.config)
         self._served = self._snapshot.config
+        self.editor = ConfigEditor(self._text(config))
         self._has_begun = False
         self._revision = 1
         self.started_at = self._applied_at = self.now()
@@ -85,7 +87,9 @@ class Runtime:
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pools] = WeakKeyDictionary()
         self._discovered: Mapping[str, tuple[str, ...]] = {}
         self.store = store or MemoryStore(clock=self.now)
-        self.management_key = ManagementKey(lambda: self._snapshot.config, None, self.audit)
+        self.management_key = ManagementKey(
+            self._in_force, None if self._reloader is None else self.editor.change, self.audit
+        )
         self.routing = Routing(self.store, now=self.now, audit=self.audit)
         self.provider_states = ProviderStates()
         self.recorder = Recorder(now=self.now, states=self.provider_states)
@@ -225,6 +229,14 @@ class Runtime:
         """Say what is served: once, when the first lifespan begins or the first request comes."""
         self._has_begun = True
         self.audit.models_registered(self._snapshot.registry)
+
+    def _in_force(self) -> Config:
+        return self._snapshot.config
+
+    def _text(self, config: Config | ConfigFile) -> FileText | MemoryText:
+        if self._reloader is None or isinstance(config, Config):
+            return MemoryText(self._in_force, self.apply)
+        return FileText(config, self._reloader.reload, self._in_force)
 
     def _make_upstream(self, proxy_url: str | None) -> Upstream:
         return Upstream(client=self._client, transport=self._transport, proxy_url=proxy_url)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from packyproxy.config import Config
-from packyproxy.config.reading import Loaded, discover_config
+from packyproxy.config import Config, process_ambient
+from packyproxy.config.reading import Loaded, discover_config, parse_config
 
 __all__ = ["ConfigFile"]
 
@@ -40,6 +40,15 @@ class ConfigFile:
         """
         self.loaded = self._load()
         return self.loaded.config
+
+    def judge(self, text: str) -> Config:
+        """Return what a text would mean if the file held it now.
+
+        Raises:
+            ConfigError: with every problem.
+        """
+        config = parse_config(text.encode(), source=self.loaded.config.source, ambient=process_ambient())
+        return config if self._amend is None else self._amend(config)
 
     def _load(self) -> Loaded:
         found = discover_config(self._explicit)
