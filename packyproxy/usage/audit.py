@@ -54,7 +54,7 @@ _MOST_TEXTS: Final = 50
 _LONGEST_TEXT: Final = 300
 
 
-class AuditEvent(Struct, frozen=True, kw_only=True):
+class AuditEvent(Struct, frozen=True, kw_only=True, rename="kebab"):
     """One event of the audit trail."""
 
     at: str
@@ -66,7 +66,7 @@ class AuditEvent(Struct, frozen=True, kw_only=True):
     """The facts; which there are follows from the event."""
 
 
-class AuditReport(Struct, frozen=True, kw_only=True):
+class AuditReport(Struct, frozen=True, kw_only=True, rename="kebab"):
     """What the audit trail holds."""
 
     events: tuple[AuditEvent, ...]
