@@ -9,13 +9,14 @@ from typing import Final
 from msgspec import Struct
 
 from packyproxy.asgi.management.operations import ManagementRequest, Operation, Query
-from packyproxy.asgi.management.saving import Edit, Merge, block_of, foresee, refused, save
+from packyproxy.asgi.management.saving import Merge, block_of, foresee, refused, save
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.merging import patch_value, put_value
 from packyproxy.config.view import PackycodeView, TppcView, packycode_view, tppc_view
 from packyproxy.errors import FailureKind, Problem
 from packyproxy.providers.next_steps import NEXT_STEPS
 from packyproxy.runtime.examination.probe import missing_settings, probe
+from packyproxy.runtime.reload.editing import EditText
 from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["PackycodeBody", "TppcBody", "packycode_operations", "tppc_operations"]
@@ -137,7 +138,7 @@ class _Packycode:
         await save(self._runtime, request, edit, code="invalid_packycode")
         return await self.show(request)
 
-    async def _ask_first(self, request: ManagementRequest, edit: Edit) -> None:
+    async def _ask_first(self, request: ManagementRequest, edit: EditText) -> None:
         """Refuse new settings whose key the provider refuses; whatever else is wrong there may pass."""
         config = await foresee(self._runtime, request, edit, code="invalid_packycode")
         block = next(provider for provider in config.providers if provider.kind == "packycode")

@@ -3,6 +3,7 @@
 Whoever sends ``If-Match`` with a revision that is not the present one has lost: 409, and nothing is saved.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -10,14 +11,12 @@ from typing import Final, Protocol, TypeVar
 from packyproxy.asgi.management.operations import ManagementRequest
 from packyproxy.asgi.management.refusals import Code, Refusal
 from packyproxy.config import Config
+from packyproxy.config.yaml_file import read_text
 from packyproxy.errors import ConfigError, Problem
-from packyproxy.runtime.reload.editing import NoFile, StaleRevision
+from packyproxy.runtime.reload.editing import EditText, NoFile, StaleRevision
 from packyproxy.runtime.runtime import Runtime
 
-__all__ = ["Edit", "Merge", "block_of", "foresee", "not_an_object", "refused", "save"]
-
-Edit = Callable[[str, Config], str]
-"""From the text of a configuration, and what it means, to the text that it shall be."""
+__all__ = ["Merge", "block_of", "foresee", "not_an_object", "refused", "save"]
 
 _Result = TypeVar("_Result")
 
@@ -33,7 +32,7 @@ class Merge(Protocol):
         ...
 
 
-async def save(runtime: Runtime, request: ManagementRequest, edit: Edit, *, code: Code) -> None:
+async def save(runtime: Runtime, request: ManagementRequest, edit: EditText, *, code: Code) -> None:
     """Edit, validate and write the configuration, and bring it into force.
 
     Raises:
@@ -42,7 +41,7 @@ async def save(runtime: Runtime, request: ManagementRequest, edit: Edit, *, code
     await _or_refuse(partial(runtime.editor.change, if_match=request.if_match), edit, code)
 
 
-async def foresee(runtime: Runtime, request: ManagementRequest, edit: Edit, *, code: Code) -> Config:
+async def foresee(runtime: Runtime, request: ManagementRequest, edit: EditText, *, code: Code) -> Config:
     """Return the configuration that ``save`` would bring into force; nothing is written.
 
     Raises:
@@ -80,20 +79,28 @@ def block_of(body: object, name: str, *, code: Code) -> dict[str, object]:
     return block
 
 
-async def _or_refuse(change: Callable[[Edit], Awaitable[_Result]], edit: Edit, code: Code) -> _Result:
-    has_begun = False
+async def _or_refuse(change: Callable[[EditText], Awaitable[_Result]], edit: EditText, code: Code) -> _Result:
+    seen: list[str] = []
 
-    def begin(text: str, config: Config) -> str:
-        nonlocal has_begun
-        has_begun = True
+    def noted(text: str, config: Config) -> str:
+        seen[:] = [text]
         return edit(text, config)
 
     try:
-        return await change(begin)
+        return await change(noted)
     except (StaleRevision, NoFile) as error:
         raise Refusal("conflict", str(error)) from error
     except ConfigError as error:
-        if has_begun and not any(problem.code in _NOT_WRITTEN for problem in error.problems):
-            raise refused(code, error.problems) from error
-        said = "; ".join(map(str, error.problems))
-        raise Refusal("conflict", f"nothing was saved, the file on disk stands in the way: {said}") from error
+        problems = error.problems
+        if seen and not await asyncio.to_thread(_is_of_the_file, problems, seen[0]):
+            raise refused(code, problems) from error
+        said = "; ".join(map(str, problems))
+        raise Refusal("conflict", f"nothing was saved, the file stands in the way: {said}") from error
+
+
+def _is_of_the_file(problems: Sequence[Problem], text: str) -> bool:
+    """Tell whether problems are those of the file as it was, and not of what was to be made of it."""
+    if any(problem.code in _NOT_WRITTEN for problem in problems):
+        return True
+    before = read_text(text).problems
+    return bool(before) and before == problems

@@ -6,14 +6,14 @@ from msgspec import UNSET, Struct
 
 from packyproxy.asgi.management.operations import ManagementRequest, Operation, Text
 from packyproxy.asgi.management.refusals import ProblemBody, Refusal
-from packyproxy.asgi.management.saving import Edit, foresee, not_an_object, save
+from packyproxy.asgi.management.saving import foresee, not_an_object, save
 from packyproxy.config import Config
 from packyproxy.config.masking import masked_text, restore_masks
 from packyproxy.config.merging import put_value
 from packyproxy.config.view import ConfigView, config_view
 from packyproxy.config.yaml_file import read_text
 from packyproxy.errors import ConfigError
-from packyproxy.runtime.reload.editing import NoFile
+from packyproxy.runtime.reload.editing import EditText, NoFile
 from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["Validation", "config_operations", "validate_operation"]
@@ -126,7 +126,7 @@ class _WholeConfig:
         return Validation(ok=True)
 
 
-def _putting(body: object) -> Edit:
+def _putting(body: object) -> EditText:
     """Return the edit that makes a decoded JSON body the whole configuration."""
 
     def put(text: str, config: Config) -> str:
@@ -137,7 +137,7 @@ def _putting(body: object) -> Edit:
     return put
 
 
-def _replacing(data: bytes) -> Edit:
+def _replacing(data: bytes) -> EditText:
     """Return the edit that makes a body the text of the configuration."""
 
     def replace(text: str, _: Config) -> str:
