@@ -40,7 +40,7 @@ class ManagementKey:
     def __init__(
         self,
         config: Callable[[], Config],
-        change_file: Callable[[Callable[[str], str]], Awaitable[None]] | None,
+        change_file: Callable[[Callable[[str, Config], str]], Awaitable[None]] | None,
         audit: Audit,
     ) -> None:
         self._audit = audit
@@ -86,7 +86,7 @@ class ManagementKey:
         source = self._config().source
         is_written = False
 
-        def edit(text: str) -> str:
+        def edit(text: str, _: Config) -> str:
             nonlocal is_written
             after = _hashed(text)
             is_written = after != text
