@@ -91,7 +91,8 @@ class ManagementRequest:
     @property
     def mount(self) -> str:
         """Where this API is found on its server, as far as its host says."""
-        return self._call.scope.get("root_path", "").rstrip("/") + PREFIX
+        root: str = self._call.scope.get("root_path", "")
+        return root.rstrip("/") + PREFIX
 
     @property
     def if_match(self) -> str | None:
