@@ -40,10 +40,3 @@ class Latencies:
         if found is None or found[1] + _FORGOTTEN_AFTER_SECONDS <= now:
             return None
         return found[0]
-
-    def latest_of(self, provider_id: str, now: float) -> float | None:
-        """Return the same for the model of a provider that was measured last."""
-        for measured_id, model in reversed(tuple(self._averages)):
-            if measured_id == provider_id:
-                return self.of(provider_id, model, now)
-        return None

@@ -1,4 +1,4 @@
-"""What happened lately at each provider: its last failure, and whether its key was accepted.
+"""What happened lately at each provider: its last failure, whether its key was accepted, how quick it was.
 
 Noted by the provider's id, so a provider with another key is one of whom nothing is known. Nothing is decided
 by this: what decides is in ``runtime.routing``. Each process notes what it sees.
@@ -10,12 +10,14 @@ from typing import Final
 from msgspec import Struct
 
 from packyproxy.errors import Failure, FailureKind
+from packyproxy.providers.latency import Latencies
 from packyproxy.usage.records import AttemptRecord
 
 __all__ = ["LastError", "ProviderNotes", "ProviderStates"]
 
 _MOST_PROVIDERS: Final = 1024
 """A reload may make new ones."""
+_ALL_MODELS: Final = ""
 
 
 class LastError(Struct, frozen=True, kw_only=True):
@@ -48,20 +50,31 @@ class ProviderStates:
         self._writing = threading.Lock()
         self._notes: dict[str, ProviderNotes] = {}
         """By provider id; whom nothing was noted of for the longest time comes first."""
+        self._latencies = Latencies()
+        """Of all models of a provider together, unlike what routing goes by."""
 
     def of(self, provider_id: str) -> ProviderNotes:
         """Return what was noted of a provider."""
         return self._notes.get(provider_id, _NOTHING)
 
+    def latency_seconds(self, provider_id: str, now: float) -> float | None:
+        """Return how long a provider takes to show anything; None if it did not in the last minutes."""
+        with self._writing:
+            return self._latencies.of(provider_id, _ALL_MODELS, now)
+
     def note(self, record: AttemptRecord) -> None:
         """Take note of an attempt that has ended; one that was cut off before any output tells nothing."""
         if record.failure is None and record.is_cut_off and not record.has_output:
             return
+        ended_at = record.sent_at + record.duration_seconds
+        if record.first_output_seconds is not None:
+            with self._writing:
+                self._latencies.note(record.provider_id, _ALL_MODELS, record.first_output_seconds, ended_at)
         self._take(
             record.provider_id,
             record.failure,
             record.status,
-            at=record.sent_at + record.duration_seconds,
+            at=ended_at,
             has_answered=record.failure is None or record.has_output,
         )
 

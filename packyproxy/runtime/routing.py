@@ -58,8 +58,6 @@ class Condition(Struct, frozen=True, kw_only=True):
     health: ProviderHealth = HEALTHY
     rests: Mapping[str, Cooldown]
     """Those under way, by model."""
-    latency_seconds: float | None
-    """Until first content, by the model that answered last; None if nobody knows."""
 
 
 class Routing:
@@ -278,7 +276,7 @@ class Routing:
         """Return how each of several providers fares.
 
         Args:
-            providers: each with the models it lists. Rests of other models are known if this process gave them.
+            providers: each with the models it lists. A rest of another model is known if this process gave it.
         """
         if self._restored:
             await self._start_afresh()
@@ -298,11 +296,7 @@ class Routing:
             if rest is not None and not rest.is_over(now):
                 rests[provider_id][model] = rest
         return [
-            Condition(
-                health=decode_health(value),
-                rests=rests[provider.id],
-                latency_seconds=self._latencies.latest_of(provider.id, now),
-            )
+            Condition(health=decode_health(value), rests=rests[provider.id])
             for (provider, _), value in zip(providers, values[: len(providers)], strict=True)
         ]
 

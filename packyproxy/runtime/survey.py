@@ -44,17 +44,30 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
 
 async def survey(runtime: Runtime) -> tuple[ProviderReport, ...]:
     """Report on every provider of the configuration in force, in its order."""
-    snapshot, now = runtime.snapshot, runtime.now()
+    snapshot, now, states = runtime.snapshot, runtime.now(), runtime.provider_states
     listed = {models.name: models for models in snapshot.registry.providers}
     subjects = [
-        (place, config, Provider.from_config(config), _model_ids(config, listed))
+        _Subject(place, config, Provider.from_config(config), _model_ids(config, listed))
         for place, config in snapshot.config.places
     ]
-    conditions = await runtime.routing.conditions([(provider, models) for _, _, provider, models in subjects])
+    conditions = await runtime.routing.conditions([(each.provider, each.models) for each in subjects])
     return tuple(
-        _report(place, config, models, condition, runtime.provider_states.of(provider.id), now)
-        for (place, config, provider, models), condition in zip(subjects, conditions, strict=True)
+        _report(
+            subject,
+            condition,
+            states.of(subject.provider.id),
+            latency_seconds=states.latency_seconds(subject.provider.id, now),
+            now=now,
+        )
+        for subject, condition in zip(subjects, conditions, strict=True)
     )
+
+
+class _Subject(Struct, frozen=True):
+    place: str
+    config: ProviderConfig
+    provider: Provider
+    models: tuple[str, ...]
 
 
 def _model_ids(config: ProviderConfig, listed: Mapping[str, ProviderModels]) -> tuple[str, ...]:
@@ -63,14 +76,14 @@ def _model_ids(config: ProviderConfig, listed: Mapping[str, ProviderModels]) -> 
 
 
 def _report(
-    place: str,
-    config: ProviderConfig,
-    models: tuple[str, ...],
+    subject: _Subject,
     condition: Condition,
     notes: ProviderNotes,
+    *,
+    latency_seconds: float | None,
     now: float,
 ) -> ProviderReport:
-    health, rests = condition.health, condition.rests
+    health, rests, config = condition.health, condition.rests, subject.config
     times = (available_at(health, now), *(rest.until for rest in rests.values()))
     is_key_accepted, key_checked_at = notes.is_key_accepted, notes.key_checked_at
     if health.breaker is Breaker.REJECTED:  # perhaps another process has found that out
@@ -78,15 +91,15 @@ def _report(
     if not config.requires_openai_auth:
         is_key_accepted = key_checked_at = None
     return ProviderReport(
-        place=place,
+        place=subject.place,
         config=config,
         state=state_of(health, is_enabled=config.enabled, is_resting=bool(rests)),
         breaker=health.breaker,
         rests=rests,
         asked_again_at=max(filter(None, times), default=None),
-        latency_seconds=condition.latency_seconds,
+        latency_seconds=latency_seconds,
         last_error=notes.last_error,
-        models=models,
+        models=subject.models,
         is_key_accepted=is_key_accepted,
         key_checked_at=key_checked_at,
     )

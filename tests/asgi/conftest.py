@@ -1,7 +1,9 @@
 """The proxy in-process before a scripted upstream: real parts everywhere but at the two edges of the network."""
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -9,6 +11,7 @@ import pytest
 
 from packyproxy.app import PackyProxy
 from packyproxy.testing import FakeUpstream, Script, StreamingASGITransport
+from tests.support.management import PASSWORD, Console
 from tests.support.settings import provider
 
 HELLO = {"model": "claude-sonnet-4-5", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]}
@@ -148,3 +151,13 @@ async def stage() -> AsyncIterator[Callable[..., Stage]]:
     for made in stages:
         await made.client.aclose()
         await made.proxy.runtime.aclose()
+
+
+@pytest.fixture
+async def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Console]:
+    """Return a client of the management API, over a file of its own."""
+    monkeypatch.setenv("MANAGEMENT_PASSWORD", PASSWORD)
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path / "no-codex"))
+    made = await asyncio.to_thread(Console, tmp_path / "config.yaml")
+    yield made
+    await made.aclose()

@@ -1,5 +1,6 @@
 """The management API over a configuration file, before scripted upstreams."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ class Console:
     async def refusal(self, method: str, path: str, body: Any, **options: Any) -> dict[str, Any]:
         """Return the JSON of a request that is refused, having seen that the file stays as it is."""
         before = self.path.read_bytes()
-        response = await self.call(method, path, json=body, **options)
+        response = await self.call(method, path, content=json.dumps(body), **options)
         assert before == self.path.read_bytes()
         found: dict[str, Any] = response.json()
         return {"status": response.status_code, **found}

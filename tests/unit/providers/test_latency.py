@@ -81,19 +81,3 @@ def test_is_bounded() -> None:
         latencies.note("p", "kept", 1.0, _NOW)
         latencies.note("p", str(number), 1.0, _NOW)
     assert [1.0, None, 1.0] == [latencies.of("p", model, _NOW) for model in ("kept", "old", "0")]
-
-
-def test_latest_of_a_provider() -> None:
-    """Of several models the one counts that was measured last; another provider's do not."""
-    latencies = Latencies()
-    for number, (provider, model) in enumerate((("p", "m"), ("p", "n"), ("p", "m"), ("q", "m"))):
-        latencies.note(provider, model, 1.0 + number, _NOW)
-    assert latencies.of("p", "m", _NOW) == latencies.latest_of("p", _NOW)
-
-
-@pytest.mark.parametrize(("provider", "seconds"), [("q", 0.0), ("p", 300.0)], ids=["unmeasured", "forgotten"])
-def test_latest_of_a_provider_of_which_nothing_is_known(provider: str, seconds: float) -> None:
-    """No measurement, or none of the last five minutes, is no number."""
-    latencies = Latencies()
-    latencies.note("p", "m", 2.0, _NOW)
-    assert latencies.latest_of(provider, _NOW + seconds) is None

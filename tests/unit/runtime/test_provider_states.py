@@ -121,3 +121,13 @@ def test_the_longest_silent_provider_is_forgotten_first() -> None:
     states.note(attempt(provider_id="new"))
     known = {name: states.of(name) != _NOTHING for name in ("p0", "p1", "p2", "new")}
     assert {"p0": True, "p1": False, "p2": True, "new": True} == known
+
+
+def test_latency_is_of_all_models_and_of_the_last_minutes() -> None:
+    """A moving average of the time to the first output; attempts without any have no part in it."""
+    states = ProviderStates()
+    states.note(attempt(model="gpt-5", first_output_seconds=2.0))
+    states.note(attempt(model="gpt-5-mini", first_output_seconds=1.0))
+    states.note(attempt(failure=FailureKind.OVERLOADED))
+    found = [states.latency_seconds("p1", _ENDED_AT + later) for later in (299, 300)]
+    assert [1.7, None] == found

@@ -12,6 +12,7 @@ from packyproxy.runtime.routing import Routing
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.runtime.survey import ProviderReport, survey
 from packyproxy.store.memory import MemoryStore
+from packyproxy.usage.records import AttemptRecord
 
 _NOW = 1_000_000.0
 _A: Mapping[str, Any] = {
@@ -131,13 +132,23 @@ async def test_notes_and_latency_are_told() -> None:
     """The report holds what was noted under the provider's id."""
     runtime = runtime_of(_A)
     provider = runtime.snapshot.providers["a"]
-    runtime.provider_states.note_trial(provider.id, Failure(kind=FailureKind.QUOTA, status=429), at=_NOW - 5)
-    runtime.routing.answered_after(provider, "gpt-5", 0.25)
+    attempt = AttemptRecord(
+        request_id="req_1",
+        protocol="chat",
+        provider="a",
+        provider_id=provider.id,
+        model="gpt-5",
+        is_streaming=False,
+        sent_at=_NOW - 6,
+        duration_seconds=1,
+        first_output_seconds=0.25,
+        failure=FailureKind.TRUNCATED,
+    )
+    runtime.provider_states.note(attempt)
     report = await only(runtime)
     assert report.last_error is not None
-    assert (FailureKind.QUOTA, 429, _NOW - 5, 0.25) == (
+    assert (FailureKind.TRUNCATED, _NOW - 5, 0.25) == (
         report.last_error.kind,
-        report.last_error.status,
         report.last_error.at,
         report.latency_seconds,
     )
