@@ -276,7 +276,7 @@ class Routing:
         """Return how each of several providers fares.
 
         Args:
-            providers: each with the models it lists. A rest of another model is known if this process gave it.
+            providers: each with the models it lists. The rest of another is known if this process gave it.
         """
         if self._restored:
             await self._start_afresh()
