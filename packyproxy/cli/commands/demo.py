@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import signal
 import socket
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from packyproxy.testing import FakeUpstream
 
 __all__ = ["demo"]
 
+_log = logging.getLogger("packyproxy")
 _USUAL_PORT: Final = 8317
 _KEY: Final = "demo-key"
 _SECONDS_BETWEEN_WRITES: Final = 0.03
@@ -49,6 +51,7 @@ def demo(path: str | None = None, *, host: str, port: int | None, once: bool) ->
     """
     settings = Config() if path is None else discover_config(path).config
     configure_logging("console", debug=False)
+    _log.setLevel(logging.WARNING)
     upstream_listener = bind("127.0.0.1", 0)
     listener = _bind_proxy(host, port)
     config = replace(settings, providers=(_provider(server_url(upstream_listener)),))
@@ -69,6 +72,7 @@ def demo(path: str | None = None, *, host: str, port: int | None, once: bool) ->
                 stop.ask()
             else:
                 print(_invitation(config, url), flush=True)
+                _log.setLevel(logging.INFO)  # not before: lines among those of the answer would confuse
             await servers
         if not is_whole:
             raise CommandFailed("the answer did not come to its end")
