@@ -197,11 +197,11 @@ class Runtime:
         return pools.upstream(provider)
 
     async def __aenter__(self) -> Self:
+        if not self._has_begun:
+            self._begin()
         await self.management_key.protect()
         loop = asyncio.get_running_loop()
         self._entered[loop] = self._entered.get(loop, 0) + 1
-        if not self._has_begun:
-            self._begin()
         self._background.start()
         return self
 
