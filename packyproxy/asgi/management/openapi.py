@@ -1,10 +1,12 @@
 """The contract of the management API as an OpenAPI 3.1 document, made from the operations that it describes.
 
-Schemas are those of the very structs that answers are encoded from, so the document cannot fall behind.
+Schemas are those of the very structs that answers are encoded from, so the document cannot fall behind. What
+is sent has schemas of its own: a view of the configuration shows every key, and nobody has to send them all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
+from functools import lru_cache
+from types import MappingProxyType, UnionType
 from typing import Any, Final, get_args
 
 import msgspec
@@ -16,8 +18,12 @@ from packyproxy.version import __version__
 
 __all__ = ["describe", "openapi_operation"]
 
+_MOST_SERVERS: Final = 4
+"""Mounts of one component."""
 _JSON: Final = "application/json"
-_SCHEMAS: Final = "#/components/schemas/{name}"
+_SENT: Final = "Input"
+_VIEW: Final = "View"
+"""How the names of structs end that show every key of a part of the configuration."""
 _ALWAYS: Final[tuple[Code, ...]] = ("invalid_query", "unauthorized", "forbidden", "banned", "internal_error")
 _WITH_BODY: Final[tuple[Code, ...]] = ("invalid_json", "too_large", "unsupported_media_type")
 _CODES: Final[tuple[Code, ...]] = get_args(Code)
@@ -65,9 +71,11 @@ _IF_MATCH: Final = {
 
 def openapi_operation(operations: Sequence[Operation]) -> Operation:
     """Return the operation that gives the document, which describes it along with all others."""
+    # Making it takes some 20 ms.
+    document = lru_cache(_MOST_SERVERS)(lambda server: describe(described, server=server))
 
     async def show(request: ManagementRequest) -> Raw:
-        return describe(described, server=request.mount)
+        return document(request.mount)
 
     operation = Operation(
         method="GET",
@@ -87,14 +95,13 @@ def describe(operations: Sequence[Operation], *, server: str) -> Raw:
         operations: all that there are.
         server: the address that their paths go behind; a path alone will do.
     """
-    types = [kind for operation in operations for kind in _types(operation)]
-    schemas, components = msgspec.json.schema_components((*types, RefusalBody), ref_template=_SCHEMAS)
-    by_type = dict(zip(map(id, types), schemas, strict=False))
+    answers = _Schemas([_answer_type(operation) for operation in operations] + [RefusalBody], suffix="")
+    bodies = _Schemas([body for operation in operations for body in _body_types(operation)], suffix=_SENT)
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         method = operation.method.lower()
-        paths.setdefault(operation.path, {})[method] = _operation(operation, by_type)
-    refusals = sorted({refusal for operation in operations for refusal in _refusals(operation).values()})
+        paths.setdefault(operation.path, {})[method] = _operation(operation, answers, bodies)
+    refusals = sorted({codes for operation in operations for codes in _refusals(operation).values()})
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -107,56 +114,74 @@ def describe(operations: Sequence[Operation], *, server: str) -> Raw:
         "security": [{name: []} for name in _SECURITY],
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": {**answers.components, **bodies.components},
             "responses": {_name(codes): _refusal(codes) for codes in refusals},
             "headers": _HEADERS,
             "parameters": {"If-Match": _IF_MATCH},
             "securitySchemes": _SECURITY,
         },
     }
-    return Raw(msgspec.json.encode(document))
+    # Docstrings are written for another kind of document.
+    return Raw(msgspec.json.encode(document).replace(b"``", b"`"))
 
 
-def _types(operation: Operation) -> list[Any]:
-    """Return the types whose schemas an operation needs."""
-    bodies = operation.body if isinstance(operation.body, tuple) else (operation.body,)
-    answers = () if operation.answer is Text else (operation.answer,)
-    return [kind for kind in (*bodies, *answers) if kind is not None]
+class _Schemas:
+    """The schemas of some types; those of structs are ``components``, by their names."""
+
+    def __init__(self, types: Sequence[Any], *, suffix: str) -> None:
+        template = f"#/components/schemas/{{name}}{suffix}"
+        schemas, components = msgspec.json.schema_components(types, ref_template=template)
+        # Types need not be hashable.
+        self._by_identity = dict(zip(map(id, types), schemas, strict=True))
+        self.components = {name + suffix: schema for name, schema in components.items()}
+        if suffix:
+            for name, schema in components.items():
+                if name.endswith(_VIEW):
+                    schema.pop("required", None)
+
+    def of(self, kind: Any) -> dict[str, Any]:
+        """Return the schema of one of the types."""
+        return self._by_identity[id(kind)]
 
 
-def _operation(operation: Operation, schemas: Mapping[int, dict[str, Any]]) -> dict[str, Any]:
+def _answer_type(operation: Operation) -> Any:
+    return str if operation.answer is Text else operation.answer
+
+
+def _body_types(operation: Operation) -> tuple[Any, ...]:
+    """Return the shapes that a body may have; a decoder could not tell them apart, so no union will do."""
+    if operation.body is None:
+        return ()
+    return get_args(operation.body) if isinstance(operation.body, UnionType) else (operation.body,)
+
+
+def _operation(operation: Operation, answers: _Schemas, bodies: _Schemas) -> dict[str, Any]:
     names = [part[1:-1] for part in operation.path.split("/") if part.startswith("{")]
-    text = {"type": "string"}
     parameters: list[dict[str, Any]] = [
-        {"name": name, "in": "path", "required": True, "schema": text} for name in names
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
     ]
     parameters += [_query(parameter) for parameter in operation.query]
     if operation.method in {"PUT", "PATCH"}:
         parameters.append({"$ref": "#/components/parameters/If-Match"})
-    answer = {"application/yaml": {"schema": text}}
-    if operation.answer is not Text:
-        answer = {_JSON: {"schema": schemas[id(operation.answer)]}}
-    success = {
-        "description": "Done." if operation.body is not None else "As asked.",
-        "headers": _headers("ETag", "x-request-id"),
-        "content": answer,
-    }
+    media_type = "application/yaml" if operation.answer is Text else _JSON
     described: dict[str, Any] = {
         "operationId": _identifier(operation),
         "summary": operation.summary,
         "tags": [operation.path.split("/")[1].partition(".")[0]],
         "parameters": parameters,
         "responses": {
-            "200": success,
+            "200": {
+                "description": "As asked.",
+                "headers": _headers("ETag", "x-request-id"),
+                "content": {media_type: {"schema": answers.of(_answer_type(operation))}},
+            },
             **{
                 str(status): {"$ref": f"#/components/responses/{_name(codes)}"}
                 for status, codes in sorted(_refusals(operation).items())
             },
         },
     }
-    if operation.body is not None:
-        bodies = operation.body if isinstance(operation.body, tuple) else (operation.body,)
-        shapes = [schemas[id(kind)] for kind in bodies]
+    if shapes := [bodies.of(kind) for kind in _body_types(operation)]:
         shape = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
         content = {media_type: {"schema": shape} for media_type in operation.media_types}
         described["requestBody"] = {"required": True, "content": content}
@@ -178,7 +203,8 @@ def _query(parameter: Query) -> dict[str, Any]:
 def _refusals(operation: Operation) -> dict[int, tuple[Code, ...]]:
     """Return what an operation may refuse with, by status."""
     body = _WITH_BODY if operation.body is not None else ()
-    possible = {*_ALWAYS, *body, *operation.refusals}
+    path: tuple[Code, ...] = ("not_found",) if "{" in operation.path else ()
+    possible = {*_ALWAYS, *body, *path, *operation.refusals}
     by_status: dict[int, tuple[Code, ...]] = {}
     for code in _CODES:
         if code in possible:
@@ -187,7 +213,7 @@ def _refusals(operation: Operation) -> dict[int, tuple[Code, ...]]:
 
 
 def _refusal(codes: tuple[Code, ...]) -> dict[str, Any]:
-    refusal = _SCHEMAS.format(name=RefusalBody.__name__)
+    refusal = f"#/components/schemas/{RefusalBody.__name__}"
     status = STATUSES[codes[0]]
     required = ["problems"] if status == 422 else []
     schema = {"allOf": [{"$ref": refusal}, {"properties": {"error": {"enum": codes}}, "required": required}]}
