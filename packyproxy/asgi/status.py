@@ -1,22 +1,41 @@
-"""Tell that the process lives and whether it can serve: ``/``, ``/healthz``, ``/readyz``, without a key."""
+"""Tell that the process lives and whether it can serve, without a key: ``/``, ``/healthz``, ``/readyz``.
+
+``/metrics`` tells how it fares, to this machine and to whoever shows a client key.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from starlette.types import Receive, Send
 
+from packyproxy.asgi.access import let_in
+from packyproxy.asgi.addresses import is_local
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Route, RouteTable
 from packyproxy.runtime.runtime import Runtime
+from packyproxy.runtime.survey import ProviderReport, survey
+from packyproxy.usage.figures import Figures
+
+if TYPE_CHECKING:
+    from packyproxy.asgi.metrics import Exposition
 
 __all__ = ["Status"]
+
+_NOT_INSTALLED: Final = (
+    b"metrics are on, but prometheus_client is missing: pip install 'packyproxy[metrics]'\n"
+)
 
 
 class Status:
     """The status routes as an ASGI component.
 
     ``GET|HEAD /`` answers 200 (Claude Code probes it at start), ``/healthz`` 200 while the process runs,
-    ``/readyz`` 200 when at least one provider can serve and else 503.
+    ``/readyz`` 200 when at least one provider can serve and else 503. ``/metrics`` is there while the
+    configuration says ``metrics: true``, and answers 501 without the extra ``metrics``.
     """
 
     def __init__(self, runtime: Runtime) -> None:
@@ -25,6 +44,7 @@ class Status:
             Route("/", ("GET", "HEAD"), self._root),
             Route("/healthz", ("GET", "HEAD"), self._health),
             Route("/readyz", ("GET", "HEAD"), self._ready),
+            Route("/metrics", ("GET", "HEAD"), self._metrics, is_there=self._has_metrics),
         )
         self._table = RouteTable(self.routes)
 
@@ -47,3 +67,30 @@ class Status:
             await call.answer(200, b'{"status":"ready"}')
         else:
             await call.answer(503, b'{"status":"no provider can serve at the moment"}')
+
+    def _has_metrics(self) -> bool:
+        return self._runtime.snapshot.config.metrics
+
+    async def _metrics(self, call: Call) -> None:
+        runtime = self._runtime
+        if not is_local(call.scope, call.headers):
+            let_in(call, runtime, runtime.snapshot)
+        providers = await survey(runtime)
+        with runtime.recorder.lock:
+            figures = runtime.recorder.figures.copy()
+        accept = call.headers.get("accept", "")
+        try:
+            # In a thread: the module is loaded at the first time, and many figures take a while to write.
+            exposition = await asyncio.to_thread(_expose, figures, providers, runtime.version, accept)
+        except ModuleNotFoundError as error:
+            if error.name != "prometheus_client":
+                raise
+            await call.answer(501, _NOT_INSTALLED, media_type=b"text/plain; charset=utf-8")
+        else:
+            await call.answer(200, exposition.body, media_type=exposition.media_type.encode())
+
+
+def _expose(figures: Figures, providers: Sequence[ProviderReport], version: str, accept: str) -> "Exposition":
+    from packyproxy.asgi.metrics import expose  # noqa: PLC0415 - needs an extra
+
+    return expose(figures, providers, version=version, accept=accept)

@@ -37,6 +37,12 @@ class Histogram:
         self.counts = list(map(add, self.counts, counts))
         self.sum += total
 
+    def copy(self) -> "Histogram":
+        """Return one with the same values, to be read while values are added to this one."""
+        copied = Histogram(self.bounds)
+        copied.counts, copied.sum = self.counts.copy(), self.sum
+        return copied
+
     def cumulative(self) -> list[tuple[float, int]]:
         """Return how many values do not exceed each bound, infinity at the end."""
         return list(zip((*self.bounds, float("inf")), accumulate(self.counts), strict=True))

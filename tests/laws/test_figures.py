@@ -12,6 +12,7 @@ from packyproxy.usage.totals import Totals
 from tests.support.records import NOW, attempt, request, usage
 
 _NAMES = st.one_of(st.text(max_size=6), st.integers(0, 10**6).map("n{}".format), st.just("x" * 200))
+_PROTOCOLS = st.sampled_from(("messages", "chat", "responses", "compact", "search"))
 _COUNTS = st.integers(-5, 10**6)
 _USAGES = st.one_of(
     st.none(),
@@ -19,6 +20,7 @@ _USAGES = st.one_of(
 )
 _ATTEMPTS = st.builds(
     attempt,
+    protocol=_PROTOCOLS,
     provider=_NAMES,
     model=_NAMES,
     failure=st.one_of(st.none(), st.sampled_from(FailureKind)),
@@ -27,6 +29,7 @@ _ATTEMPTS = st.builds(
 )
 _REQUESTS = st.builds(
     request,
+    protocol=_PROTOCOLS,
     provider=st.one_of(st.none(), _NAMES),
     model=st.one_of(st.none(), _NAMES),
     status=st.sampled_from((200, 400, 404, 429, 499, 500, 529)),
@@ -75,7 +78,7 @@ def test_figures_are_bounded(flood: int, records: list[Any]) -> None:
         else:
             figures.add_request(record)
     providers = MOST_PROVIDERS + 1
-    most_targets = MOST_TARGETS + providers
+    most_targets = 3 * (MOST_TARGETS + providers)  # operations
     assert len(figures.targets) <= most_targets
     assert len(_labels(figures)) <= 3 * most_targets + MOST_FAILED_DURATIONS
     assert len(figures.failovers) <= providers

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from packyproxy.errors import FailureKind
-from packyproxy.usage.figures import CUT_OFF, FIRST_EVENT_BOUNDS, Figures, TargetFigures
+from packyproxy.usage.figures import CUT_OFF, FIRST_EVENT_BOUNDS, Figures, TargetFigures, operation_of
 from packyproxy.usage.records import GAP_BOUNDS
 from tests.support.records import attempt, request, usage
 
-_TARGET = ("packycode", "gpt-5")
+_TARGET = ("packycode", "gpt-5", "chat")
 _FAILED = FailureKind.OVERLOADED
 
 
@@ -74,11 +74,30 @@ def test_requests_by_protocol_and_status() -> None:
 
 
 def test_targets() -> None:
-    """Figures are kept by provider and upstream model; where nobody was asked both are empty."""
+    """Figures are kept by provider, upstream model and operation; where nobody was asked, names are empty."""
     figures = _figures(
-        attempt(), attempt(provider="b"), request(model="m"), request(provider=None, model=None)
+        attempt(),
+        attempt(provider="b", protocol="responses"),
+        request(model="m", protocol="compact"),
+        request(provider=None, model=None),
     )
-    assert {_TARGET, ("b", "gpt-5"), ("packycode", "m"), ("", "")} == set(figures.targets)
+    expected = {_TARGET, ("b", "gpt-5", "chat"), ("packycode", "m", "compact"), ("", "", "chat")}
+    assert expected == set(figures.targets)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "expected"),
+    [
+        ("messages", "chat"),
+        ("chat", "chat"),
+        ("responses", "chat"),
+        ("compact", "compact"),
+        ("search", "search"),
+    ],
+)
+def test_operations(protocol: str, expected: str) -> None:
+    """Whatever a client speaks to have an answer is a chat; only what is for something else is not."""
+    assert expected == operation_of(protocol)
 
 
 @pytest.mark.parametrize(
