@@ -1,6 +1,8 @@
 """The whole configuration through the management API."""
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,6 +18,20 @@ MASKED = (
     .replace(KEYS["packycode"], "***6789")
     .replace(KEYS["b"], "***6789")
 )
+
+
+def client_of(proxy: PackyProxy) -> httpx.AsyncClient:
+    """Return a client of a proxy's management API."""
+    return httpx.AsyncClient(
+        transport=StreamingASGITransport(proxy),
+        base_url="http://proxy.test/v0/management",
+        headers={"x-management-key": PASSWORD},
+    )
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Return what a folder holds."""
+    return list(folder.iterdir())
 
 
 def problems_of(answer: dict[str, Any]) -> list[tuple[str, str]]:
@@ -72,6 +88,13 @@ async def test_invalid_configurations(console: Console, body: Any, expected: lis
         refusal["error"],
         sorted(problems_of(refusal)),
     )
+
+
+async def test_a_broken_file_is_not_merged_into(console: Console) -> None:
+    """What an editor is in the middle of is not written over by a part of it."""
+    console.path.write_text("packycode: [")
+    refusal = await console.refusal("PUT", "/config", {"request-retry": 5})
+    assert (409, "conflict") == (refusal["status"], refusal["error"])
 
 
 class TestText:
@@ -131,6 +154,16 @@ class TestText:
         ]
         assert [200, 409] == [answer.status_code for answer in answers]
 
+    async def test_a_broken_file_is_mended(self, console: Console) -> None:
+        """A whole new text needs nothing of the old one."""
+        console.path.write_text("packycode: [")
+        response = await console.call("PUT", "/config.yaml", content="request-retry: 5\n")
+        assert (200, "request-retry: 5\n", {"request-retry": 5}) == (
+            response.status_code,
+            console.text,
+            await console.get("/request-retry"),
+        )
+
     async def test_a_file_that_is_no_yaml_is_not_shown(self, console: Console) -> None:
         """Nobody could tell its secrets from the rest."""
         console.path.write_text("packycode: [sk-secret-0123456789")
@@ -165,6 +198,16 @@ class TestValidation:
             console.text,
         )
         assert 0 == (await console.get("/request-retry"))["request-retry"]
+
+    @pytest.mark.parametrize("stored", ["packycode: [", None], ids=["broken", "gone"])
+    async def test_the_stored_file_does_not_matter(self, console: Console, stored: str | None) -> None:
+        """What was sent is judged, also while the file is in disorder."""
+        if stored is None:
+            console.path.unlink()
+        else:
+            console.path.write_text(stored)
+        answer = await console.answer("POST", "/config/validate", {"port": 8400})
+        assert {"ok": True, "problems": []} == answer
 
     async def test_what_is_shown_is_valid(self, console: Console) -> None:
         """Masks count as the secrets that they stand for."""
@@ -216,14 +259,45 @@ class TestValidation:
         assert {"ok": True, "problems": []} == answer
 
 
+async def test_a_proxy_that_the_environment_made_has_nothing_to_write_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer says how to get a file; what can be seen is seen."""
+    for name, value in {
+        "MANAGEMENT_PASSWORD": PASSWORD,
+        "PACKYCODE_BASE_URL": "http://packycode.test/v1",
+        "PACKYCODE_API_KEY": KEYS["packycode"],
+        "XDG_CONFIG_HOME": str(tmp_path),
+        "CODEX_HOME": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    proxy = await asyncio.to_thread(PackyProxy)
+    async with client_of(proxy) as client:
+        answers = [
+            await client.get("/config"),
+            await client.get("/config.yaml"),
+            await client.put("/config.yaml", content="port: 8400\n"),
+            await client.put("/debug", json={"value": True}),
+            await client.post("/config/validate", json={"port": 8400}),
+        ]
+    assert [200, 409, 409, 409, 200] == [answer.status_code for answer in answers]
+    assert "packyproxy init" in answers[3].json()["message"]
+    assert [] == files_in(tmp_path)
+    await proxy.runtime.aclose()
+
+
 async def test_a_proxy_without_a_file_keeps_its_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A configuration from a mapping is changed in memory, by the same rules."""
     monkeypatch.setenv("MANAGEMENT_PASSWORD", PASSWORD)
     proxy = PackyProxy({"request-retry": 1})
-    transport = StreamingASGITransport(proxy)
-    async with httpx.AsyncClient(transport=transport, base_url="http://proxy.test/v0/management") as client:
-        client.headers["x-management-key"] = PASSWORD
+    async with client_of(proxy) as client:
         answer = await client.put("/request-retry", json={"value": 2})
         shown = await client.get("/config")
-    assert ({"request-retry": 2}, 2) == (answer.json(), shown.json()["request-retry"])
+        text = await client.get("/config.yaml")
+    assert ({"request-retry": 2}, 2, True) == (
+        answer.json(),
+        shown.json()["request-retry"],
+        "request-retry: 2" in text.text,
+    )
     await proxy.runtime.aclose()

@@ -81,6 +81,7 @@ def validate_operation(runtime: Runtime) -> Operation:
         answer=Validation,
         body=ConfigView,
         media_types=("application/json", *_YAML),
+        refusals=("conflict",),
     )
 
 
@@ -115,7 +116,7 @@ class _WholeConfig:
         if request.media_type in _YAML:
             edit = _replacing(await request.body())
         else:
-            edit = _putting(await request.json())
+            edit = _on_readable(_putting(await request.json()))
         try:
             await foresee(self._runtime, request, edit, code="invalid_config")
         except Refusal as refusal:
@@ -135,6 +136,11 @@ def _putting(body: object) -> EditText:
         return put_value(text, (), body, in_force=config)
 
     return put
+
+
+def _on_readable(edit: EditText) -> EditText:
+    """Return an edit that takes a text which is no YAML for an empty one: it holds nothing that counts."""
+    return lambda text, config: edit("" if read_text(text).problems else text, config)
 
 
 def _replacing(data: bytes) -> EditText:

@@ -206,7 +206,7 @@ class ConfigEditor:
             await asyncio.to_thread(self._text.change, self._guarded(edit, if_match))
 
     async def preview(self, edit: EditText, *, if_match: str | None = None) -> Config:
-        """Return what ``change`` would bring into force; without a file, what a new one would.
+        """Return what ``change`` would bring into force; without a file to read, what a new one would.
 
         Raises:
             StaleRevision: as ``change`` does.
@@ -217,7 +217,7 @@ class ConfigEditor:
     def _previewed(self, edit: Callable[[str], str]) -> Config:
         try:
             text = self._text.read()
-        except NoFile:
+        except (NoFile, ConfigError):
             text = ""
         return self._text.judge(edit(text))
 
