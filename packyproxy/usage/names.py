@@ -15,7 +15,8 @@ OTHER: Final = "other"
 MOST_PROVIDERS: Final = 32
 """They come from the configuration, but each reload may bring new ones."""
 
-_LONGEST: Final = 128
+_LONGEST: Final = 256
+"""As long as the name of a configured model may be."""
 
 K = TypeVar("K", str, tuple[str, str])
 

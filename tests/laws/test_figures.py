@@ -11,7 +11,7 @@ from packyproxy.usage.names import MOST_PROVIDERS
 from packyproxy.usage.totals import Totals
 from tests.support.records import NOW, attempt, request, usage
 
-_NAMES = st.one_of(st.text(max_size=6), st.integers(0, 10**6).map("n{}".format), st.just("x" * 200))
+_NAMES = st.one_of(st.text(max_size=6), st.integers(0, 10**6).map("n{}".format), st.just("x" * 300))
 _PROTOCOLS = st.sampled_from(("messages", "chat", "responses", "compact", "search"))
 _COUNTS = st.integers(-5, 10**6)
 _USAGES = st.one_of(
@@ -83,7 +83,7 @@ def test_figures_are_bounded(flood: int, records: list[Any]) -> None:
     assert len(_labels(figures)) <= 3 * most_targets + MOST_FAILED_DURATIONS
     assert len(figures.failovers) <= providers
     assert len(figures.attempt_failures) <= providers * len(FailureKind)
-    assert all(len(name) <= 128 for target in figures.targets for name in target)
+    assert all(len(name) <= 256 for target in figures.targets for name in target)
 
 
 @settings(max_examples=30)
