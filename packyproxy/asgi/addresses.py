@@ -12,7 +12,14 @@ from packyproxy.asgi.paths import Scope
 
 __all__ = ["client_address", "is_local"]
 
-_PASSED_ON: Final = ("x-forwarded-for", "forwarded", "x-real-ip")
+_PASSED_ON: Final = (
+    "x-forwarded-for",
+    "forwarded",
+    "x-real-ip",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "via",
+)
 """What a proxy adds: a request with one of these may come from anywhere, whoever hands it over."""
 
 

@@ -36,7 +36,10 @@ def test_scope_without_client() -> None:
     assert (None, False) == (client_address({}), is_local({}, {}))
 
 
-@pytest.mark.parametrize("header", ["x-forwarded-for", "forwarded", "x-real-ip"])
+@pytest.mark.parametrize(
+    "header",
+    ["x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-host", "x-forwarded-proto", "via"],
+)
 @pytest.mark.parametrize("value", ["127.0.0.1", "", "for=10.0.0.7"])
 def test_passed_on(header: str, value: str) -> None:
     """What a proxy on this machine passes on may come from anywhere, whatever its header claims."""
