@@ -47,7 +47,7 @@ PER_TOKEN_BOUNDS: Final = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0
 TOKEN_BOUNDS: Final = tuple(float(4**power) for power in range(14))
 """1, 4, 16 ... 67108864 tokens, as in the GenAI conventions."""
 
-MOST_TARGETS: Final = 96
+MOST_TARGETS: Final = 64
 """Pairs of provider and model that are told apart."""
 MOST_FAILED_DURATIONS: Final = 128
 """Triples of provider, model and failure of which durations are kept; any other is :data:`OTHER_FAILURE`."""

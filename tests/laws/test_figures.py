@@ -5,9 +5,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from packyproxy.asgi.metrics import expose
 from packyproxy.errors import FailureKind
 from packyproxy.usage.figures import MOST_FAILED_DURATIONS, MOST_TARGETS, Figures
 from packyproxy.usage.names import MOST_PROVIDERS
+from packyproxy.usage.records import AttemptRecord
 from packyproxy.usage.totals import Totals
 from tests.support.records import NOW, attempt, request, usage
 
@@ -57,6 +59,13 @@ def _flood(number: int) -> list[Any]:
     ]
 
 
+def _add(figures: Figures | Totals, record: Any) -> None:
+    if isinstance(record, AttemptRecord):
+        figures.add_attempt(record)
+    else:
+        figures.add_request(record)
+
+
 def _labels(figures: Figures) -> set[tuple[str, ...]]:
     """Return every combination of labels that has a histogram of durations, the most numerous figures."""
     return {
@@ -73,10 +82,7 @@ def test_figures_are_bounded(flood: int, records: list[Any]) -> None:
     figures = Figures()
     for record in (*_flood(flood), *records):
         figures.add_failover(record.provider or "")
-        if hasattr(record, "sent_at"):
-            figures.add_attempt(record)
-        else:
-            figures.add_request(record)
+        _add(figures, record)
     providers = MOST_PROVIDERS + 1
     most_targets = 3 * (MOST_TARGETS + providers)  # operations
     assert len(figures.targets) <= most_targets
@@ -86,16 +92,26 @@ def test_figures_are_bounded(flood: int, records: list[Any]) -> None:
     assert all(len(name) <= 256 for target in figures.targets for name in target)
 
 
+@settings(max_examples=5)
+@given(st.lists(st.one_of(_ATTEMPTS, _REQUESTS), max_size=40))
+def test_metrics_are_bounded(records: list[Any]) -> None:
+    """Cardinality: whatever names come up, no series is there twice, and there are so many at most."""
+    figures = Figures()
+    for record in (*_flood(150), *records):
+        _add(figures, record)
+    text = expose(figures, (), version="1").body.decode()
+    series = [line.rpartition(" ")[0] for line in text.splitlines() if not line.startswith("#")]
+    most_targets = 3 * (MOST_TARGETS + MOST_PROVIDERS + 1)
+    assert len(series) == len(set(series)) <= 200 * most_targets + 20 * MOST_FAILED_DURATIONS
+
+
 @settings(max_examples=30)
 @given(_FLOODS, st.lists(st.one_of(_ATTEMPTS, _REQUESTS), max_size=40))
 def test_usage_adds_up(flood: int, records: list[Any]) -> None:
     """Adding up: the rows of each breakdown have together what the total says, but for days that are gone."""
     totals = Totals(NOW)
     for record in (*_flood(flood), *records):
-        if hasattr(record, "sent_at"):
-            totals.add_attempt(record)
-        else:
-            totals.add_request(record)
+        _add(totals, record)
     report = totals.report({})
     names = ("requests", "failures", "cancelled", "input_tokens", "cached_tokens", "output_tokens")
     total = [getattr(report.total, name) for name in names]

@@ -6,7 +6,8 @@ import pytest
 
 from packyproxy.errors import FailureKind
 from packyproxy.usage.figures import CUT_OFF, FIRST_EVENT_BOUNDS, Figures, TargetFigures, operation_of
-from packyproxy.usage.records import GAP_BOUNDS
+from packyproxy.usage.histogram import Histogram
+from packyproxy.usage.records import GAP_BOUNDS, AttemptRecord
 from tests.support.records import attempt, request, usage
 
 _TARGET = ("packycode", "gpt-5", "chat")
@@ -16,11 +17,15 @@ _FAILED = FailureKind.OVERLOADED
 def _figures(*records: Any) -> Figures:
     figures = Figures()
     for record in records:
-        if hasattr(record, "sent_at"):
-            figures.add_attempt(record)
-        else:
-            figures.add_request(record)
+        _add(figures, record)
     return figures
+
+
+def _add(figures: Figures, record: Any) -> None:
+    if isinstance(record, AttemptRecord):
+        figures.add_attempt(record)
+    else:
+        figures.add_request(record)
 
 
 def _target(*records: Any) -> TargetFigures:
@@ -237,6 +242,39 @@ def test_prompt_share(seconds: list[float | None], expected: float) -> None:
     """Of the requests that got output, those count as prompt whose first event came within 2 s."""
     figures = _figures(*(request(first_output_seconds=each, model=str(each)) for each in seconds))
     assert expected == figures.prompt_share
+
+
+def test_a_copy_says_the_same() -> None:
+    """A copy has every figure, and what comes later is not in it."""
+    records = (
+        attempt(gaps=(1,) * (len(GAP_BOUNDS) + 1)),
+        attempt(failure=_FAILED),
+        request(),
+        request(status=529, failure="overloaded"),
+    )
+    figures = _figures(*records)
+    figures.request_begins()
+    figures.add_failover("packycode")
+    figures.add_denial("gateway")
+    copied, before = figures.copy(), _everything(figures)
+    for record in records:
+        _add(figures, record)
+    figures.add_failover("packycode")
+    figures.add_denial("gateway")
+    assert before == _everything(copied)
+    assert before != _everything(figures)
+
+
+def _everything(kept: Any) -> Any:
+    """Return what an object holds, with everything in it, as plain values."""
+    if isinstance(kept, dict):
+        return {key: _everything(value) for key, value in kept.items()}
+    if isinstance(kept, Figures):
+        public = {name: value for name, value in vars(kept).items() if not name.startswith("_")}
+        return _everything(public) | {"failures": kept.failures, "share": kept.prompt_share}
+    if isinstance(kept, TargetFigures | Histogram):
+        return {name: _everything(getattr(kept, name)) for name in kept.__slots__}
+    return list(kept) if isinstance(kept, list) else kept
 
 
 def test_bounds_ascend() -> None:

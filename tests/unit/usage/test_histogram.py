@@ -31,6 +31,14 @@ def test_sum_and_count() -> None:
     assert (100.0, 3) == (histogram.sum, histogram.count)
 
 
+def test_a_copy_stays_as_it_was() -> None:
+    """What is added after copying is not in the copy."""
+    histogram = _of(0.5)
+    copied = histogram.copy()
+    histogram.observe(0.5)
+    assert ([0, 1, 0, 0], 0.5, [0, 2, 0, 0]) == (copied.counts, copied.sum, histogram.counts)
+
+
 @given(st.lists(st.floats(0, 100)), st.lists(st.floats(0, 100)))
 def test_merging_is_observing(first: list[float], second: list[float]) -> None:
     """Merging a histogram in is the same as observing its values."""

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from packyproxy.errors import FailureKind
+from packyproxy.usage.records import AttemptRecord
 from packyproxy.usage.totals import Totals, failure_of
 from tests.support.records import NOW, attempt, request, usage
 
@@ -15,7 +16,7 @@ _DAY = 86_400.0
 def _report(*records: Any, masks: dict[str, str] | None = None, **question: Any) -> Any:
     totals = Totals(since=NOW - 60)
     for record in records:
-        if hasattr(record, "sent_at"):
+        if isinstance(record, AttemptRecord):
             totals.add_attempt(record)
         else:
             totals.add_request(record)
