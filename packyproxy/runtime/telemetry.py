@@ -11,7 +11,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from packyproxy.usage.figures import FIRST_EVENT_BOUNDS, MOST_TARGETS, OPERATION_BOUNDS, TOKEN_BOUNDS
+from packyproxy.usage.figures import CUT_OFF, MOST_TARGETS, OPERATION_BOUNDS, TOKEN_BOUNDS, operation_of
 from packyproxy.usage.names import Targets
 from packyproxy.usage.records import AttemptRecord
 from packyproxy.usage.tokens import tokens_of
@@ -27,8 +27,6 @@ _log = logging.getLogger("packyproxy")
 
 _SCOPE: Final = "packyproxy"
 _NANOSECONDS: Final = 1e9
-_OPERATIONS: Final = {"compact": "compact", "search": "search"}
-"""What an attempt is for, by the client's protocol; all others are ``chat``."""
 
 _Attributes = dict[str, str | int | float | bool]
 
@@ -105,8 +103,8 @@ class _Tracing:
         attributes["packyproxy.request_id"] = record.request_id
         if record.is_streaming:
             attributes["gen_ai.request.stream"] = True
-            if record.first_output_seconds is not None:
-                attributes["gen_ai.response.time_to_first_chunk"] = record.first_output_seconds
+        if record.first_output_seconds is not None:
+            attributes["gen_ai.response.time_to_first_chunk"] = record.first_output_seconds
         if record.usage is not None:
             tokens = tokens_of(record.usage)
             attributes["gen_ai.usage.input_tokens"] = tokens.input
@@ -115,8 +113,6 @@ class _Tracing:
             attributes["gen_ai.usage.reasoning.output_tokens"] = tokens.reasoning
         if record.status is not None:
             attributes["http.response.status_code"] = record.status
-        if record.is_cut_off:
-            attributes["packyproxy.is_cut_off"] = True
         operation = attributes["gen_ai.operation.name"]
         span = self._tracer.start_span(
             f"{operation} {record.model}" if record.model else str(operation),
@@ -147,7 +143,7 @@ class _Metering:
             "gen_ai.client.operation.time_to_first_chunk",
             unit="s",
             description="Time from sending a request until the first chunk of a streamed answer.",
-            explicit_bucket_boundaries_advisory=FIRST_EVENT_BOUNDS,
+            explicit_bucket_boundaries_advisory=OPERATION_BOUNDS,
         )
         self._tokens: Histogram = meter.create_histogram(
             "gen_ai.client.token.usage",
@@ -161,7 +157,7 @@ class _Metering:
             target = self._targets.of(record.provider, record.model, is_proven=record.is_success)
         attributes = _attributes(record, *target, base_url)
         self._duration.record(record.duration_seconds, attributes)
-        if record.is_streaming and record.first_output_seconds is not None:
+        if record.first_output_seconds is not None:
             self._first_chunk.record(record.first_output_seconds, attributes)
         if record.usage is not None:
             tokens = tokens_of(record.usage)
@@ -173,7 +169,7 @@ def _attributes(record: AttemptRecord, provider: str, model: str, base_url: str)
     """Return what spans and metrics say alike."""
     url = urlsplit(base_url)
     attributes: _Attributes = {
-        "gen_ai.operation.name": _OPERATIONS.get(record.protocol, "chat"),
+        "gen_ai.operation.name": operation_of(record.protocol),
         "gen_ai.provider.name": provider,
         "server.address": url.hostname or "",
         "server.port": url.port or (443 if url.scheme == "https" else 80),
@@ -182,6 +178,8 @@ def _attributes(record: AttemptRecord, provider: str, model: str, base_url: str)
         attributes["gen_ai.request.model"] = model
     if record.failure is not None:
         attributes["error.type"] = record.failure.value
+    elif record.is_cut_off:
+        attributes["error.type"] = CUT_OFF
     return attributes
 
 

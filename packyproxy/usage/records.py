@@ -51,6 +51,11 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     """Whether we ended it: its client left, or another provider was quicker."""
 
     @property
+    def ended_at(self) -> float:
+        """When it ended, in Unix seconds."""
+        return self.sent_at + self.duration_seconds
+
+    @property
     def has_output(self) -> bool:
         """Whether the model said anything."""
         return self.first_output_seconds is not None
@@ -78,7 +83,8 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
     status: int
     """What the client was given; 499 if it left."""
     failure: str | None = None
-    """A value of :class:`~packyproxy.errors.FailureKind`, ``client_left`` or ``client_stalled``."""
+    """A value of :class:`~packyproxy.errors.FailureKind`, which ``invalid_request`` is too, ``client_left``,
+    ``client_stalled``, ``no_provider`` (none is enabled) or ``internal_error``."""
     attempts: int = 0
     body_bytes: int = 0
     """Size of the last upstream request."""

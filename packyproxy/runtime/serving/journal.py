@@ -56,13 +56,12 @@ def log_request(record: RequestRecord, *, is_wanted: bool) -> None:
     )
 
 
-def log_tps(record: AttemptRecord, tps: Tps | None, measured_at: float) -> None:
+def log_tps(record: AttemptRecord, tps: Tps | None) -> None:
     """Log how many tokens per second an attempt gave; null where the upstream counted none.
 
     Args:
         record: the attempt's.
         tps: its rates, if anybody counted.
-        measured_at: Unix seconds.
     """
     if not _log.isEnabledFor(logging.INFO):
         return
@@ -85,7 +84,7 @@ def log_tps(record: AttemptRecord, tps: Tps | None, measured_at: float) -> None:
         "total_tokens": None,
         "tps_completion": None,
         "tps_total": None,
-        "measured_at": timestamp(measured_at),
+        "measured_at": timestamp(record.ended_at),
     }
     if tokens is None or tps is None:
         _log.info("%s: the upstream counted no tokens (%s %.2f s)", provider_model, *window, extra=facts)
