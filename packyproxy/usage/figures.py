@@ -12,7 +12,7 @@ from packyproxy.usage.histogram import Histogram
 from packyproxy.usage.names import MOST_PROVIDERS, Names, Targets
 from packyproxy.usage.records import GAP_BOUNDS, NO_GAPS, AttemptRecord, RequestRecord
 from packyproxy.usage.tokens import cache_hit_rate, tokens_of
-from packyproxy.usage.totals import failure_of
+from packyproxy.usage.totals import CANCELLED, failure_of
 
 __all__ = [
     "CUT_OFF",
@@ -151,8 +151,8 @@ class Figures:
 
     @property
     def failures(self) -> int:
-        """How many of them ended in an error, or without their client."""
-        return sum(self.request_failures.values())
+        """How many of them ended in an error; those that lost their client did not."""
+        return sum(count for (_, failure), count in self.request_failures.items() if failure not in CANCELLED)
 
     @property
     def prompt_share(self) -> float | None:

@@ -18,6 +18,7 @@ from packyproxy.usage.timestamps import timestamp
 from packyproxy.usage.tokens import NO_TOKENS, Tokens, cache_hit_rate, tokens_of
 
 __all__ = [
+    "CANCELLED",
     "REFUSED",
     "DayUsage",
     "KeyUsage",
@@ -33,7 +34,9 @@ __all__ = [
 REFUSED: Final = "refused"
 """The failure of a request that was refused before anybody was asked for it."""
 
-_LEFT: Final = frozenset({"client_left", "client_stalled"})
+CANCELLED: Final = frozenset({"client_left", "client_stalled"})
+"""Failures that are the doing of the client: nobody was left to answer."""
+
 _MOST_MODELS: Final = 256
 _MOST_KEYS: Final = 256
 _MOST_DAYS: Final = 90
@@ -263,7 +266,7 @@ class _Sums:
     def add(self, tokens: Tokens, failure: str | None) -> None:
         self.requests += 1
         if failure is not None:
-            if failure in _LEFT:
+            if failure in CANCELLED:
                 self.cancelled += 1
             else:
                 self.failures += 1
