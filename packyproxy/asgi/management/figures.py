@@ -1,5 +1,7 @@
 """``GET /tps`` and ``GET /usage``: how fast answers are, and what was used; of this worker alone."""
 
+import asyncio
+
 from msgspec import Struct
 
 from packyproxy.asgi.management.operations import ManagementRequest, Operation, Query
@@ -61,13 +63,16 @@ def figure_operations(runtime: Runtime) -> tuple[Operation, ...]:
         except ValueError as error:
             raise Refusal("invalid_query", str(error)) from error
         with runtime.recorder.lock:
-            report = runtime.recorder.tps.report(
-                runtime.now(),
-                window_seconds=window,
-                provider=query.get("provider"),
-                model=query.get("model"),
-                group=group,
-            )
+            samples = runtime.recorder.tps.copy()
+        # In a thread: a day of a busy proxy takes longer than answers that stream meanwhile should wait.
+        report = await asyncio.to_thread(
+            samples.report,
+            runtime.now(),
+            window_seconds=window,
+            provider=query.get("provider"),
+            model=query.get("model"),
+            group=group,
+        )
         return TpsBody(tps=report)
 
     async def show_usage(_: ManagementRequest) -> UsageBody:

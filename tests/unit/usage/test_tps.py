@@ -304,6 +304,16 @@ def test_ring_is_a_list_that_forgets(steps: list[tuple[float, int]], limit: int)
     assert (len(kept), expected) == (report["count"], report["p95"])
 
 
+def test_a_copy_stays_as_it_was() -> None:
+    """What is measured after copying is not in the copy."""
+    samples = _samples(1, 2, 3)
+    copied = samples.copy()
+    samples.add(Tps(900, 900), attempt(model="later"), NOW)
+    questions: list[dict[str, Any]] = [{}, {"model": "gpt-5"}, {"model": "later"}]
+    assert [3, 3, 0] == [_report(copied, **question)["total"]["count"] for question in questions]
+    assert [4, 3, 1] == [_report(samples, **question)["total"]["count"] for question in questions]
+
+
 def test_memory_is_bounded() -> None:
     """A sample takes 26 bytes, and no more are kept than there is room for."""
     samples = TpsSamples()
