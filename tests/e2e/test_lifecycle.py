@@ -79,7 +79,7 @@ async def test_the_key_is_checked_before_the_body_is_read(listener: Listener, tm
                 (await http.post(f"{proxy.url}/v1/messages", json=ASKED, headers=headers)).status_code
                 for headers in ({"authorization": "Bearer right-key"}, {"x-api-key": "right-key"}, {})
             ]
-            assert "key" not in proxy.log
+            assert "-key" not in proxy.log
     assert ([200, 200, 401], 2) == (statuses, len(upstream.requests))
 
 

@@ -104,7 +104,7 @@ async def test_an_invalid_file_is_told_and_not_used(listener: Listener, tmp_path
     path = write_config(tmp_path, listener.url)
     with ServeProcess(path) as proxy:
         save(path, listener.url, prot=1, debug="maybe")
-        await _until_logged(proxy, '"field": "debug"')
+        await _until_logged(proxy, '"field":"debug"')
         await asyncio.sleep(0.6)  # a few looks more
         assert 200 == await status_of(proxy, "/readyz")
         lines = [json.loads(line) for line in proxy.log.splitlines()]
