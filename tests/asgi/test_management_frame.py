@@ -327,3 +327,30 @@ async def test_slow_operations_do_not_outlive_their_client(app: KeyedOperations)
     }
     await app(scope, receive, send)
     assert [] == sent
+
+
+async def test_a_server_that_fails_amid_an_answer_gets_no_second_one(
+    app: KeyedOperations, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is begun cannot be taken back; the log has it."""
+    sent: list[str] = []
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        sent.append(message["type"])
+        if message["type"] == "http.response.body":
+            raise ValueError("this server cannot")
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "GET",
+        "path": "/m/plain",
+        "query_string": b"",
+        "client": ("127.0.0.1", 1),
+        "headers": [(b"x-management-key", KEY.encode())],
+    }
+    await app(scope, receive, send)
+    assert ["http.response.start", "http.response.body"] == sent
+    assert ["internal_error"] == [vars(record).get("event") for record in caplog.records]

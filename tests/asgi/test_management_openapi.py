@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 from packyproxy.app import PackyProxy
 from packyproxy.asgi.management.families import management_operations
 from packyproxy.asgi.management.openapi import describe
-from packyproxy.asgi.management.operations import ManagementRequest, Operation
+from packyproxy.asgi.management.operations import ManagementRequest, Operation, Query
 from packyproxy.asgi.management.refusals import STATUSES, Code, Refusal
 from packyproxy.errors import Problem
 from packyproxy.testing import StreamingASGITransport
@@ -179,3 +179,20 @@ def test_a_body_of_two_shapes_may_be_either() -> None:
         {"type": "array", "items": {"type": "integer"}},
     ]
     assert {"anyOf": shapes} == schema
+
+
+def test_a_parameter_may_go_without_example() -> None:
+    """Then the document has none."""
+
+    async def nothing(_: ManagementRequest) -> object:
+        return None
+
+    schema = {"type": "string"}
+    query = (
+        Query(name="x", description="-", schema=schema),
+        Query(name="y", description="-", schema=schema, example="1"),
+    )
+    operation = Operation(method="GET", path="/a", summary="-", endpoint=nothing, answer=str, query=query)
+    document = json.loads(bytes(describe((operation,), server="/")))
+    parameters = document["paths"]["/a"]["get"]["parameters"]
+    assert [None, "1"] == [parameter.get("example") for parameter in parameters]
