@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.translate.failure_table import FAILURES
+from packyproxy.wire.error_bodies import impersonal_error
 
 __all__ = [
     "FAILURES_TO_OPEN",
@@ -334,10 +335,12 @@ def next_cooldown(
 
 
 def _refusal(failure: Failure) -> Refusal | None:
-    """Keep what an upstream said of its account or its load; other errors may quote who met them first."""
-    if failure.kind not in _TOLD_AGAIN or failure.error_object is None or failure.status is None:
+    """Keep the facts of what an upstream said of its account or its load; its words may quote a client."""
+    kind = failure.kind
+    if kind not in _TOLD_AGAIN or failure.error_object is None or failure.status is None:
         return None
-    return Refusal(status=failure.status, error_object=failure.error_object)
+    error = impersonal_error(failure.error_object, FAILURES[kind].text)
+    return Refusal(status=failure.status, error_object=error)
 
 
 def _told_seconds(failure: Failure, now: float) -> float | None:

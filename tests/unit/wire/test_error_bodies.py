@@ -6,6 +6,7 @@ import pytest
 from packyproxy.wire.error_bodies import (
     clean_text,
     error_object,
+    impersonal_error,
     read_error,
     with_time_left,
     wrap_error_object,
@@ -238,3 +239,32 @@ def test_openai_shape() -> None:
     assert b'{"error":{"message":"no","type":"server_error","param":null,"code":null}}' == write_openai_error(
         "server_error", "no"
     )
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        pytest.param(
+            {
+                "type": "usage_limit_reached",
+                "plan_type": "plus",
+                "resets_at": 1.5,
+                "code": None,
+                "eligible": True,
+            },
+            {
+                "type": "usage_limit_reached",
+                "plan_type": "plus",
+                "resets_at": 1.5,
+                "code": None,
+                "eligible": True,
+            },
+            id="facts",
+        ),
+        pytest.param({"message": "You wrote: hello"}, {"message": "ours"}, id="message"),
+        pytest.param({"code": "x y", "note": "a" * 65, "detail": {"a": 1}, "list": [1]}, {}, id="texts"),
+    ],
+)
+def test_an_error_for_everybody_has_facts_only(error: dict[str, object], expected: dict[str, object]) -> None:
+    """Numbers and single words stay of an error object; its message is ours, and nothing else is left."""
+    assert expected == msgspec.json.decode(impersonal_error(msgspec.json.encode(error), "ours"))
