@@ -226,6 +226,9 @@ class ToolDefinition(Struct, frozen=True):
     display_width_px: Raw | UnsetType = UNSET
     display_height_px: Raw | UnsetType = UNSET
 
+    def __repr__(self) -> str:
+        return "ToolDefinition()"  # lists of them outlive their request, and a name is the client's
+
 
 class ToolChange(Struct, frozen=True):
     """The tool that a change is about: a reference by name, or a whole definition."""

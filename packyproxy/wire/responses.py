@@ -134,6 +134,9 @@ class FunctionTool(Struct, frozen=True, tag_field="type", tag="function"):
     parameters: Raw
     strict: bool | UnsetType = False
 
+    def __repr__(self) -> str:
+        return "FunctionTool()"  # lists of them outlive their request, and a name is the client's
+
 
 class CustomTool(Struct, frozen=True, tag_field="type", tag="custom"):
     """A tool of the client that takes plain text; ``description`` is a JSON string literal."""
@@ -142,6 +145,9 @@ class CustomTool(Struct, frozen=True, tag_field="type", tag="custom"):
     description: Raw | UnsetType = UNSET
     format: Raw | UnsetType = UNSET
     """What the text must follow: ``{"type":"text"}`` or a grammar."""
+
+    def __repr__(self) -> str:
+        return "CustomTool()"  # as above
 
 
 class WebSearchFilters(Struct, frozen=True):
