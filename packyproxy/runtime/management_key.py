@@ -9,9 +9,9 @@ import asyncio
 import hmac
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Final, Protocol
+from weakref import WeakKeyDictionary
 
 from packyproxy.config import Config
 from packyproxy.config.password_hash import SALT_BYTES, check_management_key, hash_password, is_hash, matches
@@ -51,8 +51,7 @@ class ManagementKey:
         self._digest_key = os.urandom(32)
         self._proven = b""
         """Keyed digest of the hash in force and the key that is known to match it."""
-        # One check at a time: each takes 16 MiB and a core, and anybody may ask for one.
-        self._checks = ThreadPoolExecutor(1, thread_name_prefix="packyproxy management key")
+        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 
     @property
     def is_set(self) -> bool:
@@ -69,7 +68,9 @@ class ManagementKey:
         digest = hmac.digest(self._digest_key, stored.encode() + b"\0" + key, "sha256")
         if hmac.compare_digest(digest, self._proven):
             return True
-        is_right = await asyncio.get_running_loop().run_in_executor(self._checks, matches, key, stored)
+        # One at a time: each takes 16 MiB and a core, and anybody may ask for one.
+        async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+            is_right = await asyncio.to_thread(matches, key, stored)
         if is_right:
             self._proven = digest
         return is_right
