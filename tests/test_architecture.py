@@ -12,7 +12,11 @@ from typing import get_args
 import pytest
 import yaml
 
+from packyproxy.asgi.metrics import expose
 from packyproxy.usage.audit import EventName
+from packyproxy.usage.figures import Figures
+from packyproxy.usage.records import RequestRecord
+from packyproxy.version import __version__
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "packyproxy"
@@ -278,3 +282,25 @@ def test_audited_events_are_marked() -> None:
     """The operations page marks those events of the log, and no others, that the audit trail keeps."""
     marked = [name for name, is_audited in _documented_events() if is_audited]
     assert sorted(get_args(EventName)) == sorted(marked)
+
+
+def test_metrics_are_documented() -> None:
+    """The operations page has a row for every metric, under the name that is scraped, and for no other."""
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    figures = Figures()
+    figures.add_request(
+        RequestRecord(
+            request_id="r",
+            protocol="chat",
+            is_streaming=True,
+            provider="p",
+            model="m",
+            status=200,
+            ended_at=1.0,
+            duration_seconds=1.0,
+            first_output_seconds=1.0,
+        )
+    )
+    scraped = expose(figures, (), version=__version__).body.decode()
+    documented = re.findall(r"^\| `((?:gen_ai|packyproxy)_\w+)` \|", page, re.MULTILINE)
+    assert sorted(re.findall(r"^# TYPE (\w+) ", scraped, re.MULTILINE)) == sorted(documented)
