@@ -147,12 +147,12 @@ class Unmasking:
 
     def _client_keys(self, sent: list[object], stored: tuple[object, ...]) -> list[object]:
         """Put the keys of clients in place of their masks; a key may have moved."""
-        keys = dict.fromkeys(
-            key for values in stored if isinstance(values, list) for key in values if isinstance(key, Secret)
-        )
         by_mask: dict[str, list[Secret]] = {}
-        for key in keys:
-            by_mask.setdefault(str(key), []).append(key)
+        for values in stored:
+            for key in values if isinstance(values, list) else ():
+                alike = by_mask.setdefault(str(key), [])
+                if isinstance(key, Secret) and (values is stored[0] or key not in alike):
+                    alike.append(key)
         masks = [item.reveal() if isinstance(item, Secret) else "" for item in sent]
         found: list[object] = []
         for place, item in enumerate(sent):
@@ -160,6 +160,8 @@ class Unmasking:
             candidates = by_mask.get(masks[place], [])
             if not isinstance(item, Secret) or not _SHOWN_MASK.fullmatch(masks[place]):
                 found.append(item)
+            elif len(set(candidates)) == 1:
+                found.append(self._secret(path, item, candidates))
             elif len(candidates) > masks.count(masks[place]):
                 self._problem(path, "is the mask of more than one stored secret")
             else:

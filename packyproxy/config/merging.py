@@ -101,7 +101,7 @@ def _merged(text: str, path: tuple[str, ...], value: object, in_force: Config, *
         raise ConfigError(document.problems)
     root = document.root if isinstance(document.root, Mapping) else {}
     stored = _at(with_secrets(root), path)
-    known = _at(config_document(in_force), path)
+    known = _at({"packycode": _DEFAULTS["packycode"], **config_document(in_force)}, path)
     is_secret = not SECRET_KEYS.isdisjoint(path)
     unmasking = Unmasking(pair_with_enabled if is_patch else pair_in_order)
     sent = unmasking.value(path, with_secrets(_writable(path, value), is_secret=is_secret), (known, stored))
@@ -110,7 +110,7 @@ def _merged(text: str, path: tuple[str, ...], value: object, in_force: Config, *
     merging.value(path, sent, stored, known)
     if problems := (*unmasking.problems, *merging.problems):
         raise ConfigError(problems)
-    return edit_text(text, merging.edits)
+    return edit_text(text, merging.edits) if merging.edits else text
 
 
 def _check(path: _Path, value: object) -> None:
@@ -186,8 +186,8 @@ class _Merging:
             self._members(path, sent, stored, known)
         elif isinstance(sent, Mapping):
             new = self._new(path, sent, known)
-            is_other = not (sent or _is_same(sent, known))
-            if new or is_other or not _is_nothing(stored):
+            is_unknown = not (sent or isinstance(known, Mapping))
+            if new or is_unknown or not _is_nothing(stored):
                 self.edits.append(Edit(path, new))
         elif self._is_said(path, sent, stored, known):
             pass

@@ -29,6 +29,7 @@ _Path = tuple[str | int, ...]
 _STEP: Final = 2
 _ALIGNED_COMMENT: Final = re.compile(r" {2,}(?=#)")
 _QUOTES: Final[Mapping[str | None, Quotes]] = {'"': "double", "'": "single", None: "bare"}
+_WRITE_OUT: Final = "write anchors and aliases (& and *) out, or edit by hand"
 _TEXT: Final = "tag:yaml.org,2002:str"
 
 
@@ -51,14 +52,30 @@ def edit_text(text: str, edits: Iterable[Edit]) -> str:
         ConfigError: the text is not readable YAML, a path leads through something else than a collection,
             or a value cannot be changed alone (anchors and aliases).
     """
+    edits = tuple(edits)
+    wanted = _values(text)
+    edited = text
+    try:
+        for edit in edits:
+            edited = _edited(edited, edit)
+            wanted = _with(wanted, edit.path, edit.value)
+        is_exact = not _is_other(edited, wanted)
+    except yaml.YAMLError:
+        is_exact = False
+    if not is_exact:
+        raise _refused(_culprit(text, edits), "cannot be changed alone", _WRITE_OUT)
+    return edited
+
+
+def _culprit(text: str, edits: Sequence[Edit]) -> _Path:
+    """Return the path of the first edit that does not do what it says, and nothing else."""
     wanted = _values(text)
     for edit in edits:
         text = _edited(text, edit)
         wanted = _with(wanted, edit.path, edit.value)
         if _is_other(text, wanted):
-            fix = "write anchors and aliases (& and *) out, or edit by hand"
-            raise _refused(edit.path, "cannot be changed alone", fix)
-    return text
+            break
+    return edit.path
 
 
 def _values(text: str) -> object:

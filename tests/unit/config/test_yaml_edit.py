@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from packyproxy.config import Secret, parse_config
 from packyproxy.config.yaml_edit import REMOVE, Edit, edit_text
 from packyproxy.errors import ConfigError
+from tests.support.yaml_writing import YamlWriter
 
 EXAMPLE = (Path(__file__).parents[3] / "config.example.yaml").read_text()
 
@@ -383,38 +384,6 @@ def test_an_edit_does_not_show_its_value() -> None:
     assert "Edit(tppc.providers[0].api-key)" == repr(Edit(("tppc", "providers", 0, "api-key"), "canary"))
 
 
-class Writer:
-    """Writes values as YAML in many styles, with comments in many places."""
-
-    def __init__(self, choices: random.Random) -> None:
-        self._choose = choices.choice
-
-    def lines(self, value: Any, indent: int) -> list[str]:
-        """Return the lines of a collection that goes by indentation."""
-        entries = value.items() if isinstance(value, dict) else [(None, item) for item in value]
-        lines: list[str] = []
-        for name, item in entries:
-            lines += self._choose([[], [], [" " * indent + "# of the next"], ["", "# far left"]])
-            head = " " * indent + ("-" if name is None else f"{name}:")
-            if isinstance(item, dict | list) and item and self._choose([True, True, False]):
-                least = 0 if name is not None and isinstance(item, list) else 1
-                lines += [head + self._comment(), *self.lines(item, indent + self._choose([least, 2, 4]))]
-            else:
-                lines.append(head + self._choose([" ", "   "]) + self._flow(item) + self._comment())
-        return lines
-
-    def _comment(self) -> str:
-        return self._choose(["", "", " # near", "      # far"])
-
-    def _flow(self, value: Any) -> str:
-        pad = self._choose(["", " "])
-        if isinstance(value, dict):
-            return f"{{{pad}{', '.join(f'{name}: {self._flow(item)}' for name, item in value.items())}{pad}}}"
-        if isinstance(value, list):
-            return f"[{pad}{', '.join(map(self._flow, value))}{pad}]"
-        return yaml.safe_dump(value, default_style=self._choose(['"', "'", None])).split("\n...")[0].strip()
-
-
 SCALARS = (
     st.none()
     | st.booleans()
@@ -439,7 +408,7 @@ def test_any_edit_of_any_style_is_exact(
     values: dict[str, Any], path: list[str | int], value: object, choices: random.Random
 ) -> None:
     """However a file is written, an edit is refused only where its path does not fit."""
-    text = "\n".join([*Writer(choices).lines(values, 0), ""])
+    text = YamlWriter(choices).text(values)
     problems: list[str] = []
     try:
         edit_text(text, [Edit(tuple(path), value)])
