@@ -117,3 +117,19 @@ def test_the_wrong_method_is_told_the_right_ones() -> None:
 def test_paths_that_only_anthropic_clients_ask_for(path: str, expected: bool) -> None:
     """The family of an unknown route is guessed from its path first."""
     assert expected is is_anthropic_path(path)
+
+
+@pytest.mark.parametrize("path", ["/v1/maybe", "/maybe", "/v1/some/times"])
+def test_a_route_may_come_and_go(path: str) -> None:
+    """It is asked at each request; while it is not there its path is as unknown as any other."""
+    is_there = False
+    routes = [Route(each, (), _nothing, is_there=lambda: is_there) for each in ("/v1/maybe", "/v1/some/*")]
+    table = RouteTable(routes)
+    refusals = []
+    for each in (path, "/v1/never"):
+        with pytest.raises(InvalidRequest) as refusal:
+            table.find(each)
+        refusals.append((refusal.value.status, refusal.value.message))
+    assert refusals[0] == refusals[1]
+    is_there = True
+    assert table.find(path) in routes
