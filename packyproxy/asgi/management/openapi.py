@@ -145,7 +145,8 @@ class _Schemas:
 
 
 def _answer_type(operation: Operation) -> Any:
-    return str if operation.answer is Text else operation.answer
+    # A schema describes what a text means, not the text: what the file holds may be anything.
+    return Any if operation.answer is Text else operation.answer
 
 
 def _body_types(operation: Operation) -> tuple[Any, ...]:
