@@ -141,23 +141,23 @@ def with_time_left(error: bytes, *, now: float, until: float) -> bytes:
 def impersonal_error(error: bytes, message: str) -> bytes:
     """Return an error object as it may be shown to anybody: its facts, in words of ours.
 
-    Numbers and single words stay, such as a code or the name of a plan. Any other text may quote whoever met
-    the error: ``message`` is replaced, the rest is left out.
+    Numbers stay, and single words that are a type, a code or the name of a plan. Any other text may quote
+    whoever met the error: ``message`` is replaced, the rest is left out.
 
     Args:
         error: as :func:`error_object` returned it.
         message: one line.
     """
     fields = _decode_fields(error)
-    facts = {name: value for name, value in fields.items() if _is_fact(msgspec.json.decode(value))}
+    facts = {name: value for name, value in fields.items() if _is_fact(name, msgspec.json.decode(value))}
     if "message" in fields:
         facts["message"] = Raw(_encode(message))
     return _encode(facts)
 
 
-def _is_fact(value: object) -> bool:
+def _is_fact(name: str, value: object) -> bool:
     if isinstance(value, str):
-        return _WORD.fullmatch(value) is not None
+        return name in _WORDS and _WORD.fullmatch(value) is not None
     return value is None or isinstance(value, int | float)
 
 
@@ -202,6 +202,7 @@ _encode = msgspec.json.Encoder().encode
 _decode_fields = msgspec.json.Decoder(dict[str, Raw]).decode
 _NULL = Raw(b"null")
 _USAGE_LIMIT = "usage_limit_reached"
+_WORDS = frozenset({"code", "plan_type", "type"})
 _WORD = re.compile(r"[A-Za-z0-9_.:+-]{0,64}")
 
 
