@@ -66,8 +66,9 @@ class Exchange:
         except PackyProxyError as error:
             self._runtime.recorder.request_begins()
             self._outcome.ended_by(error)
-            self._end()
+            self._record()
             raise
+        self._is_recorded = False
         self._outcome.session = self._plan.session
         self._is_prewarm = request.is_prewarm
         self._max_tokens = request.max_tokens
@@ -97,7 +98,8 @@ class Exchange:
         try:
             await self._serve()
         except BaseException as error:
-            self._outcome.ended_by(error)
+            if not self._is_recorded:
+                self._outcome.ended_by(error)
             raise
         finally:
             self._end()
@@ -126,6 +128,7 @@ class Exchange:
                 self._deadlines, wait_gone=self._client.wait_gone, interject=downstream.interject
             ) as downstream.watch:
                 await serve(inquiry, downstream.watch, downstream)
+                self._end()  # who has read the answer may look at once for what it has cost
         except Aborted as aborted:
             self._outcome.client_left(is_stalled=aborted.due is Due.CLIENT_STALLED)
         except ClientLeft:
@@ -134,10 +137,17 @@ class Exchange:
             # They know each other; untied, the exchange and its bytes go at once, not at the next cycle
             # collection.
             downstream.watch = None
-            told = self._asking.current
-            self._outcome.heard(told.writer.usage, told.first_output_at)
 
     def _end(self) -> None:
+        """Record the request, unless that has been done."""
+        if not self._is_recorded:
+            self._is_recorded = True
+            told = self._asking.inquiry
+            if told is not None:
+                self._outcome.heard(told.writer.usage, told.first_output_at)
+            self._record()
+
+    def _record(self) -> None:
         record = self._outcome.record(self._time(), ended_at=self._runtime.now())
         self._runtime.recorder.request_ended(record, is_log_wanted=self._snapshot.config.request_log)
 
