@@ -15,12 +15,12 @@ from packyproxy.config import Config
 from packyproxy.config.changes import Change
 from packyproxy.errors import Failure, FailureKind, Problem
 from packyproxy.registry.registry import Registry
-from packyproxy.usage.audit import AuditReport, AuditTrail, EventName
+from packyproxy.usage.audit import AuditReport, AuditTrail, EventName, Fact
 
 __all__ = ["Audit"]
 
 _log = logging.getLogger("packyproxy")
-_NO_FACTS: Final[Mapping[str, object]] = MappingProxyType({})
+_NO_FACTS: Final[Mapping[str, Fact]] = MappingProxyType({})
 
 
 class Audit:
@@ -247,7 +247,7 @@ class Audit:
         self._tell(logging.WARNING, "key_refused", text, provider, provider=provider)
 
     def _refuse(
-        self, event: EventName, text: str, address: str | None, facts: Mapping[str, object] = _NO_FACTS
+        self, event: EventName, text: str, address: str | None, facts: Mapping[str, Fact] = _NO_FACTS
     ) -> None:
         with self._lock:
             is_news = self._trail.add_refusal(event, address, at=self._now(), detail=facts)
@@ -262,12 +262,12 @@ class Audit:
         text: str,
         *args: object,
         provider: str | None = None,
-        facts: Mapping[str, object] = _NO_FACTS,
+        facts: Mapping[str, Fact] = _NO_FACTS,
     ) -> None:
         about = {} if provider is None else {"provider": provider}
         _log.log(level, text, *args, extra={"event": event, **about, **facts})
         self._add(event, facts, provider)
 
-    def _add(self, event: EventName, facts: Mapping[str, object], provider: str | None = None) -> None:
+    def _add(self, event: EventName, facts: Mapping[str, Fact], provider: str | None = None) -> None:
         with self._lock:
             self._trail.add(event, at=self._now(), provider=provider, detail=facts)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from packyproxy.usage.timestamps import timestamp
 
-__all__ = ["AuditEvent", "AuditReport", "AuditTrail", "EventName", "Value"]
+__all__ = ["AuditEvent", "AuditReport", "AuditTrail", "EventName", "Fact", "Value"]
 
 EventName = Literal[
     "auth_failed",
@@ -39,11 +39,12 @@ EventName = Literal[
 """The same names as the log's ``event`` attributes."""
 
 Value = str | int | float | tuple[str, ...]
+"""What a fact may be, as it is shown."""
+Fact = str | int | float | Sequence[str] | None
+"""What it may be as it is given."""
 
-_REFUSALS: Final[frozenset[EventName]] = frozenset(
-    {"auth_failed", "management_auth_failed", "management_banned"}
-)
-_FAILURES: Final[frozenset[EventName]] = frozenset({"upstream_failure", "failover"})
+_REFUSALS: Final = frozenset({"auth_failed", "management_auth_failed", "management_banned"})
+_FAILURES: Final = frozenset({"upstream_failure", "failover"})
 _MOST_REFUSALS: Final = 200
 _MOST_FAILURES: Final = 400
 _MOST_OTHERS: Final = 400
@@ -118,7 +119,7 @@ class AuditTrail:
         *,
         at: float,
         provider: str | None = None,
-        detail: Mapping[str, object],
+        detail: Mapping[str, Fact],
     ) -> None:
         """Add an event.
 
@@ -132,7 +133,7 @@ class AuditTrail:
         ring.append(_Entry(event, at, provider, _bounded(detail), number=self._next()))
 
     def add_refusal(
-        self, event: EventName, address: str | None, *, at: float, detail: Mapping[str, object]
+        self, event: EventName, address: str | None, *, at: float, detail: Mapping[str, Fact]
     ) -> bool:
         """Add that somebody was refused, or count one more; returns whether it was a new event.
 
@@ -174,22 +175,18 @@ class AuditTrail:
         return self._count
 
 
-def _bounded(detail: Mapping[str, object]) -> dict[str, Value]:
+def _bounded(detail: Mapping[str, Fact]) -> dict[str, Value]:
     return {name.replace("_", "-"): _cut(value) for name, value in detail.items() if value is not None}
 
 
-def _cut(value: object) -> Value:
-    match value:
-        case str():
-            return value if len(value) <= _LONGEST_TEXT else f"{value[:_LONGEST_TEXT]}..."
-        case int() | float():
-            return value
-        case Sequence():
-            texts = tuple(str(_cut(str(item))) for item in value[:_MOST_TEXTS])
-            rest = len(value) - len(texts)
-            return (*texts, f"and {rest} more") if rest else texts
-        case _:
-            return _cut(str(value))
+def _cut(value: str | float | Sequence[str]) -> Value:
+    if isinstance(value, int | float):
+        return value
+    if isinstance(value, str):
+        return value if len(value) <= _LONGEST_TEXT else f"{value[:_LONGEST_TEXT]}..."
+    texts = tuple(str(_cut(text)) for text in value[:_MOST_TEXTS])
+    rest = len(value) - len(texts)
+    return (*texts, f"and {rest} more") if rest else texts
 
 
 def _origin(address: str | None) -> str | None:
