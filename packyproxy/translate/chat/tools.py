@@ -53,6 +53,9 @@ class Declared(Struct, frozen=True):
     tool: Tool
     tokens: int
 
+    def __repr__(self) -> str:
+        return f"Declared(tokens={self.tokens!r})"  # lists outlive their request, and a name is the client's
+
 
 class ToolList:
     """The tools of a request; one that is repeated word for word counts once.
