@@ -129,8 +129,8 @@ class AuditTrail:
             provider: whom it is about.
             detail: facts by ``snake_case`` names, shown in ``kebab-case``; None is left out.
         """
-        ring = self._failures if event in _FAILURES else self._others
-        ring.append(_Entry(event, at, provider, _bounded(detail), number=self._next()))
+        entry = _Entry(event, at, provider, _bounded(detail), number=self._next())
+        (self._failures if event in _FAILURES else self._others).append(entry)
 
     def add_refusal(
         self, event: EventName, address: str | None, *, at: float, detail: Mapping[str, Fact]
