@@ -89,7 +89,7 @@ class _Entry:
         number: int,
         address: str | None = None,
     ) -> None:
-        self.event = event
+        self.event: EventName = event
         self.at = self.began_at = at
         self.provider = provider
         self.detail = detail
