@@ -231,9 +231,10 @@ class Figures:
         durations.observe(record.duration_seconds)
         if record.first_output_seconds is not None:
             figures.first_event_seconds.observe(record.first_output_seconds)
-            if record.usage is not None and record.usage.output_tokens > 1 and not failure:
+            tokens = tokens_of(record.usage).output
+            if tokens > 1 and not failure:
                 seconds = record.duration_seconds - record.first_output_seconds
-                figures.seconds_per_token.observe(seconds / (record.usage.output_tokens - 1))
+                figures.seconds_per_token.observe(seconds / (tokens - 1))
 
     def add_failover(self, provider: str) -> None:
         """Count that somebody else is asked because a provider has failed."""

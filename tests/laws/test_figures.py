@@ -15,7 +15,7 @@ from tests.support.records import NOW, attempt, request, usage
 
 _NAMES = st.one_of(st.text(max_size=6), st.integers(0, 10**6).map("n{}".format), st.just("x" * 300))
 _PROTOCOLS = st.sampled_from(("messages", "chat", "responses", "compact", "search"))
-_COUNTS = st.integers(-5, 10**6)
+_COUNTS = st.one_of(st.integers(-5, 10**6), st.just(10**400))
 _USAGES = st.one_of(
     st.none(),
     st.builds(lambda taken, given, cached: usage(taken, given, cached=cached), _COUNTS, _COUNTS, _COUNTS),

@@ -166,6 +166,7 @@ def test_tokens() -> None:
     ("facts", "expected"),
     [
         pytest.param({"usage": usage(100, 11)}, 0.1, id="ten-more-in-a-second"),
+        pytest.param({"usage": usage(100, 10**400)}, 1 / (10**9 - 1), id="absurd"),
         pytest.param({"usage": usage(100, 1)}, None, id="one-token"),
         pytest.param({"usage": usage(100, 0)}, None, id="no-token"),
         pytest.param({"usage": None}, None, id="not-counted"),
