@@ -244,6 +244,11 @@ class TestValidation:
         response = await console.call("POST", "/config/validate", **options)
         assert (200, [expected]) == (response.status_code, problems_of(response.json()))
 
+    async def test_a_stale_revision_loses(self, console: Console) -> None:
+        """Whoever insists on a revision is told that it is not the present one."""
+        response = await console.call("POST", "/config/validate", json={}, headers={"if-match": '"old"'})
+        assert (409, "conflict") == (response.status_code, response.json()["error"])
+
     async def test_what_is_no_json_is_refused(self, console: Console) -> None:
         """Whoever says JSON, or nothing, means it."""
         response = await console.call("POST", "/config/validate", content=b"port: 8400")

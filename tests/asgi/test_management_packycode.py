@@ -197,6 +197,19 @@ async def test_a_file_that_may_not_be_written_stays(console: Console) -> None:
     )
 
 
+async def test_a_file_that_others_write_all_the_time_stays(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a few tries the change is given up, which is nobody's mistake."""
+    monkeypatch.setattr("packyproxy.config.yaml_writer._replace", lambda *_: False)
+    refusal = await console.refusal("PATCH", "/packycode", {"weight": 2})
+    assert (409, "conflict", True) == (
+        refusal["status"],
+        refusal["error"],
+        "changes all the time" in refusal["message"],
+    )
+
+
 async def test_a_broken_file_is_mended_first(console: Console) -> None:
     """What an editor is in the middle of is not written over."""
     console.path.write_text("packycode: [")
