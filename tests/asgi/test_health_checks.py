@@ -13,6 +13,7 @@ from packyproxy.config import config_from_mapping
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.providers.provider import Provider
 from packyproxy.runtime.background.health_checks import CheckSchedule
+from packyproxy.runtime.survey import survey
 
 pytestmark = pytest.mark.virtual_time
 
@@ -112,6 +113,19 @@ async def test_an_ill_provider_is_left_out(status: int | None) -> None:
         assert await can_serve(proxy, "a")
         await asyncio.sleep(65)
         assert (False, True) == (await can_serve(proxy, "a"), await can_serve(proxy, "b"))
+
+
+async def test_what_a_check_found_is_noted() -> None:
+    """Who wonders why a provider is left out sees it, although no client has met it."""
+    async with proxy_before(Upstreams(a=503)) as proxy:
+        await asyncio.sleep(10)
+        (report,) = await survey(proxy.runtime)
+    assert report.last_error is not None
+    assert (FailureKind.UNAVAILABLE, 503, None) == (
+        report.last_error.kind,
+        report.last_error.status,
+        report.is_key_accepted,
+    )
 
 
 async def test_a_provider_that_is_well_again_is_asked_again() -> None:

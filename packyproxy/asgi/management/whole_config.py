@@ -1,5 +1,6 @@
 """The whole configuration: seen with its secrets masked, replaced, and validated without being used."""
 
+import asyncio
 from typing import Final
 
 from msgspec import UNSET, Struct
@@ -99,7 +100,7 @@ class _WholeConfig:
     async def show_text(self, _: ManagementRequest) -> Text:
         try:
             text, revision = await self._runtime.editor.text()
-            return Text(masked_text(text), revision=revision)
+            return Text(await asyncio.to_thread(masked_text, text), revision=revision)
         except NoFile as error:
             raise Refusal("conflict", str(error)) from error
         except ConfigError as error:
