@@ -35,15 +35,22 @@ def pair_in_order(sent: Sequence[object], stored: Sequence[object]) -> list[int 
 
 
 def pair_with_enabled(sent: Sequence[object], stored: Sequence[object]) -> list[int | None]:
-    """Pair each provider with the enabled one of its name, or else with the first of that name."""
+    """Pair each provider with the enabled one of its name, or else with the first of that name.
+
+    A name that is sent more than once is paired in order.
+    """
     places: dict[str, int] = {}
-    for index, entry in reversed(list(enumerate(stored))):
-        if name := entry_name(entry):
-            places[name] = index
     for index, entry in enumerate(stored):
-        if isinstance(entry, Mapping) and plain_value(entry.get("enabled")) is True:
-            places[entry_name(entry)] = index
-    return [places.get(entry_name(entry)) for entry in sent]
+        is_enabled = isinstance(entry, Mapping) and plain_value(entry.get("enabled")) is True
+        name = entry_name(entry)
+        if name and (is_enabled or name not in places):
+            places[name] = index
+    counts = Counter(map(entry_name, sent))
+    in_order = pair_in_order(sent, stored)
+    return [
+        places.get(entry_name(entry)) if counts[entry_name(entry)] == 1 else index
+        for entry, index in zip(sent, in_order, strict=True)
+    ]
 
 
 def entry_name(entry: object) -> str:

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from packyproxy.config.document import Plain, shown_path
+from packyproxy.config.document import Plain, join_path, shown_path
 from packyproxy.config.entries import PROVIDERS, Pairing, pair_in_order
 from packyproxy.config.secret import MASK, Secret
+from packyproxy.config.validate import validate
 from packyproxy.config.yaml_edit import Edit, edit_text
 from packyproxy.config.yaml_file import read_text
 from packyproxy.errors import ConfigError, Problem
@@ -28,6 +29,8 @@ _Path = tuple[str | int, ...]
 _CLIENT_KEYS: Final = ("api-keys",)
 _SEND_IT: Final = "send the secret itself"
 _SHOWN_MASK: Final = re.compile(re.escape(MASK) + r"(?:.{4})?", re.DOTALL)
+_SAFE_PROBLEMS: Final = frozenset({"missing", "duplicate_name"})
+"""What is wrong there is not the value."""
 _LOOKS_LIKE_A_KEY: Final = re.compile(r"\bsk-[A-Za-z0-9_-]{4,}")
 """Old keys often stay in comments."""
 _UNMISTAKABLE: Final = 8
@@ -37,14 +40,24 @@ _UNMISTAKABLE: Final = 8
 def masked_text(text: str) -> str:
     """Return a text in which keys, proxy URLs and the values of headers are their masks, wherever they stand.
 
+    Where a file is wrong, a key may stand in another's place, so what is complained of is masked too.
+
     Raises:
-        ConfigError: the text is not readable YAML, or a mask cannot be put in place (anchors and aliases).
+        ConfigError: the text is no readable YAML of keys and values, or a mask cannot be put in place
+            (anchors and aliases).
     """
-    secrets = tuple(_secrets(_root(text), (), is_secret=False))
+    document = read_text(text)
+    _, problems = validate(document, source="")
+    if document.problems or not isinstance(document.root, Mapping | None):
+        raise ConfigError(problems)
+    suspect = frozenset(problem.field for problem in problems if problem.code not in _SAFE_PROBLEMS)
+    secrets = tuple(_secrets(document.root, (), suspect, is_secret=False))
     text = edit_text(text, (Edit(path, str(secret)) for path, secret in secrets))
     for _, secret in secrets:
         if len(secret.reveal()) >= _UNMISTAKABLE:
             text = text.replace(secret.reveal(), str(secret))
+    for key in _unfit_keys(document.root, (), suspect):
+        text = text.replace(key, join_path("", key))
     return _LOOKS_LIKE_A_KEY.sub(MASK, text)
 
 
@@ -70,7 +83,7 @@ def restore_masks(text: str, stored_text: str) -> str:
     if unmasking.problems:
         raise ConfigError(tuple(unmasking.problems))
     text = _with_stored_lines(text, shown, stored_text, wanted)
-    found = dict(_secrets(_root(text), (), is_secret=False))
+    found = dict(_secrets(_root(text), (), frozenset(), is_secret=False))
     return edit_text(
         text, (Edit(path, secret) for path, secret in unmasking.restored if found.get(path) != secret)
     )
@@ -237,13 +250,28 @@ def _hidden(value: object) -> object:
             return type(value), value
 
 
-def _secrets(value: object, path: _Path, *, is_secret: bool) -> Iterator[tuple[_Path, Secret]]:
-    """Yield every secret with its path."""
+def _secrets(
+    value: object, path: _Path, suspect: frozenset[str], *, is_secret: bool
+) -> Iterator[tuple[_Path, Secret]]:
+    """Yield every secret with its path; so is everything at or below a suspect path."""
+    is_secret = is_secret or shown_path(path) in suspect
     if isinstance(value, Mapping):
         for name, item in value.items():
-            yield from _secrets(item, (*path, name), is_secret=is_secret or name in SECRET_KEYS)
+            yield from _secrets(item, (*path, name), suspect, is_secret=is_secret or name in SECRET_KEYS)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for index, item in enumerate(value):
-            yield from _secrets(item, (*path, index), is_secret=is_secret)
+            yield from _secrets(item, (*path, index), suspect, is_secret=is_secret)
     elif is_secret and value:
         yield path, Secret(value.text if isinstance(value, Plain) else str(value))
+
+
+def _unfit_keys(value: object, path: _Path, suspect: frozenset[str]) -> Iterator[str]:
+    """Yield the suspect keys that hold a value too: a blank is missing behind their colon, or the like."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            if join_path("", name) != name and shown_path((*path, name)) in suspect:
+                yield name
+            yield from _unfit_keys(item, (*path, name), suspect)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _unfit_keys(item, (*path, index), suspect)

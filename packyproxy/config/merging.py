@@ -233,7 +233,7 @@ class _Merging:
         if isinstance(stored, Mapping) and isinstance(default, Mapping) and path != _BLOCK:
             for name, item in stored.items():
                 self._reset((*path, name), item)
-        elif default is _ABSENT or not (_is_nothing(stored) or _is_same(stored, default)):
+        elif default is _ABSENT or not (is_blank(stored) or _is_same(stored, default)):
             self.edits.append(Edit(path, REMOVE))
 
     def _new(self, path: _Path, sent: Mapping[str, object], known: object) -> dict[str, object]:
@@ -315,7 +315,7 @@ class _Merging:
                 self._problem(
                     (*PROVIDERS, place, "name"), "missing", "is missing", "name the provider you mean"
                 )
-            elif name in names:
+            elif index is None and name in names:
                 fix = "send each provider once"
                 self._problem((*PROVIDERS, place, "name"), "duplicate_name", "the same name as another", fix)
             elif index is None:
