@@ -16,7 +16,7 @@ from packyproxy.registry.registry import Registry
 from packyproxy.registry.resolve import resolve
 from packyproxy.translate.effort import split_effort_suffix
 
-__all__ = ["warnings"]
+__all__ = ["oversight_warnings", "warnings"]
 
 _SHORTEST_MANAGEMENT_KEY: Final = 16
 _PLACEHOLDER: Final = re.compile(r"\.\.\.|[<>*]|xxxx|your[-_]", re.IGNORECASE)
@@ -38,6 +38,13 @@ def warnings(config: Config, registry: Registry, environment: Mapping[str, str])
         *_unlisted_defaults(config),
         *_idle_weights(config),
         *_unserved_targets(config, registry),
+        *oversight_warnings(config, environment),
+    )
+
+
+def oversight_warnings(config: Config, environment: Mapping[str, str]) -> tuple[Problem, ...]:
+    """Return those about the management API and metrics, which ``serve`` shows too."""
+    return (
         *_closed_management(config, environment),
         *_guessable_management_key(config),
         *_missing_metrics(config),

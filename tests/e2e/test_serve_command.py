@@ -109,6 +109,15 @@ def test_the_log_says_what_is_registered_at_the_start(start: Start) -> None:
     assert line["models"] == len(line["ids"])
 
 
+def test_the_banner_warns_of_a_key_that_can_be_guessed(start: Start, tmp_path: Path) -> None:
+    """What ``check`` says of the management API stands in the banner too; the file has its hash afterwards."""
+    _, banner = start(PROVIDER + "remote-management: {secret-key: canary-guess}\n")
+    assert "/v0/management (key: remote-management.secret-key; its hash replaces it" in banner
+    assert "  note       remote-management.secret-key: is shorter than 16 characters" in banner
+    get(banner, "/healthz")
+    assert "canary-guess" not in banner + (tmp_path / "served.yaml").read_text()
+
+
 def test_without_a_provider_it_serves_but_is_not_ready(start: Start) -> None:
     """An empty configuration is valid: ``/readyz`` is 503 until a provider is enabled."""
     _, banner = start("port: 0\n")

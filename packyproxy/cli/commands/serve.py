@@ -8,6 +8,7 @@ from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Final
 
+from packyproxy.cli.advice import oversight_warnings
 from packyproxy.cli.banner import banner
 from packyproxy.cli.failures import CommandFailed
 from packyproxy.cli.logs import configure_logging
@@ -55,7 +56,7 @@ def serve(
     registered = register(config, tuple(kind for kind, is_wanted in wanted.items() if is_wanted))
     configure_logging(config.log_format, debug=config.debug)
     listener = bind(config.host, config.port)
-    notes = (*registered, *file.loaded.notes)
+    notes = (*registered, *file.loaded.notes, *map(str, oversight_warnings(config, os.environ)))
     text = banner(config, server_url(listener), environment=os.environ, workers=workers, notes=notes)
     print(text, flush=True)
     if workers == 1:
