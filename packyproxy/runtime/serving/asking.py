@@ -26,6 +26,9 @@ from packyproxy.usage.records import AttemptRecord
 
 __all__ = ["Asking"]
 
+_CLOCK_TICK = 0.001
+"""uvloop's clock moves in milliseconds, and no attempt takes no time at all."""
+
 
 class Asking:
     """Who is asked about one request, and how that goes.
@@ -283,7 +286,7 @@ class Asking:
                 model=inquiry.target.model,
                 is_streaming=self._outcome.is_stream,
                 sent_at=self._runtime.now() - (self._time() - sent_at),
-                duration_seconds=attempt.ended_at - sent_at,
+                duration_seconds=(attempt.ended_at - sent_at) or _CLOCK_TICK,
                 first_output_seconds=None if first_output_at is None else first_output_at - sent_at,
                 stream_seconds=attempt.stream_seconds,
                 gaps=attempt.gaps,
