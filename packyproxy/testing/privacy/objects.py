@@ -1,0 +1,62 @@
+"""Look at everything that a proxy holds on to: what it shows of itself, and what it has kept."""
+
+import gc
+from collections import deque
+from collections.abc import Iterator
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
+
+from packyproxy.testing.privacy.canaries import Canary
+from packyproxy.testing.privacy.watch import Watch
+
+__all__ = ["KEPT_CONTENT", "look_at_objects", "reachable"]
+
+KEPT_CONTENT = frozenset({"tool name", "tool description", "tool schema", "unknown model", "client version"})
+"""What outlives its request, in memory only: tool lists, which agents repeat at every turn; names of models
+that were asked for; of the Codex CLI, the version that asked for a list of models last."""
+
+_CONFIGURED = frozenset({"client key", "provider key", "provider header", "proxy password", "management key"})
+_MOST_OBJECTS = 200_000
+_SHORTEST = 12
+"""No canary is shorter, in no writing."""
+_BETWEEN = "\n"
+_LEFT_OUT = (type, ModuleType, CodeType, FrameType, BuiltinFunctionType)
+"""From these one gets to the whole process."""
+
+
+def look_at_objects(watch: Watch, root: object, *, without: object = None) -> None:
+    """Look at the ``repr`` of every object of ours that can be reached, and at every text among them.
+
+    Args:
+        watch: what is told.
+        root: where to begin.
+        without: is left out, with what can be reached through it alone.
+    """
+    texts: list[str] = []
+    shown: list[str] = []
+    for each in reachable(root, without=without):
+        if isinstance(each, str | bytes):
+            if len(each) >= _SHORTEST:
+                texts.append(each if isinstance(each, str) else each.decode("latin-1"))
+        elif type(each).__module__.startswith("packyproxy."):
+            shown.append(repr(each))
+    watch.see("memory", _BETWEEN.join(texts), allows=_may_be_kept, count=len(texts))
+    watch.see("objects", _BETWEEN.join(shown), count=len(shown))
+
+
+def reachable(root: object, *, without: object = None) -> Iterator[object]:
+    """Yield what an object refers to, directly or not, code and modules left out, up to a limit."""
+    known = {id(root), id(without)}
+    waiting = deque([root])
+    while waiting and len(known) < _MOST_OBJECTS:
+        each = waiting.popleft()
+        yield each
+        # Of a function only what it closes over: its globals are its module's.
+        following = each.__closure__ or () if isinstance(each, FunctionType) else gc.get_referents(each)
+        for other in following:
+            if id(other) not in known and not isinstance(other, _LEFT_OUT):
+                known.add(id(other))
+                waiting.append(other)
+
+
+def _may_be_kept(canary: Canary) -> bool:
+    return canary.kind in KEPT_CONTENT or canary.kind in _CONFIGURED

@@ -1,0 +1,289 @@
+"""What operators do, and what goes on without anybody asking, as scenarios."""
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+import httpx
+import yaml
+
+from packyproxy.asgi.management.families import management_operations
+from packyproxy.config import Config
+from packyproxy.testing.privacy.answers import key_refused
+from packyproxy.testing.privacy.canaries import canary_text
+from packyproxy.testing.privacy.stage import Reply, Scenario, ScenarioFailed, Stage
+
+__all__ = ["OPERATOR_SCENARIOS"]
+
+_YAML: Final = {"content-type": "application/yaml"}
+_Misplace = Callable[[str], Mapping[str, object]]
+
+
+def _provider(**keys: object) -> Mapping[str, object]:
+    usual = {"enabled": True, "base-url": "http://first.test/v1"}
+    return {"packycode": {**usual, **{name.replace("_", "-"): value for name, value in keys.items()}}}
+
+
+_MISPLACED: Final[Mapping[str, _Misplace]] = {
+    "host": lambda word: {"host": f"http://{word}/"},
+    "port": lambda word: {"port": word},
+    "api-keys": lambda word: {"api-keys": word},
+    "api-keys[0]": lambda word: {"api-keys": [f"{word} {word}"]},
+    "api-keys[0] as a list": lambda word: {"api-keys": [[word]]},
+    "remote-management": lambda word: {"remote-management": word},
+    "remote-management.secret-key": lambda word: {"remote-management": {"secret-key": f"{word} {word}"}},
+    "packycode": lambda word: {"packycode": word},
+    "packycode.enabled": lambda word: _provider(enabled=word),
+    "packycode.base-url": lambda word: _provider(base_url=word),
+    "packycode.base-url with a password": lambda word: _provider(base_url=f"https://user:{word}@first.test"),
+    "packycode.base-url with a query": lambda word: _provider(base_url=f"https://first.test/v1?key={word}"),
+    "packycode.wire-api": lambda word: _provider(wire_api=word),
+    "packycode.credentials": lambda word: _provider(credentials=word),
+    "packycode.credentials.openai-api-key": lambda word: _provider(
+        credentials={"openai-api-key": f"{word}\n{word}"}
+    ),
+    "packycode.api-key": lambda word: _provider(api_key=word),
+    "packycode.headers": lambda word: _provider(headers=word),
+    "packycode.headers.authorization": lambda word: _provider(headers={"authorization": f"Bearer {word}"}),
+    "packycode.headers with a line end": lambda word: _provider(headers={"x-key": f"{word}\r\nx: y"}),
+    "packycode.proxy-url": lambda word: _provider(proxy_url=f"socks5://user:{word}@proxy.test:1080"),
+    "packycode.defaults.model": lambda word: _provider(defaults={"model": f"{word} {word}"}),
+    "packycode.defaults.model-reasoning-effort": lambda word: _provider(
+        defaults={"model-reasoning-effort": word}
+    ),
+    "packycode.profile.phase": lambda word: _provider(profile={"phase": word}),
+    "packycode.priority": lambda word: _provider(priority=word),
+    "tppc.providers": lambda word: {"tppc": {"providers": word}},
+    "tppc.providers[0]": lambda word: {"tppc": {"providers": [word]}},
+    "tppc.providers[0].name": lambda word: {"tppc": {"providers": [{"name": f"{word}/{word}"}]}},
+    "routing.strategy": lambda word: {"routing": {"strategy": word}},
+    "routing.hedge-after": lambda word: {"routing": {"hedge-after": word}},
+    "model-map": lambda word: {"model-map": {"claude-*": f"{word} {word}"}},
+    "cors-origins": lambda word: {"cors-origins": [f"https://{word}/{word}"]},
+    "log-format": lambda word: {"log-format": word},
+    "streaming.idle-timeout": lambda word: {"streaming": {"idle-timeout": word}},
+    "the name of a key": lambda word: {f"sk-{word}": "x"},
+    "a key nobody knows": lambda word: {"my-secret": word},
+}
+"""Values that are no good where they stand, and that nobody may read."""
+
+_UNREADABLE: Final[Mapping[str, Callable[[str], str]]] = {
+    "a list that does not end": lambda word: f'api-keys: ["{word}"\npackycode: {{',
+    "a quote that does not end": lambda word: f'api-keys: ["{word}\n',
+    "a tab": lambda word: f"packycode:\n\tcredentials: {{openai-api-key: {word}}}\n",
+    "a key twice": lambda word: f"api-keys: [{word}]\napi-keys: [{word}]\n",
+    "an alias of nothing": lambda word: f"api-keys: *{word}\n",
+    "a tag": lambda word: f"api-keys: !!python/name:{word} x\n",
+    "two documents": lambda word: f"api-keys: [{word}]\n---\napi-keys: [{word}]\n",
+    "a text": lambda word: f"{word}\n",
+}
+"""Files that are no YAML, or none that is taken."""
+
+
+def _hostile(word: str) -> Iterator[object]:
+    """Yield bodies of which nothing can be saved anywhere."""
+    block = {"base-url": word, "enabled": word, "credentials": {"openai-api-key": word}, word: word}
+    yield from (word, [word], {word: word}, {"value": word}, {"value": [word]}, {"value": {word: word}})
+    yield from (block, {"packycode": word}, {"packycode": block}, {"enabled": word}, {"api-keys": word})
+    yield from ({"providers": word}, {"providers": [word]}, {"providers": [{"name": word}]})
+    yield from (
+        {"tppc": word},
+        {"tppc": {"providers": [block]}},
+        {"strategy": word},
+        {"remote-management": word},
+    )
+    yield from (b'{"value": "' + word.encode(), b"\xff" + word.encode(), f"a: [{word}".encode())
+
+
+def _expect(reply: Reply, *allowed: int) -> Reply:
+    if reply.status not in allowed:
+        expected = " or ".join(map(str, allowed))
+        raise ScenarioFailed(f"answered with {reply.status}, not with {expected}")
+    return reply
+
+
+async def _try_on(stage: Stage, text: str) -> None:
+    """Offer a configuration that is no good in every way there is."""
+    await stage.save(text)
+    if await stage.reload():
+        raise ScenarioFailed("the configuration was taken")
+    for method, path in (("POST", "/config/validate"), ("PUT", "/config.yaml")):
+        _expect(await stage.manage(path, text.encode(), method=method, headers=_YAML), 200, 400, 409, 422)
+    for path in ("/status", "/config.yaml"):
+        _expect(await stage.manage(path), 200, 409)
+
+
+def _misplaced(name: str) -> Scenario:
+    async def play(stage: Stage) -> None:
+        settings = _MISPLACED[name](canary_text("secret in a wrong place", stage.owner))
+        await _try_on(stage, yaml.safe_dump(settings))
+        await stage.save(yaml.safe_dump(stage.settings, sort_keys=False))
+        await stage.reload()
+        _expect(await stage.manage("/config", settings, method="PUT"), 400, 422)
+        _expect(await stage.manage("/config/validate", settings, method="POST"), 200)
+        for path in ("/packycode", "/tppc"):
+            await stage.manage(path, settings, method="PATCH")
+
+    return Scenario(name=f"configuration: a secret at {name}", play=play)
+
+
+def _unreadable(name: str) -> Scenario:
+    async def play(stage: Stage) -> None:
+        await _try_on(stage, _UNREADABLE[name](canary_text("secret in a wrong place", stage.owner)))
+
+    return Scenario(name=f"configuration: {name}", play=play)
+
+
+def _changed(stage: Stage) -> dict[str, object]:
+    """Return a configuration in which every secret is another one."""
+    new = stage.owner + 1
+    headers = {"x-relay-token": canary_text("provider header", new)}
+    proxy = f"http://user:{canary_text('proxy password', new)}@proxy.test:3128"
+    key = canary_text("provider key", new)
+    block = {
+        "enabled": True,
+        "base-url": "http://first.test/v1",
+        "credentials": {"openai-api-key": key},
+        "headers": headers,
+        "proxy-url": proxy,
+    }
+    other = {"name": "other", "base-url": "http://second.test/v1", "api-key": key, "headers": dict(headers)}
+    return {
+        **stage.settings,
+        "api-keys": [canary_text("client key", new)],
+        "packycode": block,
+        "tppc": {"providers": [other]},
+    }
+
+
+async def _change(stage: Stage) -> None:
+    def listen(_: Config) -> None:
+        raise ValueError(canary_text("exception text", stage.owner))
+
+    stage.proxy.runtime.listen(listen)
+    await stage.save(yaml.safe_dump(_changed(stage)))
+    if not await stage.reload():
+        raise ScenarioFailed("the configuration was not taken")
+    gone = stage.config.with_name("gone.yaml")
+    await asyncio.to_thread(stage.config.rename, gone)
+    await stage.reload()
+    await asyncio.to_thread(gone.rename, stage.config)
+
+
+async def _write(stage: Stage) -> None:
+    await stage.save(yaml.safe_dump(stage.settings, sort_keys=False))
+    await stage.reload()
+    changed = _changed(stage)
+    for method, path, body in (
+        ("PATCH", "/packycode", changed["packycode"]),
+        ("PATCH", "/tppc", changed["tppc"]),
+        ("PUT", "/packycode", {"packycode": stage.settings["packycode"]}),
+        ("PUT", "/tppc", {"tppc": stage.settings["tppc"]}),
+        ("PUT", "/api-keys", {"value": changed["api-keys"]}),
+        ("PATCH", "/providers/other", {"enabled": True}),
+        ("PATCH", "/providers/other", {"enabled": False}),
+        ("PUT", "/config", changed),
+    ):
+        _expect(await stage.manage(path, body, method=method), 200)
+    shown = await stage.manage("/config.yaml")
+    _expect(await stage.manage("/config.yaml", shown.body, method="PUT", headers=_YAML), 200)
+    shown = await stage.manage("/config")
+    _expect(await stage.manage("/config", shown.body, method="PUT"), 200)
+
+
+async def _test(stage: Stage) -> None:
+    _expect(await stage.manage("/providers/packycode/test", method="POST"), 200)
+    block = {"credentials": {"openai-api-key": canary_text("provider key", stage.owner + 1)}}
+    _expect(await stage.manage("/packycode?probe=1", block, method="PATCH"), 422)
+
+
+async def _hostile_bodies(stage: Stage) -> None:
+    word = canary_text("secret in a wrong place", stage.owner)
+    for operation in management_operations(stage.proxy.runtime):
+        path = operation.path.replace("{name}", "packycode")
+        if operation.body is not None:
+            for body in _hostile(f"{word} {word}"):
+                headers = {"content-type": operation.media_types[0], "if-match": "*"}
+                reply = await stage.manage(path, body, method=operation.method, headers=headers)
+                _expect(reply, 200 if path == "/config/validate" else 422, 400, 422)
+        _expect(await stage.manage(f"{path}?{word}={word}", method=operation.method), 400)
+    for path in (f"/{word}", f"/providers/{word}", f"/providers/{word}/test", f"/config/{word}"):
+        for method in ("GET", "PATCH", "POST", "DELETE"):
+            _expect(await stage.manage(path, {word: word}, method=method), 404, 405)
+    for header in ("if-match", "content-encoding", "content-type", "origin"):
+        await stage.manage("/debug", {"value": word}, method="PUT", headers={header: word})
+
+
+async def _doors(stage: Stage) -> None:
+    wrong = canary_text("wrong management key", stage.owner)
+    far = ("192.0.2.7", 50000)
+    forwarded = {"x-forwarded-for": canary_text("client header", stage.owner)}
+    _expect(await stage.manage("/status", address=far), 403)
+    _expect(await stage.manage("/status", headers=forwarded), 403)
+    client_key = canary_text("client key", stage.owner)
+    _expect(await stage.manage("/status", headers={"authorization": f"Bearer {client_key}"}), 401)
+    for _ in range(5):
+        headers = {"authorization": f"Bearer {wrong}", "x-management-key": wrong}
+        await stage.manage("/status", headers=headers)
+    _expect(await stage.manage("/status"), 403)
+
+
+async def _management_key(stage: Stage) -> None:
+    right = {"authorization": f"Bearer {canary_text('management key', stage.owner)}"}
+    wrong = {"x-management-key": canary_text("wrong management key", stage.owner), "authorization": ""}
+    _expect(await stage.manage("/status", headers=right), 200)
+    _expect(await stage.manage("/status", headers=wrong), 401)
+    _expect(await stage.manage("/config.yaml", headers=right), 200)
+
+
+def _without_asking(name: str, broken: Callable[[str], Exception] | None) -> Scenario:
+    """Return what the background does: health checks, discovery, following the file."""
+
+    async def play(stage: Stage) -> None:
+        asked = 0
+
+        def fail() -> Exception:
+            nonlocal asked
+            asked += 1
+            kinds = ("exception text", "provider key", "proxy password")
+            assert broken is not None
+            return broken(" ".join(canary_text(kind, stage.owner) for kind in kinds))
+
+        stage.upstreams.broken = fail if broken else None
+        async with stage.proxy:
+            while not (asked or stage.first.model_requests):  # noqa: ASYNC110 - neither has an event
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.02)
+            _expect(await stage.manage("/providers?detail=1"), 200)
+        stage.upstreams.broken = None
+
+    return Scenario(
+        name=f"in the background: {name}",
+        play=play,
+        settings=lambda _: {
+            "discover-models": True,
+            "health-check": {"enabled": True, "interval": 0.01},
+        },
+    )
+
+
+OPERATOR_SCENARIOS: Final = (
+    *(_misplaced(name) for name in _MISPLACED),
+    *(_unreadable(name) for name in _UNREADABLE),
+    Scenario(name="configuration: every secret changes", play=_change, shows_all=True),
+    Scenario(name="management: every secret is written", play=_write, shows_all=True),
+    Scenario(
+        name="management: a key that the provider refuses", play=_test, first=key_refused, shows_all=True
+    ),
+    Scenario(name="management: hostile requests", play=_hostile_bodies, shows_all=True),
+    Scenario(name="management: wrong keys and addresses", play=_doors, shows_all=True),
+    Scenario(
+        name="management: a plain key is hashed",
+        play=_management_key,
+        settings=lambda owner: {"remote-management": {"secret-key": canary_text("management key", owner)}},
+    ),
+    _without_asking("providers list their models", None),
+    _without_asking("no connection", httpx.ConnectError),
+    _without_asking("a bug", ValueError),
+)
+"""Configuration, management API and background."""
