@@ -5,7 +5,7 @@ import io
 import logging
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any, Self
 
 import httpx
@@ -27,7 +27,7 @@ _log = logging.getLogger("packyproxy")
 def leaking(make_proxy: MakeProxy) -> MakeProxy:
     """Return what makes a proxy that puts a canary into every answer, and into every error of a reload."""
 
-    def make(config: str, /, *, transport: httpx.AsyncBaseTransport) -> Proxy:
+    def make(config: str | Mapping[str, object], /, *, transport: httpx.AsyncBaseTransport) -> Proxy:
         return _Leaking(make_proxy(config, transport=transport))
 
     return make

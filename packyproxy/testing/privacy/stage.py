@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, Self
 
 import httpx
 import msgspec
+import yaml
 from msgspec import Struct
 
 from packyproxy.asgi.management.families import management_operations
@@ -27,7 +28,7 @@ __all__ = ["MANAGEMENT", "MakeProxy", "Proxy", "Reply", "Scenario", "ScenarioFai
 MANAGEMENT: Final = "/v0/management"
 _OPERATOR: Final = 0
 """The owner of what belongs to the process: ``MANAGEMENT_PASSWORD``."""
-_MOVED: Final = frozenset({"/providers", "/models", "/tps", "/usage", "/status", "/audit"})
+_MOVED: Final = ("/providers?detail=1", "/tps?group=provider,model", "/usage", "/status", "/audit")
 """The management routes that show what requests have done."""
 _LOCAL: Final = ("127.0.0.1", 50000)
 
@@ -62,9 +63,11 @@ class Proxy(Protocol):
 
 
 class MakeProxy(Protocol):
-    """Makes a proxy of a configuration file; ``packyproxy.PackyProxy`` itself."""
+    """Makes a proxy of a configuration or of its file; ``packyproxy.PackyProxy`` itself."""
 
-    def __call__(self, config: str, /, *, transport: httpx.AsyncBaseTransport) -> Proxy:
+    def __call__(
+        self, config: str | Mapping[str, object], /, *, transport: httpx.AsyncBaseTransport
+    ) -> Proxy:
         """Return one that reaches its upstreams through ``transport``."""
         ...
 
@@ -152,6 +155,8 @@ class Scenario(Struct, frozen=True, kw_only=True):
     """What the provider ``other`` answers; without it there is none."""
     settings: Callable[[int], Mapping[str, object]] | None = None
     """Makes what stands over the usual configuration."""
+    has_file: bool = False
+    """Whether the configuration is a file, which takes longer."""
     shows_all: bool = False
     """Whether every management route is looked at afterwards, also those that requests cannot change."""
 
@@ -179,6 +184,7 @@ class Stage:
         self.settings = _usual(owner, has_second=scenario.second is not None)
         if scenario.settings is not None:
             self.settings |= scenario.settings(owner)
+        self._has_file = scenario.has_file
         self._shows_all = scenario.shows_all
         self._make_proxy = make_proxy
         self._proxy: Proxy | None = None
@@ -192,8 +198,11 @@ class Stage:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Make the proxy; close everything at the end."""
-        await self.save(msgspec.json.format(msgspec.json.encode(self.settings)).decode())
-        self._proxy = await asyncio.to_thread(self._make_proxy, str(self.config), transport=self.upstreams)
+        config: str | Mapping[str, object] = self.settings
+        if self._has_file:
+            config = str(self.config)
+            await self.save(yaml.safe_dump(self.settings, sort_keys=False))
+        self._proxy = await asyncio.to_thread(self._make_proxy, config, transport=self.upstreams)
         look_at_telemetry(self.watch, self.proxy.runtime)
         try:
             yield
@@ -206,11 +215,12 @@ class Stage:
 
     async def _look_around(self) -> None:
         """Look at whatever shows what has happened, and at whatever is left of it."""
-        for operation in management_operations(self.proxy.runtime):
-            if operation.method == "GET" and (self._shows_all or operation.path in _MOVED):
-                await self.manage(operation.path)
-        await self.manage("/providers?detail=1")
-        await self.manage("/tps?group=provider,model")
+        for path in _MOVED:
+            await self.manage(path)
+        if self._shows_all:
+            for operation in management_operations(self.proxy.runtime):
+                if operation.method == "GET":
+                    await self.manage(operation.path)
         await self.measure()
         look_at_objects(self.watch, self.proxy, without=self.upstreams)
 
@@ -335,27 +345,25 @@ class Stage:
 def _usual(owner: int, *, has_second: bool) -> dict[str, object]:
     """Return a configuration with a secret wherever one can be, and with every log line."""
     proxy = f"http://user:{canary_text('proxy password', owner)}@proxy.test:3128"
-    headers = {"x-relay-token": canary_text("provider header", owner)}
-    providers = [
-        {
-            "name": "other",
-            "enabled": has_second,
-            "base-url": "http://second.test/v1",
-            "api-key": f"sk-{canary_text('provider key', owner)}",
-            "headers": dict(headers),  # PyYAML would write an anchor for one that is there twice
-            "proxy-url": proxy,
-        }
-    ]
+    token = canary_text("provider header", owner)
+    second = {
+        "name": "other",
+        "enabled": True,
+        "base-url": "http://second.test/v1",
+        "api-key": f"sk-{canary_text('provider key', owner)}",
+        "headers": {"x-relay-token": token},
+        "proxy-url": proxy,
+    }
     return {
         "api-keys": [canary_text("client key", owner)],
         "packycode": {
             "enabled": True,
             "base-url": "http://first.test/v1",
             "credentials": {"openai-api-key": canary_text("provider key", owner)},
-            "headers": headers,
+            "headers": {"x-relay-token": token},
             "proxy-url": proxy,
         },
-        "tppc": {"providers": providers},
+        **({"tppc": {"providers": [second]}} if has_second else {}),
         "request-retry": 0,
         "metrics": True,
         "request-log": True,
