@@ -17,20 +17,17 @@ Pairing = Callable[[Sequence[object], Sequence[object]], list[int | None]]
 def pair_in_order(sent: Sequence[object], stored: Sequence[object]) -> list[int | None]:
     """Pair entries that are identified alike, the first with the first and so on.
 
-    Providers are identified by name (case does not count), models by id, anything else by itself.
+    Providers are identified by name, first as it is spelt and then in any case, models by id, and anything
+    else by itself.
     """
-    places = {}
-    counts: Counter[Hashable] = Counter()
-    for index, entry in enumerate(stored):
-        identity = _identity(entry)
-        counts[identity] += 1
-        places[identity, counts[identity]] = index
-    counts.clear()
-    pairs = []
-    for entry in sent:
-        identity = _identity(entry)
-        counts[identity] += 1
-        pairs.append(places.get((identity, counts[identity])))
+    pairs: list[int | None] = [None] * len(sent)
+    for identify in (_identity, _folded):
+        free: dict[Hashable, list[int]] = {}
+        for index in sorted(set(range(len(stored))).difference(pairs), reverse=True):
+            free.setdefault(identify(stored[index]), []).append(index)
+        for place, entry in enumerate(sent):
+            if pairs[place] is None and (indexes := free.get(identify(entry))):
+                pairs[place] = indexes.pop()
     return pairs
 
 
@@ -59,11 +56,14 @@ def entry_name(entry: object) -> str:
     return name.casefold() if isinstance(name, str) else ""
 
 
+def _folded(entry: object) -> Hashable:
+    is_named = isinstance(entry, Mapping) and "id" not in entry
+    return ("entry", entry_name(entry)) if is_named else _identity(entry)
+
+
 def _identity(entry: object) -> Hashable:
     if isinstance(entry, Mapping):
-        if "id" in entry:
-            return _identity(entry["id"])
-        return "entry", entry_name(entry)
+        return _identity(entry["id"]) if "id" in entry else ("entry", _identity(entry.get("name")))
     if isinstance(entry, Hashable):
         return type(entry), entry
     return type(entry)
