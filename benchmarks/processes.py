@@ -44,6 +44,8 @@ class ServerProcess:
         """From exec to the first 200 of /readyz."""
         self.counts_file: Path | None = None
         """The file that ``counted_serve.py`` writes, when it runs."""
+        self.observing_file: Path | None = None
+        """The file that ``observed_serve.py`` writes, when it runs."""
         self.config_file: Path | None = None
         """The proxy's configuration."""
         self._reloads = 0
@@ -93,6 +95,14 @@ class ServerProcess:
         tasks, objects = self.counts_file.read_text().split()
         return int(tasks), int(objects)
 
+    async def observe(self, *, is_on: bool) -> None:
+        """Let the proxy observe what it does, or not; only of one that can stop, which begins with it."""
+        assert self.observing_file is not None, "started without can_stop_observing"
+        self.observing_file.unlink(missing_ok=True)
+        self._process.send_signal(signal.SIGUSR1 if is_on else signal.SIGUSR2)
+        if not await wait_until(self.observing_file.exists, seconds=_STOP_SECONDS):
+            raise RuntimeError(f"the server did not change its mind:\n{self._log_text()}")
+
     async def reload(self) -> float:
         """Let the proxy read its configuration again; return how long that took it, in seconds.
 
@@ -132,7 +142,11 @@ class ServerProcess:
 
 @asynccontextmanager
 async def started_proxy(
-    upstream_url: str, *, config: str | None = None, counts_objects: bool = False
+    upstream_url: str,
+    *,
+    config: str | None = None,
+    counts_objects: bool = False,
+    can_stop_observing: bool = False,
 ) -> AsyncIterator[ServerProcess]:
     """Run ``packyproxy serve`` in front of an upstream for the length of the block.
 
@@ -140,18 +154,21 @@ async def started_proxy(
         upstream_url: the provider's base URL.
         config: the text of config.yaml; by default one provider at that URL.
         counts_objects: serve through ``counted_serve.py``, which tells what it holds on request.
+        can_stop_observing: serve through ``observed_serve.py``, which observes or not, as it is told.
     """
     with tempfile.TemporaryDirectory(prefix="packyproxy-bench-") as folder:
         file = Path(folder) / "config.yaml"
         file.write_text(config or _CONFIG.format(upstream_url=upstream_url))
         port = _free_port()
-        counts_file = Path(folder) / "counts"
+        counts_file, observing_file = Path(folder) / "counts", Path(folder) / "observing"
         program = [str(Path(sys.executable).with_name("packyproxy"))]
         if counts_objects:
             program = [sys.executable, str(_HERE / "counted_serve.py"), str(counts_file)]
+        if can_stop_observing:
+            program = [sys.executable, str(_HERE / "observed_serve.py"), str(observing_file)]
         command = [*program, "serve", "--config", str(file), "--port", str(port)]
         async with _started(command, port) as server:
-            server.counts_file, server.config_file = counts_file, file
+            server.counts_file, server.observing_file, server.config_file = counts_file, observing_file, file
             yield server
 
 

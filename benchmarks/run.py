@@ -23,6 +23,7 @@ __all__ = ["QUESTIONS", "Run"]
 
 QUESTIONS = (
     "relay_cost",
+    "observability",
     "added_latency",
     "failover",
     "abort",
@@ -33,7 +34,7 @@ QUESTIONS = (
     "transcode_throughput",
 )
 
-_BY_SURFACE = frozenset({"relay_cost", "transcode_throughput"})
+_BY_SURFACE = frozenset({"observability", "relay_cost", "transcode_throughput"})
 """Those that are asked of each surface."""
 
 _HERE = Path(__file__).parent

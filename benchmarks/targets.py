@@ -9,7 +9,7 @@ from processes import ServerProcess, started_proxy, started_pump
 from upstream_server import UpstreamServer, Whole, started_upstream
 from workloads import SURFACES, UPSTREAM_CONTENT, UPSTREAM_ENDING, Surface, messages_request, small_answer
 
-__all__ = ["Bench", "Target", "started_bench"]
+__all__ = ["Bench", "Target", "started_bench", "surface_target"]
 
 _WARM_UP_REQUESTS = 50
 
@@ -61,8 +61,8 @@ async def started_bench(
         marks = UPSTREAM_CONTENT, UPSTREAM_ENDING
         bench = Bench(
             upstream=upstream,
-            proxy=_surface_target("proxy", proxy.port, SURFACES["messages"]),
-            surfaces={name: _surface_target(name, proxy.port, SURFACES[name]) for name in surfaces},
+            proxy=surface_target("proxy", proxy.port, SURFACES["messages"]),
+            surfaces={name: surface_target(name, proxy.port, SURFACES[name]) for name in surfaces},
             proxy_process=proxy,
             pump=Target("pump", pump.port, *marks),
             pump_process=pump,
@@ -77,5 +77,6 @@ async def started_bench(
         yield bench
 
 
-def _surface_target(name: str, port: int, surface: Surface) -> Target:
+def surface_target(name: str, port: int, surface: Surface) -> Target:
+    """Return a proxy's port as the target of one client protocol."""
     return Target(name, port, surface.content_mark, surface.ending, surface.request)

@@ -1,0 +1,160 @@
+"""What does observability cost?
+
+One ``packyproxy serve`` observes and does not observe in turns: with everything on (records, totals, samples,
+spans, ``tps-log`` and ``request-log`` as JSON lines into a file), and with nothing of it, not even a look at
+the clock (``observed_serve.py``). It is the same process all the time, so that nothing else differs, and the
+turns are short and many, so that a busy machine troubles both alike. Costs are CPU time of that process:
+
+- small: a 30 KB request, an answer of 20 events; per request
+- ev1: one event per network read at an equal rate on many streams; per event
+- m50: 50 events in one write; per event
+- scrape: one GET of /metrics, as a Prometheus server sends every few seconds
+
+Whether a stream is measured is settled when it begins. So half of the streams are opened in either state, and
+then the upstream writes to one half and to the other in turns.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+from figures import Figure
+from load_client import ClientConnection, closed_loop
+from processes import ServerProcess, started_proxy
+from targets import Target, surface_target
+from upstream_server import Paced, PausedStreams, UpstreamServer, Whole, started_upstream
+from workloads import SURFACES, long_text, small_answer, unlike
+
+__all__ = ["measure"]
+
+_CONFIG = """\
+metrics: true
+tps-log: true
+request-log: true
+packycode:
+  enabled: true
+  base-url: "{upstream_url}"
+  credentials: {{openai-api-key: "sk-benchmark"}}
+"""
+_PER_REQUEST_GOAL = 5.0
+_PER_EVENT_GOAL = 1.0
+"""Per cent."""
+_CONNECTIONS = 8
+_BATCH = 100
+_STREAMS = {1: 100, 50: 10}
+"""In either state, by the events of a beat."""
+_BEAT_SECONDS = 0.05
+_TURN_SECONDS = 0.5
+_SETTLE_SECONDS = 0.1
+_SCRAPES = 20
+
+Turn = Callable[[bool], Awaitable[float]]
+"""Measures once, observing or not: CPU microseconds per unit of work."""
+
+
+async def measure(*, quick: bool, surfaces: Sequence[str] = ("messages", "responses")) -> list[Figure]:
+    """Measure every workload in pairs of on and off."""
+    pairs = 12 if quick else 40
+    figures: list[Figure] = []
+    async with started_upstream() as upstream:
+        config = _CONFIG.format(upstream_url=upstream.url)
+        async with started_proxy(upstream.url, config=config, can_stop_observing=True) as process:
+            for surface in surfaces:
+                target = surface_target(surface, process.port, SURFACES[surface])
+                bench = _Bench(upstream, process, target)
+                figures += await bench.small_requests(pairs)
+                figures += await bench.events(pairs, "ev1", 1)
+                figures += await bench.events(pairs, "m50", 50)
+            figures.append(await _scrape(process, 3 if quick else 10))
+    return figures
+
+
+class _Bench:
+    def __init__(self, upstream: UpstreamServer, process: ServerProcess, target: Target) -> None:
+        self._upstream = upstream
+        self._process = process
+        self._target = target
+
+    async def small_requests(self, pairs: int) -> list[Figure]:
+        self._upstream.set_plan(Whole(small_answer()))
+        connections = await self._target.connections(_CONNECTIONS)
+        bodies = unlike(self._target.request())
+        await closed_loop(connections, bodies, _BATCH)
+
+        async def turn(is_on: bool) -> float:
+            await self._process.observe(is_on=is_on)
+            before = self._process.cpu_seconds()
+            await closed_loop(connections, bodies, _BATCH)
+            return (self._process.cpu_seconds() - before) / _BATCH * 1e6
+
+        name = f"small.{self._target.name}"
+        figures = await _compare(name, "us/req", turn, pairs=pairs, goal=_PER_REQUEST_GOAL)
+        for connection in connections:
+            connection.close()
+        return figures
+
+    async def events(self, pairs: int, workload: str, events: int) -> list[Figure]:
+        upstream, process = self._upstream, self._process
+        head, delta, tail = long_text()
+        upstream.set_plan(Paced(head, (delta,) * events, tail, _BEAT_SECONDS))
+        clients: list[ClientConnection] = []
+        streams: dict[bool, PausedStreams] = {}
+        for is_on in (True, False):
+            await process.observe(is_on=is_on)
+            opened = await self._target.connections(_STREAMS[events])
+            for connection in opened:
+                connection.send(self._target.request())
+            for connection in opened:
+                await connection.wait_content()
+            streams[is_on] = upstream.pause_streams()
+            assert len(streams[is_on]) == len(opened), "each stream has an upstream"
+            clients += opened
+
+        async def turn(is_on: bool) -> float:
+            streams[is_on].go_on()
+            await asyncio.sleep(_SETTLE_SECONDS)
+            beats, before = upstream.beats, process.cpu_seconds()
+            await asyncio.sleep(_TURN_SECONDS)
+            beats, spent = upstream.beats - beats, process.cpu_seconds() - before
+            streams[is_on].pause()
+            return spent / (beats * events) * 1e6
+
+        name = f"{workload}.{self._target.name}"
+        figures = await _compare(name, "us/event", turn, pairs=pairs, goal=_PER_EVENT_GOAL)
+        upstream.finish_streams()
+        for client in clients:
+            await client.wait_whole()
+            client.close()
+        return figures
+
+
+async def _compare(name: str, unit: str, turn: Turn, *, pairs: int, goal: float) -> list[Figure]:
+    """Measure in the order off, on, on, off, ...: what drifts troubles both alike."""
+    found: dict[bool, list[float]] = {True: [], False: []}
+    for number in range(pairs):
+        for is_on in (True, False) if number % 2 else (False, True):
+            found[is_on].append(await turn(is_on))
+    added = tuple((on / off - 1) * 100 for on, off in zip(found[True], found[False], strict=True))
+    return [
+        Figure(name=f"{name}.off", unit=unit, samples=tuple(found[False])),
+        Figure(name=f"{name}.on", unit=unit, samples=tuple(found[True])),
+        Figure(name=f"{name}.added", unit="%", samples=added, goal=goal),
+    ]
+
+
+async def _scrape(process: ServerProcess, rounds: int) -> Figure:
+    """Measure a GET of /metrics, with everything in it that the workloads before have left."""
+    found = []
+    for _ in range(rounds):
+        before = process.cpu_seconds()
+        for _ in range(_SCRAPES):
+            await _get_metrics(process.port)
+        found.append((process.cpu_seconds() - before) / _SCRAPES * 1e3)
+    return Figure(name="scrape", unit="ms", samples=tuple(found))
+
+
+async def _get_metrics(port: int) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 200"), answer[:300]
