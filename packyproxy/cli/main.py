@@ -105,6 +105,10 @@ def _show(arguments: Namespace) -> int:
             from packyproxy.cli.commands.check import check
 
             return check(arguments.config, as_json=arguments.as_json)
+        case "doctor" if arguments.privacy:
+            from packyproxy.cli.commands.privacy import privacy
+
+            return privacy(as_json=arguments.as_json)
         case "doctor":
             from packyproxy.cli.commands.doctor import doctor
 

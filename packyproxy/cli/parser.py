@@ -91,8 +91,13 @@ _DOCTOR: Final = f"""\
 examples:
   packyproxy doctor
   packyproxy doctor --json
+  packyproxy doctor --privacy           proves that no content and no key leaks
 
 Each enabled provider is asked for two words, which costs a few tokens.
+
+--privacy asks nobody and reads no configuration: in a few seconds it sends made-up texts and keys through the
+proxy on every path, failures included, and searches for them in log lines, metrics, traces, audit, management
+answers, errors and files. The exit code is 1 if one was found where it does not belong.
 
 {_EXIT_CODES}
 """
@@ -308,6 +313,13 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
     _add_json(parser)
 
 
+def _doctor_options(parser: argparse.ArgumentParser) -> None:
+    _check_options(parser)
+    parser.add_argument(
+        "--privacy", action="store_true", help="prove that no content and no key leaks; asks nobody"
+    )
+
+
 def _models_options(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
     parser.add_argument("--provider", metavar="NAME", help="only what this provider serves")
@@ -381,7 +393,7 @@ _COMMANDS: Final[dict[str, tuple[Callable[[argparse.ArgumentParser], None], str,
     "demo": (_demo_options, "run the proxy over a built-in fake upstream: no key, no network", _DEMO),
     "init": (_init_options, "write a commented configuration file", _INIT),
     "check": (_check_options, "validate the configuration and show what it means", _CHECK),
-    "doctor": (_check_options, "ask every provider, and look for what keeps clients from working", _DOCTOR),
+    "doctor": (_doctor_options, "ask every provider, and look for what keeps clients from working", _DOCTOR),
     "models": (_models_options, "list the models that clients can ask for", _MODELS),
     "explain": (_explain_options, "show what a model name becomes, and who would be asked", _EXPLAIN),
     "translate": (_translate_options, "translate a request, or an upstream's answer, from stdin", _TRANSLATE),

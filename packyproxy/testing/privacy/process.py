@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from stat import S_ISREG
@@ -19,30 +19,40 @@ from typing import Any, Final, TextIO, cast
 from packyproxy.testing.privacy.canaries import Canary
 from packyproxy.testing.privacy.watch import Watch
 
-__all__ = ["exception_texts", "watching_process"]
+__all__ = ["exception_texts", "look_into_files", "watching_process"]
 
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_TRUNC
 _MOST_BYTES: Final = 16 * 1024 * 1024
 _CONFIG: Final = "config.yaml"
+_CACHE: Final = "__pycache__"
 _LOCK: Final = ".lock"
 _EVENTS: Final = frozenset({"open", "os.rename", "socket.connect", "socket.getaddrinfo", "subprocess.Popen"})
 
 
 @contextmanager
-def watching_process(watch: Watch, folder: Path) -> Iterator[None]:
-    """Look at whatever this process shows until the block ends.
-
-    Args:
-        watch: what is told.
-        folder: where files may be written: a file called ``config.yaml`` may hold secrets, and nothing else.
-    """
+def watching_process(watch: Watch) -> Iterator[set[str]]:
+    """Look at whatever this process shows until the block ends; yields the paths that it writes to."""
     with ExitStack() as stack:
-        stack.enter_context(_files(watch, folder))
+        written = stack.enter_context(_writes(watch))
         stack.enter_context(_log(watch))
         stack.enter_context(_warnings(watch))
         stack.enter_context(_output(watch))
         stack.enter_context(_last_words(watch))
-        yield
+        yield written
+
+
+def look_into_files(watch: Watch, written: Iterable[str], folder: Path) -> None:
+    """Look into files; one called ``config.yaml`` in ``folder`` may hold secrets, and nothing else.
+
+    Args:
+        watch: what is told.
+        written: what was written to, wherever it is.
+        folder: of whose files every one is looked into.
+    """
+    paths = {Path(path) for path in written} | {path for path in folder.rglob("*") if path.is_file()}
+    for path in paths:
+        if _CACHE not in path.parts:
+            _look_into(path, watch, is_config=path.name == _CONFIG and path.is_relative_to(folder))
 
 
 def exception_texts(error: BaseException, *, shows_locals: bool = False) -> Iterator[str]:
@@ -153,19 +163,19 @@ class _Writes:
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self.paths: dict[Path, None] = {}
+        self.paths: set[str] = set()
 
     def note(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Take in one audit event of the interpreter."""
         if event == "open":
             path, _, flags = arguments
             if isinstance(path, str | bytes) and flags & _WRITING:
-                self.paths[Path(os.fsdecode(path)).absolute()] = None
+                self.paths.add(os.fsdecode(path))
         elif event == "os.rename":
-            old, new = (Path(os.fsdecode(each)).absolute() for each in arguments[:2])
+            old, new = (os.fsdecode(each) for each in arguments[:2])
             if old in self.paths:
-                del self.paths[old]
-                self.paths[new] = None
+                self.paths.remove(old)
+                self.paths.add(new)
         else:
             self._watch.report("network", "a process" if event == "subprocess.Popen" else "a connection")
 
@@ -181,7 +191,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 @contextmanager
-def _files(watch: Watch, folder: Path) -> Iterator[None]:
+def _writes(watch: Watch) -> Iterator[set[str]]:
     global _is_installed  # noqa: PLW0603 - an audit hook cannot be taken off again, so there is one for ever
     if not _is_installed:
         sys.addaudithook(_hook)
@@ -189,13 +199,9 @@ def _files(watch: Watch, folder: Path) -> Iterator[None]:
     writes = _Writes(watch)
     _active.append(writes)
     try:
-        yield
+        yield writes.paths
     finally:
         _active.remove(writes)
-        written = {*writes.paths, *(path for path in folder.rglob("*") if path.is_file())}
-        for path in written:
-            if "__pycache__" not in path.parts:
-                _look_into(path, watch, is_config=path.name == _CONFIG and path.is_relative_to(folder))
 
 
 def _look_into(path: Path, watch: Watch, *, is_config: bool) -> None:

@@ -19,16 +19,21 @@ from packyproxy.testing.privacy.canaries import canary_text
 from packyproxy.testing.privacy.gateway_scenarios import GATEWAY_SCENARIOS
 from packyproxy.testing.privacy.operator_scenarios import OPERATOR_SCENARIOS
 from packyproxy.testing.privacy.planted import PLANTED, leaking, unheard
-from packyproxy.testing.privacy.process import exception_texts, watching_process
+from packyproxy.testing.privacy.process import exception_texts, look_into_files, watching_process
 from packyproxy.testing.privacy.stage import MakeProxy, Scenario, ScenarioFailed, Stage
-from packyproxy.testing.privacy.telemetry import has_opentelemetry
 from packyproxy.testing.privacy.watch import PLACES, Place, Watch
 
-__all__ = ["SCENARIOS", "Failed", "Leak", "Look", "Proof", "prove"]
+__all__ = ["SCENARIOS", "Failed", "Leak", "Look", "Played", "Proof", "overlooked", "play", "prove"]
 
 SCENARIOS: Final = (*GATEWAY_SCENARIOS, *OPERATOR_SCENARIOS)
 """All of them; their names are unique."""
 
+_OPTIONAL: Final[Mapping[Place, tuple[str, str]]] = {
+    "metrics": ("prometheus_client", "prometheus-client is not installed"),
+    "OpenTelemetry": ("opentelemetry", "OpenTelemetry is not installed"),
+}
+_MISSING: Final = {place: note for place, (package, note) in _OPTIONAL.items() if find_spec(package) is None}
+"""The places that there are not, for want of an optional package."""
 _AT_ONCE: Final = 8
 _LONGEST_SECONDS: Final = 60.0
 
@@ -72,70 +77,87 @@ class Proof(Struct, frozen=True, kw_only=True):
     """Where a planted leak was overlooked."""
 
 
-async def prove(
-    make_proxy: MakeProxy,
-    scenarios: Sequence[Scenario] = SCENARIOS,
-    *,
-    progress: Callable[[int], None] | None = None,
-) -> Proof:
-    """Play scenarios and return what leaked; asks nobody outside this process, and uses no key of anybody.
+class Played(Struct, frozen=True, kw_only=True):
+    """What was seen while scenarios were played."""
+
+    looks: Mapping[Place, int]
+    """How many things were looked at."""
+    leaks: tuple[Leak, ...]
+    failed: tuple[Failed, ...]
+
+
+async def prove(make_proxy: MakeProxy, *, progress: Callable[[int], None] | None = None) -> Proof:
+    """Play everything and return what leaked; asks nobody outside this process, and uses no key of anybody.
 
     Logging, warnings, output and environment of the process are changed meanwhile, and put back.
 
     Args:
         make_proxy: makes the proxy; ``packyproxy.PackyProxy``.
-        scenarios: what to play; by default everything.
-        progress: told how many have ended.
+        progress: told how many scenarios have ended.
     """
     began_at = time.perf_counter()
-    notes = _notes()
+    blind = await overlooked(make_proxy)
+    played = await play(make_proxy, SCENARIOS, progress=progress)
+    return Proof(
+        ok=not (played.leaks or played.failed or blind),
+        scenarios=len(SCENARIOS),
+        seconds=round(time.perf_counter() - began_at, 2),
+        looks=tuple(
+            Look(place=place, count=played.looks[place], note=_MISSING.get(place, "")) for place in PLACES
+        ),
+        leaks=played.leaks,
+        failed=played.failed,
+        blind=blind,
+    )
+
+
+async def overlooked(make_proxy: MakeProxy) -> tuple[Place, ...]:
+    """Leak something in every place that there is, and return where that was not seen."""
     with unheard():
-        planted, _ = await _play(leaking(make_proxy), (PLANTED,), lambda _: None)
-    overlooked = set(PLACES) - {seen.place for seen in planted.sightings} - set(notes)
-    watch, failed = await _play(make_proxy, scenarios, progress or (lambda _: None))
+        played = await play(leaking(make_proxy), (PLANTED,))
+    seen = {leak.place for leak in played.leaks}
+    return tuple(place for place in PLACES if place not in seen and place not in _MISSING)
+
+
+async def play(
+    make_proxy: MakeProxy,
+    scenarios: Sequence[Scenario],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Played:
+    """Play scenarios, several at once, and look at everything meanwhile."""
+    watch = Watch()
+    failed: list[Failed] = []
+    turns = asyncio.Semaphore(_AT_ONCE)
+    done = 0
+    made = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="packyproxy-privacy-")
+    folder = Path(made.name)
+
+    async def play_one(index: int, scenario: Scenario) -> None:
+        nonlocal done
+        async with turns:
+            place = folder / str(index)
+            await asyncio.to_thread(place.mkdir)
+            stage = Stage(scenario, _owner(index), make_proxy=make_proxy, watch=watch, folder=place)
+            if (reason := await _outcome(scenario, stage)) is not None:
+                failed.append(Failed(scenario=scenario.name, reason=reason))
+            done += 1
+            if progress is not None:
+                progress(done)
+
+    try:
+        with _surroundings(folder), watching_process(watch) as written:
+            async with asyncio.TaskGroup() as group:
+                for index, scenario in enumerate(scenarios):
+                    group.create_task(play_one(index, scenario))
+        await asyncio.to_thread(look_into_files, watch, written, folder)
+    finally:
+        await asyncio.to_thread(made.cleanup)
     leaks = {
         Leak(scenario=_name(scenarios, seen.owner), place=seen.place, kind=seen.kind)
         for seen in watch.sightings
     }
-    return Proof(
-        ok=not (leaks or failed or overlooked),
-        scenarios=len(scenarios),
-        seconds=round(time.perf_counter() - began_at, 2),
-        looks=tuple(
-            Look(place=place, count=watch.looks[place], note=notes.get(place, "")) for place in PLACES
-        ),
-        leaks=tuple(sorted(leaks)),
-        failed=tuple(failed),
-        blind=tuple(sorted(overlooked)),
-    )
-
-
-async def _play(
-    make_proxy: MakeProxy, scenarios: Sequence[Scenario], progress: Callable[[int], None]
-) -> tuple[Watch, Sequence[Failed]]:
-    watch = Watch()
-    failed: list[Failed] = []
-    with tempfile.TemporaryDirectory(prefix="packyproxy-privacy-") as name:
-        folder = Path(name)
-        turns = asyncio.Semaphore(_AT_ONCE)
-        done = 0
-
-        async def play(index: int, scenario: Scenario) -> None:
-            nonlocal done
-            async with turns:
-                place = folder / str(index)
-                await asyncio.to_thread(place.mkdir)
-                stage = Stage(scenario, _owner(index), make_proxy=make_proxy, watch=watch, folder=place)
-                if (reason := await _outcome(scenario, stage)) is not None:
-                    failed.append(Failed(scenario=scenario.name, reason=reason))
-                done += 1
-                progress(done)
-
-        with _surroundings(folder), watching_process(watch, folder):
-            async with asyncio.TaskGroup() as group:
-                for index, scenario in enumerate(scenarios):
-                    group.create_task(play(index, scenario))
-    return watch, failed
+    return Played(looks=watch.looks, leaks=tuple(sorted(leaks)), failed=tuple(failed))
 
 
 async def _outcome(scenario: Scenario, stage: Stage) -> str | None:
@@ -149,16 +171,6 @@ async def _outcome(scenario: Scenario, stage: Stage) -> str | None:
         stage.watch.see("exceptions", *exception_texts(error))
         return f"{type(error).__name__} was raised"
     return None
-
-
-def _notes() -> Mapping[Place, str]:
-    """Say which places there are not, for want of an optional package."""
-    notes: dict[Place, str] = {}
-    if find_spec("prometheus_client") is None:
-        notes["metrics"] = "prometheus-client is not installed"
-    if not has_opentelemetry():
-        notes["OpenTelemetry"] = "OpenTelemetry is not installed"
-    return notes
 
 
 def _owner(index: int) -> int:

@@ -1,6 +1,7 @@
 """Stand in for OpenTelemetry's SDK, and look at everything that it is told."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
@@ -13,21 +14,17 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
 
-__all__ = ["has_opentelemetry", "look_at_telemetry"]
-
-
-def has_opentelemetry() -> bool:
-    """Tell whether its API is installed; from then on it counts as in use."""
-    try:
-        import_module("opentelemetry.trace")
-        import_module("opentelemetry.metrics")
-    except ImportError:
-        return False
-    return True
+__all__ = ["look_at_telemetry"]
 
 
 def look_at_telemetry(watch: Watch, runtime: Runtime) -> None:
-    """Let a runtime tell the watch all of its spans and metrics: names, attributes, events, states."""
+    """Let a runtime tell the watch all of its spans and metrics: names, attributes, events, states.
+
+    OpenTelemetry's API counts as in use from now on, if it is installed.
+    """
+    with suppress(ImportError):
+        import_module("opentelemetry.trace")
+        import_module("opentelemetry.metrics")
     seeing = _Seeing(watch)
     runtime.recorder.telemetry = Telemetry(
         tracer_provider=cast("TracerProvider", seeing), meter_provider=cast("MeterProvider", seeing)
