@@ -53,7 +53,7 @@ Turn = Callable[[bool], Awaitable[float]]
 
 async def measure(*, quick: bool, surfaces: Sequence[str] = ("messages", "responses")) -> list[Figure]:
     """Measure every workload in pairs of on and off."""
-    pairs = 12 if quick else 40
+    pairs = 6 if quick else 40
     figures: list[Figure] = []
     async with started_upstream() as upstream:
         config = _CONFIG.format(upstream_url=upstream.url)

@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
         "questions", nargs="*", metavar="QUESTION", help=f"of {', '.join(QUESTIONS)}; default: all"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="fewer samples: all questions in under two minutes"
+        "--quick", action="store_true", help="fewer samples: all questions in under three minutes"
     )
     parser.add_argument(
         "--surface",

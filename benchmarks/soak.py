@@ -6,8 +6,8 @@ phase; in between its management API and its metrics are read, and a provider is
 5,000 requests the connections rest for a moment and the process is looked at. What counts is the slope of the
 least squares line through those looks, the first fifth left out.
 
-What is bounded is full before the first look, or has its full size within the first fifth: samples of tokens
-per second are filled up at the start, and the clients come back with the same sessions.
+What is bounded is full before the first look: rounds are sent until the proxy holds as many samples of tokens
+per second as it ever will, and clients come back with the same sessions.
 """
 
 import asyncio
@@ -25,10 +25,12 @@ from processes import ServerProcess, started_proxy
 from upstream_server import Paced, Refused, Silent, UpstreamServer, Whole, started_upstream
 from workloads import SURFACES, long_text, messages_request, small_answer, unlike
 
+from packyproxy.usage.tps import KEPT_SAMPLES
+
 __all__ = ["measure", "slope"]
 
 _REQUESTS = 100_000
-_QUICK_REQUESTS = 10_000
+_QUICK_REQUESTS = 5_000
 _LOOKS = 20
 _CONNECTIONS = 16
 _WARM_UP_SHARE = 0.2
@@ -40,6 +42,8 @@ _SLOPE_GOAL = 5.0
 _OBJECTS_GOAL = 0.01
 """Objects per request."""
 
+_ROUNDS_BETWEEN = 20
+"""While it is filled; 5,000 requests."""
 _CLIENT_KEY = b"client-key-1"
 _MANAGEMENT_KEY = "soak-management-key"
 _CONFIG = """\
@@ -87,11 +91,13 @@ async def measure(*, quick: bool) -> list[Figure]:
         proxy = await stack.enter_async_context(
             started_proxy(serving.url, config=config, counts_objects=True)
         )
-        load = _Load(proxy, serving)
+        load = _Load(proxy, serving, [await _Peer.connect(proxy.port) for _ in range(_CONNECTIONS)])
+        if not quick:
+            await load.fill()
         looks = await _looks(load, proxy, (serving, refusing), requests)
         load.close()
         assert refusing.requests, "no request failed over"
-    return _figures(looks, load)
+    return _figures(looks, load, quick=quick)
 
 
 class _Look(Struct, frozen=True):
@@ -110,19 +116,20 @@ async def _looks(
 ) -> list[_Look]:
     looks: list[_Look] = []
     every = requests // _LOOKS
-    while load.requests < requests:
+    begun_at = load.requests
+    while load.requests < begun_at + requests:
         await load.round()
-        if load.requests >= every * (len(looks) + 1):
+        if load.requests >= begun_at + every * (len(looks) + 1):
             await load.switch_provider()
             await asyncio.sleep(_SETTLE_SECONDS)
             tasks, objects = await proxy.object_counts()
             connections = sum(len(upstream.open_connections) for upstream in upstreams)
             files = proxy.open_files() - connections
-            looks.append(_Look(load.requests, proxy.rss_bytes(), objects, tasks, files))
+            looks.append(_Look(load.requests - begun_at, proxy.rss_bytes(), objects, tasks, files))
     return looks
 
 
-def _figures(looks: Sequence[_Look], load: "_Load") -> list[Figure]:
+def _figures(looks: Sequence[_Look], load: "_Load", *, quick: bool) -> list[Figure]:
     settled = looks[round(len(looks) * _WARM_UP_SHARE) :]
     requests = [look.requests for look in settled]
     memory = slope(requests, [look.rss for look in settled])
@@ -132,7 +139,7 @@ def _figures(looks: Sequence[_Look], load: "_Load") -> list[Figure]:
         Figure(name="rate", unit="req/s", samples=(load.requests / load.seconds,)),
         Figure(name="unexpected_answers", unit="answers", samples=(load.unexpected,), goal=0.0),
         Figure(name="rss", unit="MB", samples=tuple(look.rss / 1e6 for look in settled)),
-        Figure(name="rss.slope", unit="B/req", samples=(memory,), goal=_SLOPE_GOAL),
+        Figure(name="rss.slope", unit="B/req", samples=(memory,), goal=None if quick else _SLOPE_GOAL),
         Figure(name="rss.slope_per_10000", unit="KB", samples=(memory * 10,)),
         Figure(name="objects", unit="objects", samples=tuple(float(look.objects) for look in settled)),
         Figure(name="objects.slope", unit="/req", samples=(objects,), goal=_OBJECTS_GOAL),
@@ -197,7 +204,7 @@ class _Peer:
 class _Load:
     """The clients, round after round."""
 
-    def __init__(self, proxy: ServerProcess, upstream: UpstreamServer) -> None:
+    def __init__(self, proxy: ServerProcess, upstream: UpstreamServer, peers: list[_Peer]) -> None:
         self.requests = 0
         self.unexpected = 0
         """Answers with another status, or another ending, than the round expects."""
@@ -205,16 +212,20 @@ class _Load:
         """Spent on rounds."""
         self._port = proxy.port
         self._upstream = upstream
-        self._peers: list[_Peer] = []
+        self._peers = peers
         self._views = cycle(_VIEWS)
         self._markers = count()
         self._kinds = _Kinds()
 
+    async def fill(self) -> None:
+        """Send rounds until nothing that is bounded can grow any more."""
+        while await self._samples() < KEPT_SAMPLES:
+            for _ in range(_ROUNDS_BETWEEN):
+                await self.round()
+
     async def round(self) -> None:
         """Send 250 requests of all kinds."""
         began = time.perf_counter()
-        while len(self._peers) < _CONNECTIONS:
-            self._peers.append(await _Peer.connect(self._port))
         kinds, upstream = self._kinds, self._upstream
         whole = Whole(small_answer())
         upstream.set_plan(whole)
@@ -290,10 +301,16 @@ class _Load:
         upstream.closed_at.clear()
         self.requests += number
 
-    async def _view(self, target: str) -> None:
-        await self._manage(b"GET %b HTTP/1.1" % target.encode())
+    async def _samples(self) -> int:
+        """Return how many samples of tokens per second the proxy keeps."""
+        found = re.search(rb'"count":(\d+)', await self._view("/v0/management/tps"))
+        assert found is not None, "the answer counts its samples"
+        return int(found[1])
 
-    async def _manage(self, head: bytes, body: bytes = b"") -> None:
+    async def _view(self, target: str) -> bytes:
+        return await self._manage(b"GET %b HTTP/1.1" % target.encode())
+
+    async def _manage(self, head: bytes, body: bytes = b"") -> bytes:
         request = b"%b\r\nhost: 127.0.0.1\r\nauthorization: Bearer %b\r\n\r\n%b" % (
             head,
             _MANAGEMENT_KEY.encode(),
@@ -303,6 +320,7 @@ class _Load:
         if status != 200:
             self.unexpected += 1
             print(f"{status} to {head[:60]!r}: {answer[-200:]!r}", file=sys.stderr)
+        return answer
 
 
 class _Kinds:
