@@ -4,17 +4,21 @@ Only commands configure logging; the library never does. A record's facts travel
 lines carry each as a member, console lines carry the message alone.
 """
 
+import asyncio
 import json
 import logging
 import sys
-from datetime import UTC, datetime
+from contextlib import nullcontext
+from datetime import datetime
 from typing import Final, TextIO
 
 import msgspec
 
 from packyproxy.config.schema import LogFormat
+from packyproxy.runtime.serving.log_line import LogLine
+from packyproxy.usage.timestamps import timestamp
 
-__all__ = ["ConsoleFormatter", "JsonFormatter", "configure_logging"]
+__all__ = ["BatchHandler", "ConsoleFormatter", "JsonFormatter", "configure_logging"]
 
 _STANDARD_ATTRIBUTES: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
     "message",
@@ -22,40 +26,34 @@ _STANDARD_ATTRIBUTES: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
     "taskName",
 }
 _OURS: Final = "packyproxy"
+_WAIT_SECONDS: Final = 0.05
+_LONGEST_WAIT_SECONDS: Final = 0.1
+"""Should the event loop that was to write them have ended."""
+_MOST_WAITING: Final = 64
 _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class JsonFormatter(logging.Formatter):
     """One JSON object per line: ``time`` (UTC), ``level``, ``logger``, ``message`` and the record's facts."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._second = (-1, "")
-        """The second of the last line, and how it is written: most lines share it with the one before."""
-
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""
         line: dict[str, object] = {
-            "time": self._time(record.created),
+            "time": timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {key: value for key, value in record.__dict__.items() if key not in _STANDARD_ATTRIBUTES}
+        if type(record) is LogLine:
+            line |= record.facts
+        else:
+            line |= {k: value for k, value in record.__dict__.items() if k not in _STANDARD_ATTRIBUTES}
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__
         try:
             return _encode(line).decode()
         except (TypeError, ValueError):  # a lone surrogate, a number beyond 64 bits, keys that are no texts
             return json.dumps(line, default=str)
-
-    def _time(self, created: float) -> str:
-        second, start = self._second
-        if not second <= created < second + 1:
-            second = int(created)
-            start = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-            self._second = (second, start)
-        return f"{start}.{int((created - second) * 1000):03}Z"
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -69,6 +67,51 @@ class ConsoleFormatter(logging.Formatter):
         return f"{time} {record.levelname.lower():<8} {message}{error}"
 
 
+class BatchHandler(logging.StreamHandler[TextIO]):
+    """Write lines many at a time, and a moment later.
+
+    A busy proxy logs each request. Lines that are formatted in a row cost a third, all of them are one write,
+    and an event loop that is serving others waits for the stream less often. Warnings and worse are written
+    at once, after what was logged before them.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._waiting: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record; written with the next ones, within a tenth of a second while an event loop runs."""
+        waiting = self._waiting
+        waiting.append(record)
+        if (
+            record.levelno > logging.INFO
+            or len(waiting) >= _MOST_WAITING
+            or record.created - waiting[0].created > _LONGEST_WAIT_SECONDS
+            or (len(waiting) == 1 and not self._is_scheduled())
+        ):
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        with self.lock or nullcontext():
+            waiting, self._waiting = self._waiting, []
+            if not waiting:
+                return
+            try:
+                self.stream.write("".join([f"{self.format(record)}\n" for record in waiting]))
+                self.stream.flush()
+            except Exception:  # noqa: BLE001 - as logging does: a broken stream must not stop the program
+                self.handleError(waiting[-1])
+
+    def _is_scheduled(self) -> bool:
+        """Let a running event loop write later; False where none runs."""
+        try:
+            asyncio.get_running_loop().call_later(_WAIT_SECONDS, self.flush)
+        except RuntimeError:
+            return False
+        return True
+
+
 def configure_logging(log_format: LogFormat, *, debug: bool, stream: TextIO | None = None) -> None:
     """Send all logging to ``stream``, stderr by default.
 
@@ -77,7 +120,7 @@ def configure_logging(log_format: LogFormat, *, debug: bool, stream: TextIO | No
     """
     output: TextIO = stream if stream is not None else sys.stderr
     is_console = log_format == "console" or (log_format == "auto" and output.isatty())
-    handler = logging.StreamHandler(output)
+    handler = logging.StreamHandler(output) if is_console else BatchHandler(output)
     handler.setFormatter(ConsoleFormatter() if is_console else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]

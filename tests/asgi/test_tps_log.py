@@ -250,9 +250,9 @@ async def test_lines_show_their_place(stage: Any, lines: Any, caplog: pytest.Log
     await scene.ask()
     (record,) = records_of(caplog)
     assert ("packyproxy", "INFO", logging.INFO) == (record.name, record.levelname, record.levelno)
-    assert "journal.py" == record.filename
+    assert "log_line.py" == record.filename
     text = "%(asctime)s %(threadName)s %(process)d %(module)s %(lineno)d %(funcName)s %(message)s"
-    assert "journal" in logging.Formatter(text).format(record)
+    assert "log_line" in logging.Formatter(text).format(record)
 
 
 async def test_nothing_is_said_below_the_level(stage: Any, caplog: pytest.LogCaptureFixture) -> None:

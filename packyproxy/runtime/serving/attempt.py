@@ -185,8 +185,9 @@ class Attempt:
         finally:
             if first and transcoder.has_content:
                 self.first_output_at = first
-                self.stream_seconds = max(0.0, last - first)
-                self.gaps = (*gaps[:_BUCKETS], sum(gaps[_BUCKETS:]))
+                if last > first:
+                    self.stream_seconds = last - first
+                    self.gaps = (*gaps[:_BUCKETS], sum(gaps[_BUCKETS:]))
 
     async def _read_refusal(self, response: UpstreamResponse) -> Failure:
         body = await response.read_error_body()

@@ -6,8 +6,8 @@ them without parsing the text. What an operator may want to look up later is log
 
 import logging
 from collections.abc import Iterable
-from typing import Final
 
+from packyproxy.runtime.serving.log_line import LogLine
 from packyproxy.translate.contract import Note
 from packyproxy.usage.records import AttemptRecord, RequestRecord
 from packyproxy.usage.timestamps import timestamp
@@ -19,23 +19,13 @@ __all__ = ["log_hedge", "log_notes", "log_request", "log_tps"]
 _log = logging.getLogger("packyproxy")
 _CLIENT_ERROR = 400
 
-_PLACE: Final[dict[str, object]] = {
-    "name": _log.name,
-    "levelno": logging.INFO,
-    "levelname": "INFO",
-    "pathname": __file__,
-    "filename": "journal.py",
-    "module": "journal",
-}
-"""Where the lines come from that every request has; ``Logger.info`` would find it out each time."""
-
 
 def log_request(record: RequestRecord, *, is_wanted: bool) -> None:
     """Log one line per request: always one that failed, the rest if ``is_wanted`` (``request-log``)."""
     if not (is_wanted or record.status >= _CLIENT_ERROR) or not _log.isEnabledFor(logging.INFO):
         return
     provider = record.provider
-    seconds = round(record.duration_seconds, 3)
+    seconds = _milliseconds(record.duration_seconds)
     facts: dict[str, object] = {
         "event": "request",
         "request_id": record.request_id,
@@ -52,13 +42,14 @@ def log_request(record: RequestRecord, *, is_wanted: bool) -> None:
     if record.failure is not None:
         facts["failure"] = record.failure
     if record.first_output_seconds is not None:
-        facts["first_output_seconds"] = round(record.first_output_seconds, 3)
+        facts["first_output_seconds"] = _milliseconds(record.first_output_seconds)
     if record.usage is not None:
         tokens = tokens_of(record.usage)
         facts["input_tokens"], facts["cached_tokens"] = tokens.input, tokens.cached
         facts["output_tokens"], facts["reasoning_tokens"] = tokens.output, tokens.reasoning
     who = f"{provider}, {record.model}" if provider is not None else "nobody was asked"
-    _say("request %s (%s): %s in %s s", (record.request_id, who, record.status, seconds), facts)
+    args = (record.request_id, who, record.status, seconds)
+    _log.handle(LogLine("request %s (%s): %s in %s s", args, facts))
 
 
 def log_tps(record: AttemptRecord, tps: Tps | None) -> None:
@@ -82,8 +73,8 @@ def log_tps(record: AttemptRecord, tps: Tps | None) -> None:
         "model": record.model,
         "provider_model": provider_model,
         "is_streaming": record.is_streaming,
-        "request_duration_seconds": round(record.duration_seconds, 3),
-        "stream_duration_seconds": round(record.stream_seconds, 3),
+        "request_duration_seconds": _milliseconds(record.duration_seconds),
+        "stream_duration_seconds": _milliseconds(record.stream_seconds),
         "input_tokens": None,
         "output_tokens": None,
         "total_tokens": None,
@@ -92,13 +83,15 @@ def log_tps(record: AttemptRecord, tps: Tps | None) -> None:
         "measured_at": timestamp(record.ended_at),
     }
     if tokens is None or tps is None:
-        _say("%s: the upstream counted no tokens (%s %.2f s)", (provider_model, *window), facts)
+        _log.handle(
+            LogLine("%s: the upstream counted no tokens (%s %.2f s)", (provider_model, *window), facts)
+        )
         return
     facts["input_tokens"], facts["output_tokens"] = tokens.input, tokens.output
     facts["total_tokens"] = tokens.input + tokens.output
     facts["tps_completion"], facts["tps_total"] = tps.completion, tps.total
     args = (provider_model, tokens.output, tps.completion, *window)
-    _say("%s: %s tokens, %.2f tokens/s (%s %.2f s)", args, facts)
+    _log.handle(LogLine("%s: %s tokens, %.2f tokens/s (%s %.2f s)", args, facts))
 
 
 def log_hedge(loser: str, winner: str | None, seconds: float, request_id: str) -> None:
@@ -129,6 +122,6 @@ def log_notes(notes: Iterable[Note], request_id: str, provider: str) -> None:
         )
 
 
-def _say(text: str, args: tuple[object, ...], facts: dict[str, object]) -> None:
-    """Log at INFO, as ``Logger.info`` with ``extra`` does, in two thirds of the time."""
-    _log.handle(logging.makeLogRecord({**_PLACE, "msg": text, "args": args, **facts}))
+def _milliseconds(seconds: float) -> float:
+    """Round to three decimals; ``round`` takes twice as long."""
+    return int(seconds * 1000 + 0.5) / 1000

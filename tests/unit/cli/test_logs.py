@@ -1,5 +1,6 @@
 """Log output of the commands."""
 
+import asyncio
 import io
 import json
 import logging
@@ -81,3 +82,89 @@ def test_debug_is_for_packyproxy_alone() -> None:
     assert ["ours"] == [line.split()[-1] for line in stream.getvalue().splitlines()]
     log_to(stream, "console", debug=False).debug("not now")
     assert "not now" not in stream.getvalue()
+
+
+def lines_of(stream: io.StringIO) -> list[str]:
+    return [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
+
+
+@pytest.mark.virtual_time
+async def test_json_lines_are_written_together() -> None:
+    """While an event loop runs, lines wait a twentieth of a second for the next ones, and keep their order."""
+    stream = io.StringIO()
+    log = log_to(stream)
+    log.info("one")
+    log.info("two")
+    assert [] == lines_of(stream)
+    await asyncio.sleep(0.06)
+    assert ["one", "two"] == lines_of(stream)
+    log.info("three")
+    await asyncio.sleep(0.06)
+    assert ["one", "two", "three"] == lines_of(stream)
+
+
+@pytest.mark.virtual_time
+async def test_warnings_are_written_at_once() -> None:
+    """What is urgent waits for nothing, and comes after what was logged before it."""
+    stream = io.StringIO()
+    log = log_to(stream)
+    log.info("one")
+    log.warning("two")
+    assert ["one", "two"] == lines_of(stream)
+
+
+@pytest.mark.virtual_time
+async def test_many_lines_do_not_wait() -> None:
+    """A bounded number of lines is kept."""
+    stream = io.StringIO()
+    log = log_to(stream)
+    for number in range(70):
+        log.info(str(number))
+    assert 64 == len(lines_of(stream))
+
+
+async def test_a_line_in_a_thread_is_written_at_once() -> None:
+    """Where no event loop runs there is nobody to write later."""
+    stream = io.StringIO()
+    log = log_to(stream)
+    await asyncio.to_thread(log.info, "one")
+    assert ["one"] == lines_of(stream)
+
+
+def test_lines_outlive_their_event_loop() -> None:
+    """What an event loop left unwritten is written with the next line that comes later, or at the end."""
+    stream = io.StringIO()
+    log = log_to(stream)
+
+    async def say(message: str) -> None:
+        log.info(message)
+
+    asyncio.run(say("one"))
+    assert [] == lines_of(stream)
+    logging.getLogger().handlers[0].flush()
+    assert ["one"] == lines_of(stream)
+    asyncio.run(say("two"))
+    record = logging.makeLogRecord({"msg": "three", "levelno": logging.INFO})
+    record.created += 1
+    logging.getLogger().handlers[0].handle(record)
+    assert ["one", "two", "three"] == lines_of(stream)
+
+
+def test_a_broken_stream_stops_nobody(capsys: pytest.CaptureFixture[str]) -> None:
+    """Who logs does not hear of a stream that takes no more lines."""
+    stream = io.StringIO()
+    log = log_to(stream)
+    stream.close()
+    log.info("one")
+    assert "Logging error" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud800", 10**30, {("a", 1): 2}], ids=["surrogate", "huge number", "keys that are no texts"]
+)
+def test_json_lines_take_any_fact(value: object) -> None:
+    """What is no JSON in the narrow sense is written in some way, and the line stays one."""
+    stream = io.StringIO()
+    log_to(stream).info("odd", extra={"fact": value})
+    (line,) = stream.getvalue().splitlines()
+    assert "odd" == json.loads(line)["message"]
