@@ -6,6 +6,7 @@ was asked for and nothing else, or the edit is refused.
 """
 
 import re
+from bisect import bisect, insort
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -56,9 +57,13 @@ def edit_text(text: str, edits: Iterable[Edit]) -> str:
     wanted = _values(text)
     edited = text
     try:
+        batch = _Batch(text)
         for edit in edits:
-            edited = _edited(edited, edit)
+            if not batch.take(edit):
+                batch = _Batch(batch.text())
+                batch.take(edit)
             wanted = _with(wanted, edit.path, edit.value)
+        edited = batch.text()
         is_exact = not _is_other(edited, wanted)
     except yaml.YAMLError:
         is_exact = False
@@ -71,7 +76,9 @@ def _culprit(text: str, edits: Sequence[Edit]) -> _Path:
     """Return the path of the first edit that does not do what it says, and nothing else."""
     wanted = _values(text)
     for edit in edits:
-        text = _edited(text, edit)
+        batch = _Batch(text)
+        batch.take(edit)
+        text = batch.text()
         wanted = _with(wanted, edit.path, edit.value)
         if _is_other(text, wanted):
             break
@@ -143,23 +150,71 @@ class _Place(Struct, frozen=True):
     """Whether it stands in brackets, where new lines have no place."""
 
 
-def _edited(text: str, edit: Edit) -> str:
-    """Return the text with one edit made, unless there is nothing to remove."""
-    page = Page(text)
+class _Change(Struct, frozen=True):
+    """How one edit is made on a page."""
+
+    splices: list[Splice]
+    path: _Path
+    """What is replaced or added; other changes are made on the same page only beside it."""
+
+
+class _Batch:
+    """Edits that are made on one page, since none of them depends on what another one changes."""
+
+    def __init__(self, text: str) -> None:
+        self._page = Page(text)
+        self._splices: list[Splice] = []
+        self._spans: list[tuple[int, int]] = []
+        self._changed: set[_Path] = set()
+        self._around: set[_Path] = set()
+
+    def take(self, edit: Edit) -> bool:
+        """Add an edit, unless it has to be made on the page that the others lead to."""
+        prefixes = {edit.path[:length] for length in range(len(edit.path) + 1)}
+        if edit.path in self._around or not self._changed.isdisjoint(prefixes):
+            return False
+        change = _change(self._page, edit)
+        spans = [(start, end) for start, end, _ in change.splices]
+        if not all(map(self._is_free, spans)):
+            return False
+        self._splices += change.splices
+        for span in spans:
+            insort(self._spans, span)
+        self._changed.add(change.path)
+        self._around.update(change.path[:length] for length in range(len(change.path) + 1))
+        return True
+
+    def text(self) -> str:
+        """Return the text with all of them made."""
+        return spliced(self._page.text, *self._splices)
+
+    def _is_free(self, span: tuple[int, int]) -> bool:
+        place = bisect(self._spans, span)
+        before, after = self._spans[place - 1 : place], self._spans[place : place + 1]
+        is_behind = all(other[1] <= span[0] and other != span for other in before)
+        return is_behind and all(span[1] <= other[0] and span[0] < other[0] for other in after)
+
+
+def _change(page: Page, edit: Edit) -> _Change:
+    """Return how an edit is made; without splices if there is nothing to remove."""
     place = _Place(page.root)
     for depth, key in enumerate(edit.path):
         found = _child(place, key)
         if found is None and edit.value is REMOVE:
-            return text
+            return _Change([], edit.path)
         if found is None and is_empty(place.node):
-            return _replaced(page, place, _nested(place.path, edit.path[depth:], edit.value))
+            value = _nested(place.path, edit.path[depth:], edit.value)
+            return _Change(_replaced(page, place, value), place.path)
         if found is None:
             value = _nested((*place.path, key), edit.path[depth + 1 :], edit.value)
-            return _inserted(page, place, key, value)
+            # An item that is added moves none, but the next one is added behind it.
+            path = place.path if isinstance(key, int) else (*place.path, key)
+            return _Change(_inserted(page, place, key, value), path)
         place = found
     if edit.value is REMOVE:
-        return _removed(page, place)
-    return _replaced(page, place, edit.value)
+        # The entries around it may have to be written anew, and items behind it have other indexes.
+        return _Change(_removed(page, place), edit.path[:-1])
+    return _Change(_replaced(page, place, edit.value), edit.path)
 
 
 def _child(place: _Place, key: str | int) -> _Place | None:
@@ -196,38 +251,36 @@ def _check_index(path: _Path, index: int, count: int) -> None:
         )
 
 
-def _replaced(page: Page, place: _Place, value: object) -> str:
+def _replaced(page: Page, place: _Place, value: object) -> list[Splice]:
     node = place.node
     if node is None or (place.up is None and not page.end(node)):
-        return _with_lines(page, len(page.text), _lines(value), 0)
+        return [_with_lines(page, len(page.text), _lines(value), 0)]
     if not is_block(value) or place.is_in_flow:
         return _written_inline(page, place, inline(value, _quotes(node)))
     start, end, column = node.start_mark.index, page.end(node), node.start_mark.column
     if place.key is None:
         gap = page.gap(start)
-        return spliced(page.text, (start, end, gap + page.joined(_lines(value), column + len(gap))))
+        return [(start, end, gap + page.joined(_lines(value), column + len(gap)))]
     outer = place.key.start_mark.column
     if is_inline(node):
         # What stood behind the colon goes, a comment there stays, and the lines follow below.
         below = _with_lines(page, page.line_end(end), _lines(value), outer + _STEP)
-        return spliced(below, *_aligned(page, page.colon(place.key) + 1, end, ""))
+        return [*_aligned(page, page.colon(place.key) + 1, end, ""), below]
     column = column if column > outer else outer + _STEP
-    return spliced(
-        page.text, (page.line_start(start), end, " " * column + page.joined(_lines(value), column))
-    )
+    return [(page.line_start(start), end, " " * column + page.joined(_lines(value), column))]
 
 
-def _written_inline(page: Page, place: _Place, written: str) -> str:
+def _written_inline(page: Page, place: _Place, written: str) -> list[Splice]:
     """Put a value on one line in place of a node."""
     assert place.node is not None
     start, end = place.node.start_mark.index, page.end(place.node)
     if is_inline(place.node):
-        return spliced(page.text, *_aligned(page, start, end, page.gap(start) + written))
+        return _aligned(page, start, end, page.gap(start) + written)
     if place.key is None:
-        return spliced(page.text, (start, end, written))
+        return [(start, end, written)]
     behind = page.colon(place.key) + 1
     below = page.line_end(behind)
-    return spliced(page.text, *_aligned(page, behind, behind, f" {written}"), (below, end, ""))
+    return [*_aligned(page, behind, behind, f" {written}"), (below, end, "")]
 
 
 def _aligned(page: Page, start: int, end: int, new: str) -> list[Splice]:
@@ -239,14 +292,14 @@ def _aligned(page: Page, start: int, end: int, new: str) -> list[Splice]:
     return [(start, comment.end(), new + " " * max(1, room))]
 
 
-def _inserted(page: Page, place: _Place, key: str | int, value: object) -> str:
+def _inserted(page: Page, place: _Place, key: str | int, value: object) -> list[Splice]:
     """Add an entry at the end of a collection that has others."""
     node = place.node
     assert isinstance(node, yaml.MappingNode | yaml.SequenceNode)
     if is_flow(node) or place.is_in_flow:
         entry = inline({key: value})[1:-1] if isinstance(key, str) else inline(value, _quotes(node))
         end = page.end_of_entry(node.value[-1])
-        return spliced(page.text, (end, end, f", {entry}"))
+        return [(end, end, f", {entry}")]
     if isinstance(node, yaml.MappingNode):
         lines, column = entry_lines(str(key), value), node.value[0][0].start_mark.column
     else:
@@ -254,19 +307,19 @@ def _inserted(page: Page, place: _Place, key: str | int, value: object) -> str:
     at = page.past_comments(page.end(node), column)
     if place.up is None and is_block(value):
         lines = ["", *lines]
-    return _with_lines(page, at, lines, column)
+    return [_with_lines(page, at, lines, column)]
 
 
-def _with_lines(page: Page, at: int, lines: Sequence[str], column: int) -> str:
+def _with_lines(page: Page, at: int, lines: Sequence[str], column: int) -> Splice:
     """Insert lines below the line that ends at a position, or at an empty last line."""
     new = page.joined(lines, column)
     if page.line_start(at) == at:
-        return page.text[:at] + new + page.newline + page.text[at:]
+        return at, at, new + page.newline
     indent = " " * column if lines[0] else ""
-    return page.text[:at] + page.newline + indent + new + page.text[at:]
+    return at, at, page.newline + indent + new
 
 
-def _removed(page: Page, place: _Place) -> str:
+def _removed(page: Page, place: _Place) -> list[Splice]:
     holder = place.up and place.up.node
     assert isinstance(holder, yaml.MappingNode | yaml.SequenceNode)
     assert place.up is not None
@@ -280,16 +333,16 @@ def _removed(page: Page, place: _Place) -> str:
     if place.is_in_flow:
         last = page.end_of_entry(holder.value[index - 1])
         cut = (starts[index], starts[index + 1]) if index + 1 < len(starts) else (last, end)
-        return spliced(page.text, (*cut, ""))
+        return [(*cut, "")]
     column = holder.start_mark.column if place.key is None else first.start_mark.column
     begins = [page.dash(start, column) for start in starts] if place.key is None else starts
     begin = begins[index]
     if page.is_first_on_line(begin):
-        return page.without_lines(begin, page.past_comments(end, column + 1))
+        return [(*page.whole_lines(begin, page.past_comments(end, column + 1)), "")]
     # The first of several entries stands behind a dash, which stays, as do comments on lines of their own.
     following = next(iter(begins[index + 1 :]), page.line_end(end))
     has_comments = page.text[page.line_end(end) : following].strip()
-    return spliced(page.text, (begin, page.line_end(end) if has_comments else following, ""))
+    return [(begin, page.line_end(end) if has_comments else following, "")]
 
 
 def _lines(value: object) -> list[str]:

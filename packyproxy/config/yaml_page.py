@@ -123,13 +123,18 @@ class Page:
 
         Blank lines on both sides become those of one.
         """
+        first, rest = self.whole_lines(start, end)
+        return self.text[:first] + self.text[rest:]
+
+    def whole_lines(self, start: int, end: int) -> tuple[int, int]:
+        """Return the span that ``without_lines`` leaves out."""
         first, rest = self.line_start(start), self.next_line(end)
         above = self.text[self.line_start(first - 1) : first] if first else ""
         while not above.strip() and rest < len(self.text):
             if self.text[rest : self.line_end(rest)].strip():
                 break
             rest = self.next_line(rest)
-        return self.text[:first] + self.text[rest:]
+        return first, rest
 
 
 def is_flow(node: yaml.Node | None) -> bool:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from packyproxy.config import Secret, parse_config
 from packyproxy.config.yaml_edit import REMOVE, Edit, edit_text
+from packyproxy.config.yaml_page import Page
 from packyproxy.errors import ConfigError
 from tests.support.yaml_writing import YamlWriter
 
@@ -415,3 +416,53 @@ def test_any_edit_of_any_style_is_exact(
     except ConfigError as refusal:
         problems = [problem.message for problem in refusal.problems]
     assert "cannot be changed alone" not in problems
+
+
+def made_one_by_one(text: str, edits: list[Edit]) -> str | None:
+    """Return the text after each edit was made for itself; None if one cannot be."""
+    try:
+        for edit in edits:
+            text = edit_text(text, [edit])
+    except ConfigError:
+        return None
+    return text
+
+
+PATHS = st.lists(NAMES | st.integers(0, 2), min_size=1, max_size=3).map(tuple)
+
+
+@given(
+    st.dictionaries(NAMES, VALUES, min_size=1, max_size=3),
+    st.lists(st.builds(Edit, PATHS, VALUES | st.just(REMOVE)), max_size=6),
+    st.randoms(use_true_random=False),
+)
+def test_edits_that_are_made_at_once_are_those_that_are_made_one_by_one(
+    values: dict[str, Any], edits: list[Edit], choices: random.Random
+) -> None:
+    """Edits that do not touch each other are made in one go, which nobody can tell."""
+    text = YamlWriter(choices).text(values)
+    expected = made_one_by_one(text, edits)
+    try:
+        found = edit_text(text, edits)
+    except ConfigError:
+        found = None
+    assert expected == found
+
+
+def test_many_edits_take_little_more_than_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is read as a page once, not once for each of a hundred providers."""
+    read: list[str] = []
+
+    class CountedPage(Page):
+        def __init__(self, text: str) -> None:
+            read.append(text)
+            super().__init__(text)
+
+    monkeypatch.setattr("packyproxy.config.yaml_edit.Page", CountedPage)
+    text = "".join(f"p{number}: {{weight: 1}}   # of it\n" for number in range(100))
+    new = edit_text(
+        text,
+        [Edit((f"p{number}", key), 2) for number in range(100) for key in ("weight", "priority")],
+    )
+    assert text.replace("weight: 1}", "weight: 2, priority: 2}") == new
+    assert 1 == len(read)
