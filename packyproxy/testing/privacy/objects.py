@@ -2,7 +2,8 @@
 
 import gc
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
 
 from packyproxy.testing.privacy.canaries import Canary
@@ -50,12 +51,18 @@ def reachable(root: object, *, without: object = None) -> Iterator[object]:
     while waiting and len(known) < _MOST_OBJECTS:
         each = waiting.popleft()
         yield each
-        # Of a function only what it closes over: its globals are its module's.
-        following = each.__closure__ or () if isinstance(each, FunctionType) else gc.get_referents(each)
-        for other in following:
+        for other in _referents(each):
             if id(other) not in known and not isinstance(other, _LEFT_OUT):
                 known.add(id(other))
                 waiting.append(other)
+
+
+def _referents(each: object) -> Iterable[object]:
+    if isinstance(each, FunctionType):
+        return each.__closure__ or ()  # its globals are its module's
+    if isinstance(each, dict):
+        return chain(each, gc.get_referents(each))  # keys that are texts are not told
+    return gc.get_referents(each)
 
 
 def _may_be_kept(canary: Canary) -> bool:
