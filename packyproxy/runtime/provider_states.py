@@ -5,6 +5,7 @@ by this: what decides is in ``runtime.routing``. Each process notes what it sees
 """
 
 import threading
+from collections import deque
 from typing import Final
 
 from msgspec import Struct
@@ -40,6 +41,7 @@ class ProviderNotes(Struct, frozen=True, kw_only=True):
     """When that was found out last, in Unix seconds."""
 
 
+_MOST_UNREAD: Final = 32
 _NOTHING: Final = ProviderNotes()
 
 
@@ -52,48 +54,61 @@ class ProviderStates:
         """By provider id; whom nothing was noted of for the longest time comes first."""
         self._latencies = Latencies()
         """Of all models of a provider together, unlike what routing goes by."""
+        self._unread: deque[AttemptRecord] = deque()
+        """Attempts that nobody has looked at yet: every request brings one, and few look at what is noted."""
 
     def of(self, provider_id: str) -> ProviderNotes:
         """Return what was noted of a provider."""
-        return self._notes.get(provider_id, _NOTHING)
+        with self._writing:
+            self._read()
+            return self._notes.get(provider_id, _NOTHING)
 
     def latency_seconds(self, provider_id: str, now: float) -> float | None:
         """Return how long a provider takes to show anything; None if it did not in the last minutes."""
         with self._writing:
+            self._read()
             return self._latencies.of(provider_id, _ALL_MODELS, now)
 
     def note(self, record: AttemptRecord) -> None:
         """Take note of an attempt that has ended; one that was cut off before any output tells nothing."""
-        if record.failure is None and record.is_cut_off and not record.has_output:
-            return
-        ended_at = record.sent_at + record.duration_seconds
-        if record.first_output_seconds is not None:
+        self._unread.append(record)
+        if len(self._unread) >= _MOST_UNREAD:
             with self._writing:
-                self._latencies.note(record.provider_id, _ALL_MODELS, record.first_output_seconds, ended_at)
-        self._take(
-            record.provider_id,
-            record.failure,
-            record.status,
-            at=ended_at,
-            has_answered=record.failure is None or record.has_output,
-        )
+                self._read()
 
     def note_trial(self, provider_id: str, failure: Failure | None, *, at: float) -> None:
         """Take note of how the provider did in a request of our own; None: it gave a whole answer."""
         kind, status = (None, None) if failure is None else (failure.kind, failure.status)
-        self._take(provider_id, kind, status, at=at, has_answered=failure is None)
+        with self._writing:
+            self._read()
+            self._take(provider_id, kind, status, at=at, has_answered=failure is None)
+
+    def _read(self) -> None:
+        while self._unread:
+            record = self._unread.popleft()
+            if record.failure is None and record.is_cut_off and not record.has_output:
+                continue
+            if record.first_output_seconds is not None:
+                seconds = record.first_output_seconds
+                self._latencies.note(record.provider_id, _ALL_MODELS, seconds, record.ended_at)
+            self._take(
+                record.provider_id,
+                record.failure,
+                record.status,
+                at=record.ended_at,
+                has_answered=record.failure is None or record.has_output,
+            )
 
     def _take(
         self, provider_id: str, kind: FailureKind | None, status: int | None, *, at: float, has_answered: bool
     ) -> None:
-        with self._writing:
-            notes = self._notes.pop(provider_id, _NOTHING)
-            last_error = notes.last_error if kind is None else LastError(kind=kind, status=status, at=at)
-            is_key_accepted, key_checked_at = notes.is_key_accepted, notes.key_checked_at
-            if has_answered or kind is FailureKind.CREDENTIALS_REJECTED:
-                is_key_accepted, key_checked_at = has_answered, at
-            self._notes[provider_id] = ProviderNotes(
-                last_error=last_error, is_key_accepted=is_key_accepted, key_checked_at=key_checked_at
-            )
-            if len(self._notes) > _MOST_PROVIDERS:
-                del self._notes[next(iter(self._notes))]
+        notes = self._notes.pop(provider_id, _NOTHING)
+        last_error = notes.last_error if kind is None else LastError(kind=kind, status=status, at=at)
+        is_key_accepted, key_checked_at = notes.is_key_accepted, notes.key_checked_at
+        if has_answered or kind is FailureKind.CREDENTIALS_REJECTED:
+            is_key_accepted, key_checked_at = has_answered, at
+        self._notes[provider_id] = ProviderNotes(
+            last_error=last_error, is_key_accepted=is_key_accepted, key_checked_at=key_checked_at
+        )
+        if len(self._notes) > _MOST_PROVIDERS:
+            del self._notes[next(iter(self._notes))]

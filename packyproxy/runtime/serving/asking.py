@@ -220,9 +220,17 @@ class Asking:
             take = self._reporting(inquiry, take)
         try:
             while True:
-                failure = await self._attempt(inquiry, guard, clock, take)
+                attempt = self._begin(inquiry, guard, clock, take)
+                try:
+                    failure = await attempt.run(inquiry.upstream_request())
+                except BaseException:
+                    self._record(inquiry, attempt, None, is_cut_off=True)
+                    raise
                 if failure is None:
+                    self._record(inquiry, attempt, None)
                     return None
+                failure = inquiry.judge(failure)
+                self._record(inquiry, attempt, failure)
                 self._audit.upstream_failure(
                     failure,
                     request_id=self._request_id,
@@ -243,15 +251,13 @@ class Asking:
         await self._note_failure(inquiry, failure)
         return failure
 
-    async def _attempt(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Failure | None:
-        """Ask one candidate once; return what went wrong, and record how it went in any case."""
-        provider = inquiry.provider
+    def _begin(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Attempt:
         self._outcome.attempts += 1
         self._note_asked(inquiry)
-        transcoder = Transcoder(inquiry.writer)
+        provider = inquiry.provider
         attempt = Attempt(
             self._runtime.upstream(provider),
-            transcoder,
+            Transcoder(inquiry.writer),
             take=take,
             deadlines=clock,
             watch=guard,
@@ -260,21 +266,12 @@ class Asking:
             take_headers=inquiry.take_headers,
         )
         inquiry.asked_at = self._time()
-        try:
-            failure = await attempt.run(inquiry.upstream_request())
-        except BaseException:
-            self._record(inquiry, attempt, None, is_cut_off=True)
-            raise
-        if failure is not None:
-            failure = inquiry.judge(failure)
-        self._record(inquiry, attempt, failure)
-        if transcoder.notes:
-            log_notes(transcoder.notes, self._request_id, provider.name)
-        return failure
+        return attempt
 
     def _record(
         self, inquiry: Inquiry, attempt: Attempt, failure: Failure | None, *, is_cut_off: bool = False
     ) -> None:
+        """Note how an attempt went, whatever its end."""
         provider, sent_at, first_output_at = inquiry.provider, attempt.sent_at, attempt.first_output_at
         inquiry.first_output_at = first_output_at
         self._recorder.attempt_ended(
@@ -298,6 +295,8 @@ class Asking:
             base_url=provider.base_url,
             is_log_wanted=self._config.tps_log,
         )
+        if notes := attempt.notes:
+            log_notes(notes, self._request_id, provider.name)
 
     def _reporting(self, inquiry: Inquiry, take: Take) -> Take:
         """Return ``take``, but say first that the probe shows content: nobody need wait for its end."""

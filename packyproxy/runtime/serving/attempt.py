@@ -11,6 +11,7 @@ from packyproxy.runtime.serving.deadlines import Due
 from packyproxy.runtime.serving.watch import Aborted
 from packyproxy.runtime.upstream import Upstream, UpstreamResponse
 from packyproxy.transcode import Transcoder
+from packyproxy.translate.contract import Note
 from packyproxy.translate.failures import classify_response, mask_secrets, transport_failure
 from packyproxy.usage.records import GAP_BOUNDS, NO_GAPS
 from packyproxy.wire.content_encoding import DecompressionFailed, Decompressor
@@ -113,6 +114,11 @@ class Attempt:
         """From the first to the last read that gave output; the end of an answer alone is none."""
         self.gaps = NO_GAPS
         """The pauses between those reads, as ``AttemptRecord.gaps`` counts them."""
+
+    @property
+    def notes(self) -> list[Note]:
+        """What its answer held that deserves a log line."""
+        return self._transcoder.notes
 
     async def run(self, request: UpstreamRequest) -> Failure | None:
         """Return None after a whole answer, else what went wrong; the upstream is closed in every case.

@@ -95,25 +95,6 @@ class Exchange:
             InvalidRequest: the request cannot be translated for anyone who could serve its model.
         """
         self._runtime.recorder.request_begins()
-        try:
-            await self._serve()
-        except BaseException as error:
-            if not self._is_recorded:
-                self._outcome.ended_by(error)
-            raise
-        finally:
-            self._end()
-
-    async def _serve(self) -> None:
-        if self._is_prewarm:
-            await self._asking.next()
-            await self._answer_locally()
-            return
-        await self._asking.line_up()
-        inquiry = await self._asking.next()
-        if inquiry is None:
-            await self._refuse(self._asking.tried)
-            return
         downstream = Downstream(
             self._client,
             self._deadlines,
@@ -122,8 +103,17 @@ class Exchange:
             keep_alive=self._keep_alive,
             before_content=self._asking.content_begins,
         )
-        serve = self._serve_stream if self._is_stream else self._serve_whole
         try:
+            if self._is_prewarm:
+                await self._asking.next()
+                await self._answer_locally()
+                return
+            await self._asking.line_up()
+            inquiry = await self._asking.next()
+            if inquiry is None:
+                await self._refuse(self._asking.tried)
+                return
+            serve = self._serve_stream if self._is_stream else self._serve_whole
             async with Watch(
                 self._deadlines, wait_gone=self._client.wait_gone, interject=downstream.interject
             ) as downstream.watch:
@@ -133,10 +123,14 @@ class Exchange:
             self._outcome.client_left(is_stalled=aborted.due is Due.CLIENT_STALLED)
         except ClientLeft:
             self._outcome.client_left(is_stalled=False)
+        except BaseException as error:
+            self._outcome.ended_by(error)
+            raise
         finally:
             # They know each other; untied, the exchange and its bytes go at once, not at the next cycle
             # collection.
             downstream.watch = None
+            self._end()
 
     def _end(self) -> None:
         """Record the request, unless that has been done."""
