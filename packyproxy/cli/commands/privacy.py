@@ -67,7 +67,8 @@ def _row(proof: Proof, look: Look, leaks: int) -> tuple[Cell | str, ...]:
     if look.place in proof.blind:
         return Cell("failed", "bad"), look.place, "a planted leak was overlooked"
     if leaks:
-        return Cell("failed", "bad"), look.place, f"{look.count:,} looked at, {leaks} leaks"
+        count = "1 leak" if leaks == 1 else f"{leaks} leaks"
+        return Cell("failed", "bad"), look.place, f"{look.count:,} looked at, {count}"
     if look.note:
         return Cell("note", "warning"), look.place, look.note
     return Cell("ok", "good"), look.place, f"{look.count:,} looked at"
