@@ -167,6 +167,7 @@ class Unmasking:
                 if isinstance(key, Secret) and (values is stored[0] or key not in alike):
                     alike.append(key)
         masks = [item.reveal() if isinstance(item, Secret) else "" for item in sent]
+        counts, seen = Counter(masks), Counter[str]()
         found: list[object] = []
         for place, item in enumerate(sent):
             path = (*_CLIENT_KEYS, place)
@@ -175,10 +176,11 @@ class Unmasking:
                 found.append(item)
             elif len(set(candidates)) == 1:
                 found.append(self._secret(path, item, candidates))
-            elif len(candidates) > masks.count(masks[place]):
+            elif len(candidates) > counts[masks[place]]:
                 self._problem(path, "is the mask of more than one stored secret")
             else:
-                number = masks[:place].count(masks[place])
+                number = seen[masks[place]]
+                seen[masks[place]] += 1
                 found.append(self._secret(path, item, candidates[number : number + 1]))
         return found
 

@@ -46,6 +46,8 @@ _MOST_CHARACTERS: Final = 100_000
 """A file may have 128 KiB."""
 _LONGEST_KEY: Final = 256
 _LONGEST_ESCAPED_KEY: Final = 160
+_MOST_REMOVED: Final = 16
+"""Of the entries of one collection; each has to be found in what the one before leaves."""
 _LARGEST_NUMBER: Final = 1e30
 _SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
 
@@ -230,7 +232,9 @@ class _Merging:
     def _reset(self, path: _Path, stored: object) -> None:
         """Let a key that was not sent mean its default; the ``packycode`` block, as a whole, has none."""
         default = _default(path)
-        if isinstance(stored, Mapping) and isinstance(default, Mapping) and path != _BLOCK:
+        if isinstance(stored, Mapping) and path[-1] in _FREE_MAPPINGS:
+            self.edits.append(Edit(path, {}))
+        elif isinstance(stored, Mapping) and isinstance(default, Mapping) and path != _BLOCK:
             for name, item in stored.items():
                 self._reset((*path, name), item)
         elif default is _ABSENT or not (is_blank(stored) or _is_same(stored, default)):
@@ -272,7 +276,8 @@ class _Merging:
         if isinstance(stored, Mapping) and stored:
             left = [name for name in stored if name in sent]
             order = [*left, *(name for name in sent if name not in left)]
-            if path != _MODEL_MAP or order == list(sent):
+            is_kept = len(stored) - len(left) <= _MOST_REMOVED
+            if is_kept and (path != _MODEL_MAP or order == list(sent)):
                 changed = [name for name, item in sent.items() if not _is_same(item, _member(stored, name))]
                 self.edits += [Edit((*path, name), sent[name]) for name in changed]
                 self.edits += [Edit((*path, name), REMOVE) for name in stored if name not in sent]
@@ -286,13 +291,13 @@ class _Merging:
             self._named(sent, entries, known_entries)
             return
         kept = _kept(pair_in_order(sent, entries))
-        if not kept:
+        pairs = pair_in_order(sent, known_entries)
+        gone = sorted(set(range(len(entries))) - set(kept), reverse=True)
+        if not kept or len(gone) > _MOST_REMOVED:
             self.edits.append(Edit(path, [self._new_item(path, item) for item in sent]))
             return
-        pairs = pair_in_order(sent, known_entries)
         for place, index in enumerate(kept):
             self.value((*path, index), sent[place], entries[index], _partner(known_entries, pairs[place]))
-        gone = sorted(set(range(len(entries))) - set(kept), reverse=True)
         self.edits += [Edit((*path, index), REMOVE) for index in gone]
         self._append(path, len(kept), sent[len(kept) :])
 

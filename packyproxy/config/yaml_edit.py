@@ -7,6 +7,7 @@ was asked for and nothing else, or the edit is refused.
 
 import re
 from bisect import bisect, insort
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -156,6 +157,8 @@ class _Change(Struct, frozen=True):
     splices: list[Splice]
     path: _Path
     """What is replaced or added; other changes are made on the same page only beside it."""
+    collection: _Path | None = None
+    """What something is added to, if it has other entries."""
 
 
 class _Batch:
@@ -167,49 +170,64 @@ class _Batch:
         self._spans: list[tuple[int, int]] = []
         self._changed: set[_Path] = set()
         self._around: set[_Path] = set()
+        self._added: Counter[_Path] = Counter()
+        self._ends: dict[int, _Path] = {}
 
     def take(self, edit: Edit) -> bool:
         """Add an edit, unless it has to be made on the page that the others lead to."""
-        prefixes = {edit.path[:length] for length in range(len(edit.path) + 1)}
-        if edit.path in self._around or not self._changed.isdisjoint(prefixes):
+        if edit.path in self._around or not self._changed.isdisjoint(_prefixes(edit.path)):
             return False
-        change = _change(self._page, edit)
-        spans = [(start, end) for start, end, _ in change.splices]
-        if not all(map(self._is_free, spans)):
+        change = _change(self._page, edit, self._added)
+        if change.path in self._around or not all(self._is_free(splice, change) for splice in change.splices):
             return False
+        for start, end, _ in change.splices:
+            insort(self._spans, (start, end))
+            if change.collection is not None:
+                self._ends[start] = change.collection
+                self._added[change.collection] += 1
         self._splices += change.splices
-        for span in spans:
-            insort(self._spans, span)
         self._changed.add(change.path)
-        self._around.update(change.path[:length] for length in range(len(change.path) + 1))
+        self._around.update(_prefixes(change.path))
         return True
 
     def text(self) -> str:
         """Return the text with all of them made."""
         return spliced(self._page.text, *self._splices)
 
-    def _is_free(self, span: tuple[int, int]) -> bool:
-        place = bisect(self._spans, span)
+    def _is_free(self, splice: Splice, change: _Change) -> bool:
+        """Tell whether a span can be replaced beside the others; additions to one collection queue up."""
+        start, end, _ = splice
+        place = bisect(self._spans, (start, end))
         before, after = self._spans[place - 1 : place], self._spans[place : place + 1]
-        is_behind = all(other[1] <= span[0] and other != span for other in before)
-        return is_behind and all(span[1] <= other[0] and span[0] < other[0] for other in after)
+        if before == [(start, end)]:
+            return change.collection is not None and self._ends.get(start) == change.collection
+        return all(other[1] <= start for other in before) and all(end <= other[0] for other in after)
 
 
-def _change(page: Page, edit: Edit) -> _Change:
-    """Return how an edit is made; without splices if there is nothing to remove."""
+def _prefixes(path: _Path) -> list[_Path]:
+    return [path[:length] for length in range(len(path) + 1)]
+
+
+def _change(page: Page, edit: Edit, added: Mapping[_Path, int]) -> _Change:
+    """Return how an edit is made; without splices if there is nothing to remove.
+
+    Args:
+        page: what it is made on.
+        edit: what is wanted.
+        added: how many entries other edits add to a collection.
+    """
     place = _Place(page.root)
     for depth, key in enumerate(edit.path):
-        found = _child(place, key)
+        found = _child(place, key, added)
         if found is None and edit.value is REMOVE:
             return _Change([], edit.path)
         if found is None and is_empty(place.node):
             value = _nested(place.path, edit.path[depth:], edit.value)
             return _Change(_replaced(page, place, value), place.path)
         if found is None:
-            value = _nested((*place.path, key), edit.path[depth + 1 :], edit.value)
-            # An item that is added moves none, but the next one is added behind it.
-            path = place.path if isinstance(key, int) else (*place.path, key)
-            return _Change(_inserted(page, place, key, value), path)
+            path = (*place.path, key)
+            value = _nested(path, edit.path[depth + 1 :], edit.value)
+            return _Change(_inserted(page, place, key, value), path, place.path)
         place = found
     if edit.value is REMOVE:
         # The entries around it may have to be written anew, and items behind it have other indexes.
@@ -217,7 +235,7 @@ def _change(page: Page, edit: Edit) -> _Change:
     return _Change(_replaced(page, place, edit.value), edit.path)
 
 
-def _child(place: _Place, key: str | int) -> _Place | None:
+def _child(place: _Place, key: str | int, added: Mapping[_Path, int]) -> _Place | None:
     """Return the place of a key or index; None when there is none, but could be."""
     node, path = place.node, (*place.path, key)
     kind, wanted = (yaml.MappingNode, "a mapping") if isinstance(key, str) else (yaml.SequenceNode, "a list")
@@ -227,7 +245,7 @@ def _child(place: _Place, key: str | int) -> _Place | None:
     entries = node.value if isinstance(node, kind) else []
     is_in_flow = place.is_in_flow or is_flow(node)
     if isinstance(key, int):
-        _check_index(path, key, len(entries))
+        _check_index(path, key, len(entries) + added.get(place.path, 0))
         return _Place(entries[key], path, place, None, is_in_flow) if key < len(entries) else None
     for key_node, value in entries:
         if key_node.value == key:

@@ -157,7 +157,14 @@ def is_empty(node: yaml.Node | None) -> bool:
 
 
 def spliced(text: str, *splices: Splice) -> str:
-    """Return a text with spans replaced; the spans do not overlap."""
-    for start, end, new in sorted(splices, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
+    """Return a text with spans replaced that do not overlap; insertions at one place keep their order."""
+    parts: list[str] = []
+    done = 0
+    for start, end, new in sorted(splices, key=_span):
+        parts += (text[done:start], new)
+        done = end
+    return "".join((*parts, text[done:]))
+
+
+def _span(splice: Splice) -> tuple[int, int]:
+    return splice[:2]

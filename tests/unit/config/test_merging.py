@@ -491,3 +491,18 @@ def test_the_text_of_a_configuration_is_short() -> None:
         == config_text(config)
     )
     assert "" == config_text(Config())
+
+
+def test_many_that_go_take_their_comments_along() -> None:
+    """Entry by entry, each would be looked for in what the one before leaves; the list is written anew."""
+    lines = "".join(f"  - key-{number:02}   # of {number}\n" for number in range(30))
+    kept = [f"key-{number:02}" for number in range(20)]
+    assert "# of 29" not in put(("api-keys",), kept, f"api-keys:\n{lines}")
+    assert ["key-00"] == [
+        key.reveal() for key in parse_config(put(("api-keys",), ["key-00"], f"api-keys:\n{lines}")).api_keys
+    ]
+    assert "# of 19" in put(("api-keys",), kept, f"api-keys:\n{lines}")
+    headers = "".join(f"    x-{number:02}: v\n" for number in range(30))
+    text = f"packycode:\n  headers:\n{headers}"
+    assert 'packycode:\n  headers:\n    x-01: "v"\n' == put(("packycode",), {"headers": {"x-01": "v"}}, text)
+    assert "packycode:\n  headers: {}\n" == put(("packycode",), {}, text)

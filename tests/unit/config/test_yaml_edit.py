@@ -466,3 +466,14 @@ def test_many_edits_take_little_more_than_one(monkeypatch: pytest.MonkeyPatch) -
     )
     assert text.replace("weight: 1}", "weight: 2, priority: 2}") == new
     assert 1 == len(read)
+
+
+def test_what_is_added_to_one_collection_queues_up() -> None:
+    """A hundred new keys and items keep their order, and do not fall into the mapping that ends there too."""
+    new = [f"k{number:03}" for number in range(100)]
+    text = "a:\n  b: 1\n  list:\n    - x\n"
+    edits = [Edit(("a", name), 1) for name in new]
+    edits += [Edit(("a", "list", number), name) for number, name in enumerate(new, 1)]
+    edits += [Edit(("c",), 2), Edit(("a", "last"), 3)]
+    expected = {"b": 1, "list": ["x", *new], **dict.fromkeys(new, 1), "last": 3}
+    assert {"a": expected, "c": 2} == yaml.safe_load(edit_text(text, edits))
