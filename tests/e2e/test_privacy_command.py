@@ -17,8 +17,14 @@ KEY = "sk-the-users-own-key"
 def test_nothing_leaks(tmp_path: Path) -> None:
     """Every scenario comes out as told, every watcher sees, and neither a configuration nor a key is needed."""
     environment = {**os.environ, "PACKYCODE_API_KEY": KEY, "PACKYPROXY_CONFIG": str(tmp_path / "absent.yaml")}
-    command = [COMMAND, "doctor", "--privacy", "--json"]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
+    ran = subprocess.run(
+        [COMMAND, "doctor", "--privacy", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=environment,
+    )
     proof = json.loads(ran.stdout)
     assert ([], [], []) == (proof["leaks"], proof["failed"], proof["blind"])
     assert (0, "", True) == (ran.returncode, ran.stderr, proof["ok"])

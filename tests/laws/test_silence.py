@@ -40,8 +40,13 @@ async def test_every_watcher_sees() -> None:
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize(
+    "place",
+    ["packyproxy.runtime.serving.exchange.make_plan", "packyproxy.transcode.Transcoder.feed"],
+    ids=["plan", "writer"],
+)
 async def test_a_bug_is_logged_without_its_message(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Where it happened and what kind it is; an exception's text may quote content."""
 
@@ -49,8 +54,8 @@ async def test_a_bug_is_logged_without_its_message(
         raise ValueError(CANARY)
 
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr("packyproxy.runtime.serving.exchange.make_plan", explode)
-    proxy = PackyProxy(SETTINGS, transport=StreamingASGITransport(FakeUpstream("never asked")))
+    monkeypatch.setattr(place, explode)
+    proxy = PackyProxy(SETTINGS, transport=StreamingASGITransport(FakeUpstream("never seen")))
     transport = StreamingASGITransport(proxy)
     async with httpx.AsyncClient(transport=transport, base_url="http://proxy.test") as client:
         answer = await client.post(

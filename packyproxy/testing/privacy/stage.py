@@ -31,6 +31,8 @@ _OPERATOR: Final = 0
 _MOVED: Final = ("/providers?detail=1", "/tps?group=provider,model", "/usage", "/status", "/audit")
 """The management routes that show what requests have done."""
 _LOCAL: Final = ("127.0.0.1", 50000)
+_NEIGHBOUR: Final = ("127.0.0.2", 50000)
+"""As local as the other one, and not banned with it."""
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -215,19 +217,23 @@ class Stage:
 
     async def _look_around(self) -> None:
         """Look at whatever shows what has happened, and at whatever is left of it."""
-        for path in _MOVED:
-            await self.manage(path)
+        paths = list(_MOVED)
         if self._shows_all:
-            for operation in management_operations(self.proxy.runtime):
-                if operation.method == "GET":
-                    await self.manage(operation.path)
+            operations = management_operations(self.proxy.runtime)
+            paths += [operation.path for operation in operations if operation.method == "GET"]
+        for path in paths:
+            reply = await self.manage(path, address=_NEIGHBOUR)
+            if reply.status != 200:
+                raise ScenarioFailed(f"afterwards {path} is answered with {reply.status}")
         await self.measure()
         look_at_objects(self.watch, self.proxy, without=self.upstreams)
 
     async def measure(self) -> None:
         """Look at the metrics, where there are any."""
         headers = {"authorization": f"Bearer {canary_text('client key', self.owner)}"}
-        await self._send("metrics", ("GET", "/metrics", None, headers), allows=nothing)
+        reply = await self._send("metrics", ("GET", "/metrics", None, headers), allows=nothing)
+        if reply.status not in {200, 501}:  # the latter without prometheus-client
+            raise ScenarioFailed(f"metrics are answered with {reply.status}")
 
     async def save(self, text: str) -> None:
         """Write the configuration file."""

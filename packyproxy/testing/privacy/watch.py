@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -25,7 +25,7 @@ Place = Literal[
     "memory",
     "network",
 ]
-PLACES: tuple[Place, ...] = Place.__args__  # type: ignore[attr-defined]  # what typing.get_args returns, typed
+PLACES: tuple[Place, ...] = get_args(Place)
 """Where something can leak to; ``objects`` are their ``repr``."""
 
 

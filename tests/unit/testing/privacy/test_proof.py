@@ -1,5 +1,6 @@
 """The proof: it covers every protocol, names what leaks and what fails, and cannot pass by blindness."""
 
+import logging
 import os
 from collections.abc import Mapping
 
@@ -7,6 +8,8 @@ import httpx
 import pytest
 
 from packyproxy.app import PackyProxy
+from packyproxy.config import Secret
+from packyproxy.errors import Failure
 from packyproxy.testing.privacy import proof
 from packyproxy.testing.privacy.canaries import KINDS, canary_text, find_canaries
 from packyproxy.testing.privacy.planted import PLANTED, leaking, unheard
@@ -83,6 +86,58 @@ async def test_a_proxy_that_talks_does_not_pass() -> None:
         played = await play(leaking(PackyProxy), [PLANTED])
     places = {leak.place for leak in played.leaks}
     assert {"answers to clients", "management answers", "metrics", "log records"} <= places
+
+
+def log_the_message(error: Exception, _: str) -> None:
+    logging.getLogger("packyproxy").error("bug: %s", error)
+
+
+def log_the_traceback(error: Exception, _: str) -> None:
+    logging.getLogger("packyproxy").error("bug", exc_info=error)
+
+
+def keep_the_texts(failure: Failure, _: object) -> Failure:
+    return failure
+
+
+def reveal(secret: Secret) -> str:
+    return secret.reveal()
+
+
+@pytest.mark.parametrize(
+    ("place", "mistake", "scenario", "expected"),
+    [
+        ("packyproxy.asgi.dispatch.log_bug", log_the_message, "chat: a bug before the answer", "log records"),
+        ("packyproxy.asgi.dispatch.log_bug", log_the_traceback, "chat: a bug in the middle", "log records"),
+        (
+            "packyproxy.runtime.serving.attempt.mask_secrets",
+            keep_the_texts,
+            "responses, whole: failed at once",
+            "answers to clients",
+        ),
+        ("packyproxy.config.secret.Secret.__repr__", reveal, "a websocket", "objects"),
+        (
+            "packyproxy.config.secret.Secret.__str__",
+            reveal,
+            "configuration: every secret changes",
+            "log records",
+        ),
+        (
+            "packyproxy.config.secret.Secret.__str__",
+            reveal,
+            "messages, whole: answered",
+            "management answers",
+        ),
+    ],
+)
+async def test_mistakes_are_found(
+    place: str, mistake: object, scenario: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as could be made in the proxy any day."""
+    monkeypatch.setattr(place, mistake)
+    (chosen,) = [each for each in SCENARIOS if each.name == scenario]
+    played = await play(PackyProxy, [chosen])
+    assert expected in {leak.place for leak in played.leaks}
 
 
 async def test_a_blind_watcher_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
