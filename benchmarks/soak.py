@@ -44,6 +44,8 @@ _OBJECTS_GOAL = 0.01
 
 _ROUNDS_BETWEEN = 20
 """While it is filled; 5,000 requests."""
+_SWITCHES = 60
+"""After so many the audit trail has no room for further changes of the configuration: seven events each."""
 _CLIENT_KEY = b"client-key-1"
 _MANAGEMENT_KEY = "soak-management-key"
 _CONFIG = """\
@@ -97,7 +99,8 @@ async def measure(*, quick: bool) -> list[Figure]:
         looks = await _looks(load, proxy, (serving, refusing), requests)
         load.close()
         assert refusing.requests, "no request failed over"
-    return _figures(looks, load, quick=quick)
+        peak = proxy.peak_rss_bytes()
+    return _figures(looks, load, peak, quick=quick)
 
 
 class _Look(Struct, frozen=True):
@@ -129,7 +132,7 @@ async def _looks(
     return looks
 
 
-def _figures(looks: Sequence[_Look], load: "_Load", *, quick: bool) -> list[Figure]:
+def _figures(looks: Sequence[_Look], load: "_Load", peak: int, *, quick: bool) -> list[Figure]:
     settled = looks[round(len(looks) * _WARM_UP_SHARE) :]
     requests = [look.requests for look in settled]
     memory = slope(requests, [look.rss for look in settled])
@@ -139,6 +142,7 @@ def _figures(looks: Sequence[_Look], load: "_Load", *, quick: bool) -> list[Figu
         Figure(name="rate", unit="req/s", samples=(load.requests / load.seconds,)),
         Figure(name="unexpected_answers", unit="answers", samples=(load.unexpected,), goal=0.0),
         Figure(name="rss", unit="MB", samples=tuple(look.rss / 1e6 for look in settled)),
+        Figure(name="rss.peak", unit="MB", samples=(peak / 1e6,)),
         Figure(name="rss.slope", unit="B/req", samples=(memory,), goal=None if quick else _SLOPE_GOAL),
         Figure(name="rss.slope_per_10000", unit="KB", samples=(memory * 10,)),
         Figure(name="objects", unit="objects", samples=tuple(float(look.objects) for look in settled)),
@@ -219,6 +223,8 @@ class _Load:
 
     async def fill(self) -> None:
         """Send rounds until nothing that is bounded can grow any more."""
+        for _ in range(_SWITCHES):
+            await self.switch_provider()
         while await self._samples() < KEPT_SAMPLES:
             for _ in range(_ROUNDS_BETWEEN):
                 await self.round()
