@@ -32,6 +32,7 @@ _STEP: Final = 2
 _ALIGNED_COMMENT: Final = re.compile(r" {2,}(?=#)")
 _QUOTES: Final[Mapping[str | None, Quotes]] = {'"': "double", "'": "single", None: "bare"}
 _WRITE_OUT: Final = "write anchors and aliases (& and *) out, or edit by hand"
+_TOO_MUCH: Final = frozenset({"too_large", "too_complex"})
 _TEXT: Final = "tag:yaml.org,2002:str"
 
 
@@ -52,7 +53,7 @@ def edit_text(text: str, edits: Iterable[Edit]) -> str:
 
     Raises:
         ConfigError: the text is not readable YAML, a path leads through something else than a collection,
-            or a value cannot be changed alone (anchors and aliases).
+            or a value cannot be changed alone (anchors and aliases), or the text would be too large.
     """
     edits = tuple(edits)
     wanted = _values(text)
@@ -97,7 +98,9 @@ def _values(text: str) -> object:
 def _is_other(text: str, wanted: object) -> bool:
     try:
         return _values(text) != wanted
-    except ConfigError:
+    except ConfigError as error:
+        if any(problem.code in _TOO_MUCH for problem in error.problems):
+            raise
         return True
 
 

@@ -477,3 +477,10 @@ def test_what_is_added_to_one_collection_queues_up() -> None:
     edits += [Edit(("c",), 2), Edit(("a", "last"), 3)]
     expected = {"b": 1, "list": ["x", *new], **dict.fromkeys(new, 1), "last": 3}
     assert {"a": expected, "c": 2} == yaml.safe_load(edit_text(text, edits))
+
+
+def test_what_would_be_too_large_is_refused_as_that() -> None:
+    """Nobody is sent looking for anchors."""
+    with pytest.raises(ConfigError) as refusal:
+        edit_text("a: 1\n", [Edit(("b",), "\n" * 100_000)])
+    assert ["too_large"] == [problem.code for problem in refusal.value.problems]
