@@ -146,7 +146,7 @@ def _figures(looks: Sequence[_Look], load: "_Load", peak: int, *, quick: bool) -
         Figure(name="rss.slope", unit="B/req", samples=(memory,), goal=None if quick else _SLOPE_GOAL),
         Figure(name="rss.slope_per_10000", unit="KB", samples=(memory * 10,)),
         Figure(name="objects", unit="objects", samples=tuple(float(look.objects) for look in settled)),
-        Figure(name="objects.slope", unit="/req", samples=(objects,), goal=_OBJECTS_GOAL),
+        Figure(name="objects.slope", unit="/req", samples=(objects,), goal=None if quick else _OBJECTS_GOAL),
         *(
             Figure(
                 name=f"{name}.growth",
