@@ -1,8 +1,11 @@
 """What happens at the routes that models are asked through, as scenarios."""
 
+import asyncio
 import gzip
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
+
+import httpx
 
 from packyproxy.testing.faults import Fault
 from packyproxy.testing.privacy.answers import PATHS, Path, canary_answer
@@ -29,12 +32,6 @@ _WRONG_BODIES: Final[Mapping[str, tuple[int, _WriteBody, Mapping[str, str]]]] = 
     "of another type": (415, lambda word: word.encode(), {"content-type": "text/plain"}),
     "too large": (413, lambda word: word.encode() * 100, {}),
 }
-
-
-def _went(status: int, *allowed: int) -> None:
-    if status not in allowed:
-        expected = " or ".join(map(str, allowed))
-        raise ScenarioFailed(f"answered with {status}, not with {expected}")
 
 
 def _along(path: Path, surface: Surface, *, streams: bool) -> Scenario:
@@ -67,7 +64,7 @@ def _mistake(surface: Surface, name: str) -> Scenario:
     async def play(stage: Stage) -> None:
         body = surface.request(stage.owner) | surface.mistakes[name](stage.owner)
         reply = await stage.ask(surface.path, body)
-        _went(reply.status, 400, 404)
+        reply.must_be(400, 404)
         if surface.counting_path is not None:
             await stage.ask(surface.counting_path, body)
 
@@ -80,7 +77,7 @@ def _wrong_body(surface: Surface, name: str) -> Scenario:
     async def play(stage: Stage) -> None:
         body = write(canary_text("wrong value", stage.owner))
         reply = await stage.ask(surface.path, body, headers=headers)
-        _went(reply.status, status)
+        reply.must_be(status)
 
     return Scenario(
         name=f"{surface.protocol}: a body that is {name}",
@@ -93,7 +90,7 @@ def _counted(surface: Surface) -> Scenario:
     async def play(stage: Stage) -> None:
         assert surface.counting_path is not None
         reply = await stage.ask(surface.counting_path, surface.request(stage.owner))
-        _went(reply.status, 200)
+        reply.must_be(200)
 
     return Scenario(name=f"{surface.protocol}: tokens counted", play=play)
 
@@ -102,10 +99,9 @@ def _stranger(surface: Surface) -> Scenario:
     async def play(stage: Stage) -> None:
         body = surface.request(stage.owner)
         wrong = canary_text("wrong client key", stage.owner)
-        shown = ({"key": wrong}, {"key": ""}, {"key": "", "headers": {"x-api-key": wrong}})
-        for way in shown:
-            reply = await stage.ask(surface.path, body, **way)
-            _went(reply.status, 401)
+        for key, headers in ((wrong, {}), ("", {}), ("", {"x-api-key": wrong})):
+            reply = await stage.ask(surface.path, body, key=key, headers=headers)
+            reply.must_be(401)
         if stage.first.requests:
             raise ScenarioFailed("a stranger was served")
 
@@ -130,13 +126,7 @@ def _bug(surface: Surface, *, is_later: bool) -> Scenario:
     """Return a request that ends with an exception that nobody foresaw, and that quotes content."""
 
     async def play(stage: Stage) -> None:
-        def broken() -> Exception:
-            words = (
-                canary_text(kind, stage.owner) for kind in ("exception text", "user text", "provider key")
-            )
-            return ValueError(" ".join(words))
-
-        stage.upstreams.broken = broken
+        stage.upstreams.broken = lambda: ValueError(_words(stage))
         stage.upstreams.pieces_before = (10 if surface.can_stream else 0) if is_later else None
         for streams in (True, False) if surface.can_stream else (False,):
             reply = await stage.ask(surface.path, surface.request(stage.owner) | {"stream": streams})
@@ -204,13 +194,33 @@ async def _websocket(stage: Stage) -> None:
 async def _nobody(stage: Stage) -> None:
     for surface in SURFACES:
         reply = await stage.ask(surface.path, surface.request(stage.owner))
-        _went(reply.status, 503)
+        reply.must_be(503)
 
 
 async def _unreachable(stage: Stage) -> None:
+    stage.upstreams.broken = lambda: httpx.ConnectError(_words(stage))
     for surface in SURFACES:
         reply = await stage.ask(surface.path, surface.request(stage.owner))
-        _went(reply.status, 502, 503)
+        reply.must_be(502, 503)
+
+
+async def _meanwhile(stage: Stage) -> None:
+    """Look around while an answer is being given, and when it is over."""
+    for surface in SURFACES:
+        fields = {"stream": True} if surface.can_stream else {}
+        number = len(stage.first.requests) + 1
+        asking = asyncio.create_task(stage.ask(surface.path, surface.request(stage.owner) | fields))
+        request = await stage.first.received(number)
+        await request.stalled()
+        await stage.look_around()
+        request.release()
+        (await asking).must_be(200)
+
+
+def _words(stage: Stage) -> str:
+    """Return what an exception should not have quoted."""
+    kinds = ("exception text", "user text", "provider key", "provider header", "proxy password")
+    return " ".join(canary_text(kind, stage.owner) for kind in kinds)
 
 
 def _gateway() -> Iterator[Scenario]:
@@ -230,6 +240,16 @@ def _gateway() -> Iterator[Scenario]:
             yield _counted(surface)
     yield Scenario(name="every other route", play=_other_routes)
     yield Scenario(name="a websocket", play=_websocket)
+    yield Scenario(name="no connection", play=_unreachable)
+    yield Scenario(
+        name="while answers are given",
+        play=_meanwhile,
+        first=lambda owner: [
+            Fault.stall(canary_answer(owner), after_events=0 if not surface.can_stream else 14)
+            for surface in SURFACES
+        ],
+        settings=lambda _: {"streaming": {"commit-deadline": 0.01}},
+    )
     yield Scenario(
         name="no provider is enabled", play=_nobody, settings=lambda _: {"packycode": {"enabled": False}}
     )

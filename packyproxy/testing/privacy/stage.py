@@ -96,6 +96,16 @@ class Reply(Struct, frozen=True):
         errors = (b"event: error", b"response.failed", b'data: {"error"')
         return self.status >= 400 or any(error in self.body for error in errors)
 
+    def must_be(self, *statuses: int) -> None:
+        """Tell whether this is as the scenario tells it.
+
+        Raises:
+            ScenarioFailed: the status is another one.
+        """
+        if self.status not in statuses:
+            expected = " or ".join(map(str, statuses))
+            raise ScenarioFailed(f"answered with {self.status}, not with {expected}")
+
 
 class Upstreams(httpx.AsyncBaseTransport):
     """Both upstreams; ``broken`` is raised in the place of whatever they would answer."""
@@ -208,14 +218,14 @@ class Stage:
         look_at_telemetry(self.watch, self.proxy.runtime)
         try:
             yield
-            await self._look_around()
+            await self.look_around()
         finally:
             self.first.release()
             self.second.release()
             await self.proxy.runtime.aclose()
             await self.upstreams.aclose()
 
-    async def _look_around(self) -> None:
+    async def look_around(self) -> None:
         """Look at whatever shows what has happened, and at whatever is left of it."""
         paths = list(_MOVED)
         if self._shows_all:
@@ -223,17 +233,14 @@ class Stage:
             paths += [operation.path for operation in operations if operation.method == "GET"]
         for path in paths:
             reply = await self.manage(path, address=_NEIGHBOUR)
-            if reply.status != 200:
-                raise ScenarioFailed(f"afterwards {path} is answered with {reply.status}")
-        await self.measure()
+            reply.must_be(200)
+        await self._measure()
         look_at_objects(self.watch, self.proxy, without=self.upstreams)
 
-    async def measure(self) -> None:
-        """Look at the metrics, where there are any."""
+    async def _measure(self) -> None:
         headers = {"authorization": f"Bearer {canary_text('client key', self.owner)}"}
         reply = await self._send("metrics", ("GET", "/metrics", None, headers), allows=nothing)
-        if reply.status not in {200, 501}:  # the latter without prometheus-client
-            raise ScenarioFailed(f"metrics are answered with {reply.status}")
+        reply.must_be(200, 501)  # the latter without prometheus-client
 
     async def save(self, text: str) -> None:
         """Write the configuration file."""
