@@ -249,7 +249,7 @@ class _Merging:
                 continue
             if isinstance(item, Mapping) and name not in _FREE_MAPPINGS:
                 inner = self._new(place, item, known_item)
-                if inner or not item:
+                if inner or not (item or isinstance(known_item, Mapping)):
                     new[name] = inner
             elif self._is_patch and item is None:
                 self._null(place)

@@ -6,7 +6,7 @@ was asked for and nothing else, or the edit is refused.
 """
 
 import re
-from bisect import bisect, insort
+from bisect import bisect, bisect_left, insort
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -31,7 +31,6 @@ _Path = tuple[str | int, ...]
 _STEP: Final = 2
 _ALIGNED_COMMENT: Final = re.compile(r" {2,}(?=#)")
 _QUOTES: Final[Mapping[str | None, Quotes]] = {'"': "double", "'": "single", None: "bare"}
-_WRITE_OUT: Final = "write anchors and aliases (& and *) out, or edit by hand"
 _TOO_MUCH: Final = frozenset({"too_large", "too_complex"})
 _TEXT: Final = "tag:yaml.org,2002:str"
 
@@ -56,8 +55,16 @@ def edit_text(text: str, edits: Iterable[Edit]) -> str:
             or a value cannot be changed alone (anchors and aliases), or the text would be too large.
     """
     edits = tuple(edits)
+    edited = _exactly_edited(text, edits)
+    if edited is None:
+        fix = "write anchors and aliases (& and *) out, or edit by hand"
+        raise _refused(_culprit(text, edits), "cannot be changed alone", fix)
+    return edited
+
+
+def _exactly_edited(text: str, edits: Sequence[Edit]) -> str | None:
+    """Return the text with the edits made; None if it would say anything else than they do."""
     wanted = _values(text)
-    edited = text
     try:
         batch = _Batch(text)
         for edit in edits:
@@ -65,26 +72,17 @@ def edit_text(text: str, edits: Iterable[Edit]) -> str:
                 batch = _Batch(batch.text())
                 batch.take(edit)
             wanted = _with(wanted, edit.path, edit.value)
-        edited = batch.text()
-        is_exact = not _is_other(edited, wanted)
     except yaml.YAMLError:
-        is_exact = False
-    if not is_exact:
-        raise _refused(_culprit(text, edits), "cannot be changed alone", _WRITE_OUT)
-    return edited
+        return None
+    edited = batch.text()
+    return None if _is_other(edited, wanted) else edited
 
 
 def _culprit(text: str, edits: Sequence[Edit]) -> _Path:
-    """Return the path of the first edit that does not do what it says, and nothing else."""
-    wanted = _values(text)
-    for edit in edits:
-        batch = _Batch(text)
-        batch.take(edit)
-        text = batch.text()
-        wanted = _with(wanted, edit.path, edit.value)
-        if _is_other(text, wanted):
-            break
-    return edit.path
+    """Return the path of the first edit that is not made exactly; there is one."""
+    lengths = range(1, len(edits))
+    first = bisect_left(lengths, True, key=lambda length: _exactly_edited(text, edits[:length]) is None)
+    return edits[first].path
 
 
 def _values(text: str) -> object:

@@ -170,3 +170,12 @@ def test_a_text_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(ConfigError) as refused:
         restore_masks("api-keys: [", STORED)
     assert ["yaml_syntax"] == [problem.code for problem in refused.value.problems]
+
+
+def test_a_secret_over_several_lines_comes_back() -> None:
+    """Its mask has one, so lines do not tell what was there; its place does."""
+    text = (
+        "api-keys:\n  - >-\n    canary-\n\n  - two\nremote-management:\n  secret-key: >-\n    canary-0001\n"
+    )
+    restored = restore_masks(masked_text(text) + "debug: true\n", text)
+    assert parse_config(text).remote_management == parse_config(restored).remote_management

@@ -484,3 +484,13 @@ def test_what_would_be_too_large_is_refused_as_that() -> None:
     with pytest.raises(ConfigError) as refusal:
         edit_text("a: 1\n", [Edit(("b",), "\n" * 100_000)])
     assert ["too_large"] == [problem.code for problem in refusal.value.problems]
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_of_many_edits_the_one_that_cannot_be_made_is_named(place: int) -> None:
+    """Wherever it stands among them."""
+    edits = [Edit((f"k{number}",), 1) for number in range(4)]
+    edits.insert(place, Edit(("a",), 2))
+    with pytest.raises(ConfigError) as refusal:
+        edit_text("a: &x 1\nc: *x\n", edits)
+    assert [("a", "cannot_edit")] == [(problem.field, problem.code) for problem in refusal.value.problems]

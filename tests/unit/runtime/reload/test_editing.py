@@ -361,6 +361,13 @@ def test_a_mapping_is_edited_in_memory() -> None:
     assert 5 == runtime.snapshot.config.request_retry
 
 
+def test_a_change_in_memory_that_changes_nothing_is_none() -> None:
+    """Nothing comes into force."""
+    runtime = Runtime(config_from_mapping(MAPPING))
+    asyncio.run(runtime.editor.change(setting("debug", value=False)))
+    assert 1 == runtime.reload_state.revision
+
+
 def test_a_configuration_that_a_program_applies_has_a_text() -> None:
     """The text in memory follows what comes into force in another way."""
     runtime = Runtime(config_from_mapping(MAPPING))
