@@ -91,6 +91,9 @@ class Status:
 
 
 def _expose(figures: Figures, providers: Sequence[ProviderReport], version: str, accept: str) -> "Exposition":
-    from packyproxy.asgi.metrics import expose  # noqa: PLC0415 - needs an extra
+    # By itself first: where several threads fail to load a module of ours at once, some find it half loaded.
+    import prometheus_client  # noqa: F401, PLC0415 - an extra
+
+    from packyproxy.asgi.metrics import expose  # noqa: PLC0415 - needs it
 
     return expose(figures, providers, version=version, accept=accept)
