@@ -26,9 +26,9 @@ _STANDARD_ATTRIBUTES: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
     "taskName",
 }
 _OURS: Final = "packyproxy"
-_WAIT_SECONDS: Final = 0.05
-_LONGEST_WAIT_SECONDS: Final = 0.1
-"""Should the event loop that was to write them have ended."""
+_WINDOW_SECONDS: Final = 0.05
+_AT_ONCE: Final = 4
+"""So many lines of a window do not wait: who tries something out sees it."""
 _MOST_WAITING: Final = 64
 _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -68,7 +68,7 @@ class ConsoleFormatter(logging.Formatter):
 
 
 class BatchHandler(logging.StreamHandler[TextIO]):
-    """Write lines many at a time, and a moment later.
+    """Write lines at once while there are few, and many at a time when there are many.
 
     A busy proxy logs each request. Lines that are formatted in a row cost a third, all of them are one write,
     and an event loop that is serving others waits for the stream less often. Warnings and worse are written
@@ -78,15 +78,21 @@ class BatchHandler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._waiting: list[logging.LogRecord] = []
+        self._window_ends_at = 0.0
+        self._in_window = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record; written with the next ones, within a tenth of a second while an event loop runs."""
+        """Take a record; those that wait are written within a twentieth of a second."""
+        if record.created >= self._window_ends_at:
+            self._window_ends_at = record.created + _WINDOW_SECONDS
+            self._in_window = 0
+        self._in_window += 1
         waiting = self._waiting
         waiting.append(record)
         if (
-            record.levelno > logging.INFO
+            self._in_window <= _AT_ONCE
+            or record.levelno > logging.INFO
             or len(waiting) >= _MOST_WAITING
-            or record.created - waiting[0].created > _LONGEST_WAIT_SECONDS
             or (len(waiting) == 1 and not self._is_scheduled())
         ):
             self.flush()
@@ -106,7 +112,7 @@ class BatchHandler(logging.StreamHandler[TextIO]):
     def _is_scheduled(self) -> bool:
         """Let a running event loop write later; False where none runs."""
         try:
-            asyncio.get_running_loop().call_later(_WAIT_SECONDS, self.flush)
+            asyncio.get_running_loop().call_later(_WINDOW_SECONDS, self.flush)
         except RuntimeError:
             return False
         return True

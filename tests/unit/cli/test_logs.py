@@ -88,19 +88,29 @@ def lines_of(stream: io.StringIO) -> list[str]:
     return [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
 
 
+def log_many(log: logging.Logger, count: int) -> list[str]:
+    """Log so many lines and return them."""
+    for number in range(count):
+        log.info("%s", number)
+    return [str(number) for number in range(count)]
+
+
 @pytest.mark.virtual_time
-async def test_json_lines_are_written_together() -> None:
-    """While an event loop runs, lines wait a twentieth of a second for the next ones, and keep their order."""
+async def test_few_lines_are_written_at_once() -> None:
+    """Who logs little waits for nothing."""
     stream = io.StringIO()
     log = log_to(stream)
-    log.info("one")
-    log.info("two")
-    assert [] == lines_of(stream)
+    assert log_many(log, 4) == lines_of(stream)
+
+
+@pytest.mark.virtual_time
+async def test_many_lines_are_written_together() -> None:
+    """While an event loop runs, most lines of a crowd wait a twentieth of a second, and keep their order."""
+    stream = io.StringIO()
+    expected = log_many(log_to(stream), 20)
+    assert expected[:4] == lines_of(stream)
     await asyncio.sleep(0.06)
-    assert ["one", "two"] == lines_of(stream)
-    log.info("three")
-    await asyncio.sleep(0.06)
-    assert ["one", "two", "three"] == lines_of(stream)
+    assert expected == lines_of(stream)
 
 
 @pytest.mark.virtual_time
@@ -108,46 +118,36 @@ async def test_warnings_are_written_at_once() -> None:
     """What is urgent waits for nothing, and comes after what was logged before it."""
     stream = io.StringIO()
     log = log_to(stream)
-    log.info("one")
-    log.warning("two")
-    assert ["one", "two"] == lines_of(stream)
+    expected = log_many(log, 20)
+    log.warning("urgent")
+    assert [*expected, "urgent"] == lines_of(stream)
 
 
 @pytest.mark.virtual_time
-async def test_many_lines_do_not_wait() -> None:
-    """A bounded number of lines is kept."""
+async def test_the_lines_that_wait_are_bounded() -> None:
+    """No more than 64 lines are kept."""
     stream = io.StringIO()
-    log = log_to(stream)
-    for number in range(70):
-        log.info(str(number))
-    assert 64 == len(lines_of(stream))
+    assert log_many(log_to(stream), 70)[:68] == lines_of(stream)
 
 
-async def test_a_line_in_a_thread_is_written_at_once() -> None:
+async def test_threads_do_not_wait() -> None:
     """Where no event loop runs there is nobody to write later."""
     stream = io.StringIO()
     log = log_to(stream)
-    await asyncio.to_thread(log.info, "one")
-    assert ["one"] == lines_of(stream)
+    assert await asyncio.to_thread(log_many, log, 20) == lines_of(stream)
 
 
 def test_lines_outlive_their_event_loop() -> None:
-    """What an event loop left unwritten is written with the next line that comes later, or at the end."""
+    """What an event loop left unwritten is written when the program ends."""
     stream = io.StringIO()
     log = log_to(stream)
 
-    async def say(message: str) -> None:
-        log.info(message)
+    async def say() -> list[str]:
+        return log_many(log, 20)
 
-    asyncio.run(say("one"))
-    assert [] == lines_of(stream)
-    logging.getLogger().handlers[0].flush()
-    assert ["one"] == lines_of(stream)
-    asyncio.run(say("two"))
-    record = logging.makeLogRecord({"msg": "three", "levelno": logging.INFO})
-    record.created += 1
-    logging.getLogger().handlers[0].handle(record)
-    assert ["one", "two", "three"] == lines_of(stream)
+    expected = asyncio.run(say())
+    logging.shutdown([lambda: logging.getLogger().handlers[0]])
+    assert expected == lines_of(stream)
 
 
 def test_a_broken_stream_stops_nobody(capsys: pytest.CaptureFixture[str]) -> None:
