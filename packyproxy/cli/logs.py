@@ -129,6 +129,8 @@ def configure_logging(log_format: LogFormat, *, debug: bool, stream: TextIO | No
     handler = logging.StreamHandler(output) if is_console else BatchHandler(output)
     handler.setFormatter(ConsoleFormatter() if is_console else JsonFormatter())
     root = logging.getLogger()
+    for former in root.handlers:
+        former.flush()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger(_OURS).setLevel(logging.DEBUG if debug else logging.INFO)

@@ -1,5 +1,6 @@
 """``packyproxy serve``: the proxy under hypercorn, in this process or in several that share the port."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -126,4 +127,7 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> 
 
 def _worker(file: ConfigFile, listener: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _serve_here(file, listener, signal.SIGTERM)
+    try:
+        _serve_here(file, listener, signal.SIGTERM)
+    finally:
+        logging.shutdown()  # a forked process ends without what an exit does: some lines may not be written

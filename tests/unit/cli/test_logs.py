@@ -150,6 +150,15 @@ def test_lines_outlive_their_event_loop() -> None:
     assert expected == lines_of(stream)
 
 
+@pytest.mark.virtual_time
+async def test_a_new_configuration_leaves_no_line_behind() -> None:
+    """What waits is written before another handler takes over."""
+    stream = io.StringIO()
+    expected = log_many(log_to(stream), 20)
+    log_to(io.StringIO())
+    assert expected == lines_of(stream)
+
+
 def test_a_broken_stream_stops_nobody(capsys: pytest.CaptureFixture[str]) -> None:
     """Who logs does not hear of a stream that takes no more lines."""
     stream = io.StringIO()
