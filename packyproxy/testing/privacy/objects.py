@@ -4,7 +4,7 @@ import gc
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, ModuleType, NoneType
 
 from packyproxy.testing.privacy.canaries import Canary
 from packyproxy.testing.privacy.watch import Watch
@@ -19,6 +19,7 @@ _CONFIGURED = frozenset({"client key", "provider key", "provider header", "proxy
 _MOST_OBJECTS = 200_000
 _SHORTEST = 12
 """No canary is shorter, in no writing."""
+_NUMBERS = frozenset({int, float, bool, NoneType})
 _BETWEEN = "\n"
 _LEFT_OUT = (type, ModuleType, CodeType, FrameType, BuiltinFunctionType)
 """From these one gets to the whole process."""
@@ -45,16 +46,19 @@ def look_at_objects(watch: Watch, root: object, *, without: object = None) -> No
 
 
 def reachable(root: object, *, without: object = None) -> Iterator[object]:
-    """Yield what an object refers to, directly or not, code and modules left out, up to a limit."""
+    """Yield what an object refers to, directly or not, up to a limit; without code, modules and numbers."""
     known = {id(root), id(without)}
     waiting = deque([root])
+    yield root
     while waiting and len(known) < _MOST_OBJECTS:
-        each = waiting.popleft()
-        yield each
-        for other in _referents(each):
-            if id(other) not in known and not isinstance(other, _LEFT_OUT):
-                known.add(id(other))
-                waiting.append(other)
+        for each in _referents(waiting.popleft()):
+            kind = type(each)
+            if kind in _NUMBERS or id(each) in known or isinstance(each, _LEFT_OUT):
+                continue
+            known.add(id(each))
+            yield each
+            if kind is not str and kind is not bytes:
+                waiting.append(each)
 
 
 def _referents(each: object) -> Iterable[object]:
