@@ -494,3 +494,10 @@ def test_of_many_edits_the_one_that_cannot_be_made_is_named(place: int) -> None:
     with pytest.raises(ConfigError) as refusal:
         edit_text("a: &x 1\nc: *x\n", edits)
     assert [("a", "cannot_edit")] == [(problem.field, problem.code) for problem in refusal.value.problems]
+
+
+def test_an_edit_behind_one_that_breaks_the_text_is_not_tried() -> None:
+    """An anchor that was written over leaves aliases without one, which is no YAML; the first edit is at fault."""
+    with pytest.raises(ConfigError) as refusal:
+        edit_text("a: &x {b: 1}\nc: *x\n", [Edit(("a",), {"z": 1}), Edit(("a", "y"), 2)])
+    assert ["a"] == [problem.field for problem in refusal.value.problems]
