@@ -68,7 +68,8 @@ class UsageCounts(Struct, frozen=True, kw_only=True, rename="kebab"):
     """Cached of the input tokens, from 0 to 1; None without any."""
 
 
-class ProviderUsage(UsageCounts, frozen=True, kw_only=True, rename="kebab"):
+# Rows are not ``kw_only``: so what a row is of stands before its counts in JSON.
+class ProviderUsage(UsageCounts, frozen=True, rename="kebab"):
     """The requests that one provider served, or failed to."""
 
     provider: str | None
@@ -77,21 +78,21 @@ class ProviderUsage(UsageCounts, frozen=True, kw_only=True, rename="kebab"):
     """How often it failed, by kind; a request may have been served by another one all the same."""
 
 
-class ModelUsage(UsageCounts, frozen=True, kw_only=True, rename="kebab"):
+class ModelUsage(UsageCounts, frozen=True, rename="kebab"):
     """The requests that were served as one model."""
 
     model: str | None
     """The upstream's model id; None where nobody was asked."""
 
 
-class KeyUsage(UsageCounts, frozen=True, kw_only=True, rename="kebab"):
+class KeyUsage(UsageCounts, frozen=True, rename="kebab"):
     """The requests with one client key."""
 
     key: str | None
     """Masked; ``removed`` for keys that are no longer configured, None where none is needed."""
 
 
-class DayUsage(UsageCounts, frozen=True, kw_only=True, rename="kebab"):
+class DayUsage(UsageCounts, frozen=True, rename="kebab"):
     """The requests that ended on one day."""
 
     day: str

@@ -79,12 +79,23 @@ def test_one_request() -> None:
         "since": "2026-11-21T14:59:00.000Z",
         "total": counts,
         "failures": {},
-        "providers": [{**counts, "provider": "packycode", "failed-attempts": {}}],
-        "models": [{**counts, "model": "gpt-5"}],
-        "client-keys": [{**counts, "key": "***cdef"}],
-        "days": [{**counts, "day": "2026-11-21"}],
+        "providers": [{"provider": "packycode", "failed-attempts": {}, **counts}],
+        "models": [{"model": "gpt-5", **counts}],
+        "client-keys": [{"key": "***cdef", **counts}],
+        "days": [{"day": "2026-11-21", **counts}],
         "sessions": [session],
     } == report
+
+
+@pytest.mark.parametrize(
+    ("breakdown", "first"),
+    [("providers", "provider"), ("models", "model"), ("client-keys", "key"), ("days", "day")],
+    ids=["providers", "models", "client keys", "days"],
+)
+def test_rows_begin_with_their_name(breakdown: str, first: str) -> None:
+    """Who reads the JSON sees whose counts they are before the counts."""
+    report = _report(attempt(), request())
+    assert first == next(iter(report[breakdown][0]))
 
 
 def test_failover() -> None:
