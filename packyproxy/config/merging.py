@@ -338,11 +338,12 @@ def _default(path: _Path) -> object:
     """Return the default of a setting; of one in a provider, that of any provider."""
     value: object = _DEFAULTS
     for key in path:
-        if isinstance(key, str):
-            value = _member(value, key)
-        else:
-            value = value[0] if isinstance(value, list) and value else _ABSENT
+        value = _member(value, key) if isinstance(key, str) else _first(value)
     return value
+
+
+def _first(value: object) -> object:
+    return value[0] if isinstance(value, list) and value else _ABSENT
 
 
 def _partner(entries: Sequence[object], index: int | None) -> object:
