@@ -34,7 +34,9 @@ _QUICK_REQUESTS = 5_000
 _LOOKS = 20
 _CONNECTIONS = 16
 _WARM_UP_SHARE = 0.2
-_SETTLE_SECONDS = 0.5
+_READINGS = 3
+_SETTLE_SECONDS = 0.3
+"""Before each."""
 _PATIENCE_SECONDS = 20.0
 _NEVER = 3600.0
 _SLOPE_GOAL = 5.0
@@ -124,12 +126,19 @@ async def _looks(
         await load.round()
         if load.requests >= begun_at + every * (len(looks) + 1):
             await load.switch_provider()
-            await asyncio.sleep(_SETTLE_SECONDS)
-            tasks, objects = await proxy.object_counts()
-            connections = sum(len(upstream.open_connections) for upstream in upstreams)
-            files = proxy.open_files() - connections
-            looks.append(_Look(load.requests - begun_at, proxy.rss_bytes(), objects, tasks, files))
+            looks.append(await _look(proxy, upstreams, load.requests - begun_at))
     return looks
+
+
+async def _look(proxy: ServerProcess, upstreams: Sequence[UpstreamServer], requests: int) -> _Look:
+    """Return the least of some readings: what is there for a moment only is no growth."""
+    seen = []
+    for _ in range(_READINGS):
+        await asyncio.sleep(_SETTLE_SECONDS)
+        tasks, objects = await proxy.object_counts()
+        connections = sum(len(upstream.open_connections) for upstream in upstreams)
+        seen.append((proxy.rss_bytes(), objects, tasks, proxy.open_files() - connections))
+    return _Look(requests, *map(min, zip(*seen, strict=True)))
 
 
 def _figures(looks: Sequence[_Look], load: "_Load", peak: int, *, quick: bool) -> list[Figure]:
