@@ -22,7 +22,7 @@ from packyproxy.runtime.audit import Audit
 from packyproxy.runtime.background.reload_signal import ReloadSignal
 from packyproxy.runtime.background.tasks import RuntimeView
 
-__all__ = ["ManagementKey", "follow_management_key"]
+__all__ = ["ManagementKey", "follow_management_key", "with_hashed_key"]
 
 _PATH: Final = ("remote-management", "secret-key")
 _VARIABLE: Final = "MANAGEMENT_PASSWORD"
@@ -58,29 +58,35 @@ class ManagementKey:
         """Whether there is a key at all; the environment is asked each time."""
         return bool(self._stored or _password())
 
-    async def is_shown_by(self, key: bytes) -> bool:
-        """Tell whether a key, as it travelled, is the one that is configured, or the password."""
+    def is_proven(self, key: bytes) -> bool:
+        """Tell whether a key, as it travelled, is known to be right without hashing it."""
         if (password := _password()) and _are_equal(key, password):
             return True
         stored = self._stored
         if not is_hash(stored):
             return bool(stored) and _are_equal(key, stored.encode())
-        digest = hmac.digest(self._digest_key, stored.encode() + b"\0" + key, "sha256")
-        if hmac.compare_digest(digest, self._proven):
+        return hmac.compare_digest(self._digest(stored, key), self._proven)
+
+    async def is_shown_by(self, key: bytes) -> bool:
+        """Tell whether a key, as it travelled, is the one that is configured, or the password."""
+        if self.is_proven(key):
             return True
-        # One at a time: each takes 16 MiB and a core, and anybody may ask for one.
-        async with self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
-            is_right = await asyncio.to_thread(matches, key, stored)
+        stored = self._stored
+        is_right = is_hash(stored) and await asyncio.to_thread(matches, key, stored)
         if is_right:
-            self._proven = digest
+            self._proven = self._digest(stored, key)
         return is_right
+
+    def turn(self) -> asyncio.Lock:
+        """Return what to hold while keys are looked at: each takes 16 MiB and a core, and anybody may ask."""
+        return self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
     async def protect(self) -> None:
         """Replace a plain key in the file by its hash; tried once for each key, and free otherwise."""
         stored = self._stored
         if self._change_file is None or not stored or is_hash(stored):
             return
-        digest = hmac.digest(self._digest_key, stored.encode(), "sha256")
+        digest = self._digest(stored, b"")
         if digest == self._seen:
             return
         self._seen = digest
@@ -89,12 +95,15 @@ class ManagementKey:
 
         def edit(text: str, _: Config) -> str:
             nonlocal is_written
-            after = _hashed(text)
+            after = with_hashed_key(text)
             is_written = after != text
             return after
 
         try:
             await self._change_file(edit)
+        except asyncio.CancelledError:  # the client left; perhaps it was not this one's turn yet
+            self._seen = b""
+            raise
         except ConfigError as error:
             self._audit.management_key_plain([problem.code for problem in error.problems])
         except PackyProxyError:
@@ -102,6 +111,9 @@ class ManagementKey:
         else:
             if is_written:
                 self._audit.management_key_hashed(source)
+
+    def _digest(self, stored: str, key: bytes) -> bytes:
+        return hmac.digest(self._digest_key, stored.encode() + b"\0" + key, "sha256")
 
     @property
     def _stored(self) -> str:
@@ -124,8 +136,12 @@ async def follow_management_key(runtime: _View) -> None:
             await reloads.wait(None)
 
 
-def _hashed(text: str) -> str:
-    """Return the text of a configuration with its management key hashed; as it is, if that is not plain."""
+def with_hashed_key(text: str) -> str:
+    """Return the text of a configuration with its management key hashed; as it is, if that is not plain.
+
+    Raises:
+        ConfigError: the key cannot be changed alone.
+    """
     key: object = read_text(text).root
     for name in _PATH:
         key = key.get(name) if isinstance(key, Mapping) else None

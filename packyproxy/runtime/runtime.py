@@ -236,7 +236,7 @@ class Runtime:
     def _text(self, config: Config | ConfigFile) -> FileText | MemoryText:
         if self._reloader is None or isinstance(config, Config):
             return MemoryText(self._in_force, self.apply)
-        return FileText(config, self._reloader.reload, self._in_force)
+        return FileText(config, self._reloader, self._in_force)
 
     def _make_upstream(self, proxy_url: str | None) -> Upstream:
         return Upstream(client=self._client, transport=self._transport, proxy_url=proxy_url)

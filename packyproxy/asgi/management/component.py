@@ -93,13 +93,10 @@ class KeyedOperations:
             await self._runtime.management_key.protect()
             await self._access.check(call)
             operation, parameters = self._operations.find(call.method, call.path.removeprefix(self._prefix))
-            request = ManagementRequest(call, parameters, operation.query)
-            seen = self._runtime.editor.revision
+            revision = self._runtime.editor.revision
+            request = ManagementRequest(call, parameters, operation.query, revision=revision)
             answer = await operation.endpoint(request)
-            # A revision from before the answer can only be too old: a write that relies on it loses, and no
-            # change is lost. After a write it is the one that was written.
-            revision = seen if operation.method == "GET" else self._runtime.editor.revision
-            await _answer(call, answer, revision)
+            await _answer(call, answer, request.revision)
         except Refusal as refusal:
             await _refuse(call, refusal)
         except ClientLeft:

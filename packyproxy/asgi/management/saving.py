@@ -13,6 +13,7 @@ from packyproxy.asgi.management.refusals import Code, Refusal
 from packyproxy.config import Config
 from packyproxy.config.yaml_file import read_text
 from packyproxy.errors import ConfigError, Problem
+from packyproxy.runtime.management_key import with_hashed_key
 from packyproxy.runtime.reload.editing import EditText, NoFile, StaleRevision
 from packyproxy.runtime.runtime import Runtime
 
@@ -33,12 +34,19 @@ class Merge(Protocol):
 
 
 async def save(runtime: Runtime, request: ManagementRequest, edit: EditText, *, code: Code) -> None:
-    """Edit, validate and write the configuration, and bring it into force.
+    """Edit, validate and write the configuration, and bring it into force; a management key as its hash.
 
     Raises:
         Refusal: nothing was saved; ``code`` where the new configuration has problems, else ``conflict``.
     """
-    await _or_refuse(partial(runtime.editor.change, if_match=request.if_match), edit, code)
+
+    def protected(text: str, config: Config) -> str:
+        # Not only later, as with a file that somebody edits: the answer would have a mask and a revision
+        # that soon stand for nothing.
+        return with_hashed_key(edit(text, config))
+
+    await _or_refuse(partial(runtime.editor.change, if_match=request.if_match), protected, code)
+    request.revision = runtime.editor.revision
 
 
 async def foresee(runtime: Runtime, request: ManagementRequest, edit: EditText, *, code: Code) -> Config:

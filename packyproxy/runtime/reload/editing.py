@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from packyproxy.config import Config
 from packyproxy.config.changes import Change
 from packyproxy.config.merging import config_text
@@ -20,6 +23,7 @@ from packyproxy.config.yaml_file import read_bytes, read_text
 from packyproxy.config.yaml_writer import write_config
 from packyproxy.errors import ConfigError, PackyProxyError
 from packyproxy.runtime.reload.config_file import ConfigFile
+from packyproxy.runtime.reload.reloader import Reloader
 
 __all__ = ["ConfigEditor", "ConfigText", "EditText", "FileText", "MemoryText", "NoFile", "StaleRevision"]
 
@@ -48,15 +52,19 @@ class ConfigText(Protocol):
     @property
     def revision(self) -> str:
         """Of the text in force."""
+        ...
 
     def read(self) -> str:
         """Return the text as it is now."""
+        ...
 
     def judge(self, text: str) -> Config:
         """Return what a text would mean."""
+        ...
 
     def in_force(self) -> Config:
         """Return the configuration in force."""
+        ...
 
     def change(self, edit: Callable[[str], str]) -> None:
         """Edit the text, and bring it into force if it is valid."""
@@ -67,22 +75,20 @@ class FileText:
 
     Args:
         file: where it is.
-        reload: reads the file again and brings it into force.
+        reloader: reads the file again and brings it into force.
         in_force: returns the configuration in force.
     """
 
-    def __init__(
-        self, file: ConfigFile, reload: Callable[[], tuple[Change, ...]], in_force: Callable[[], Config]
-    ) -> None:
+    def __init__(self, file: ConfigFile, reloader: Reloader, in_force: Callable[[], Config]) -> None:
         self._file = file
-        self._reload = reload
+        self._reloader = reloader
         self.in_force = in_force
         self.judge = file.judge
 
     @property
     def revision(self) -> str:
         """Of the text in force."""
-        return self._file.loaded.revision
+        return self._reloader.revision
 
     def read(self) -> str:
         """Return what the file holds now."""
@@ -106,7 +112,7 @@ class FileText:
 
         is_written = write_config(path, edited, validate=self.judge)
         if is_written or text_revision(found) != self.revision:
-            self._reload()
+            self._reloader.reload()
 
     @property
     def _path(self) -> Path:
@@ -114,6 +120,14 @@ class FileText:
         if path is None:
             raise NoFile
         return path
+
+
+class _Said(Struct, frozen=True):
+    """A configuration, and the text that says it."""
+
+    config: Config
+    text: str
+    revision: str
 
 
 class MemoryText:
@@ -127,27 +141,25 @@ class MemoryText:
     def __init__(self, in_force: Callable[[], Config], apply: Callable[[Config], tuple[Change, ...]]) -> None:
         self.in_force = in_force
         self._apply = apply
-        self._turn = threading.RLock()
-        self._config: Config | None = None
-        self._text = ""
-        self._revision = ""
+        self._turn = threading.Lock()
+        self._said: tuple[_Said, ...] = ()
+        """What is in force; while that is replaced, what it is replaced by as well."""
 
     @property
     def revision(self) -> str:
-        """Of the text in force; of an empty one where no text says what a program has made."""
+        """Of the text in force; of an empty one where no text says what a program has made.
+
+        Does not wait for a change that is being made.
+        """
         try:
-            self.read()
+            return self._saying().revision
         except ConfigError:
             return text_revision("")
-        return self._revision
 
     def read(self) -> str:
         """Return a text that says what is in force."""
         with self._turn:
-            config = self.in_force()
-            if config is not self._config:
-                self._remember(config_text(config))
-            return self._text
+            return self._saying().text
 
     def judge(self, text: str) -> Config:
         """Return what a text would mean."""
@@ -156,14 +168,29 @@ class MemoryText:
     def change(self, edit: Callable[[str], str]) -> None:
         """Edit the text, and apply what it says if that is valid."""
         with self._turn:
-            text = self.read()
-            edited = edit(text)
-            if edited != text:
-                self._apply(self.judge(edited))
-                self._remember(edited)
+            before = self._saying()
+            text = edit(before.text)
+            if text == before.text:
+                return
+            config = self.judge(text)
+            after = _Said(config, text, text_revision(text))
+            self._said = (before, after)
+            try:
+                self._apply(config)
+            finally:
+                in_force = self.in_force()
+                # A text that means the same leaves in force what was.
+                self._said = (replace(after, config=in_force),) if in_force == config else (before,)
 
-    def _remember(self, text: str) -> None:
-        self._config, self._text, self._revision = self.in_force(), text, text_revision(text)
+    def _saying(self) -> _Said:
+        config = self.in_force()
+        for said in self._said:
+            if said.config is config:
+                return said
+        text = config_text(config)
+        said = _Said(config, text, text_revision(text))
+        self._said = (said,)
+        return said
 
 
 class ConfigEditor:

@@ -79,6 +79,8 @@ class Reloader:
         self._apply = apply
         self._audit = audit
         self._reading = threading.Lock()
+        self.revision: str = file.loaded.revision
+        """``text_revision`` of the file in force, or of an older one: what is in force changes first."""
         self._sighting = Sighting()
         self._is_pending = False
         self._read_as = OnDisk.SAME
@@ -169,6 +171,7 @@ class Reloader:
         self._is_pending = False
         try:
             changes = self._apply(self._file.read())
+            self.revision = self._file.loaded.revision
         except ConfigError as error:
             self._refuse(error.problems, seen)
             raise
