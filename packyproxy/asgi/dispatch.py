@@ -22,12 +22,14 @@ _log = logging.getLogger("packyproxy")
 
 
 async def dispatch(table: RouteTable, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer one HTTP request, or a websocket's handshake, from a table of routes.
+    """Answer one HTTP request, or a websocket's handshake, from a table of routes; nothing else is answered.
 
     Never raises but for a cancellation.
     """
     if scope["type"] == "http":
         call = Call(scope, receive, send)
+    elif scope["type"] != "websocket":
+        return  # a server goes on when nobody answers its lifespan
     elif (handshake := await answer_handshake(scope, receive, send)) is not None:
         call = handshake
     else:

@@ -203,6 +203,53 @@ async def test_a_body_that_is_no_json_is_refused(app: KeyedOperations, body: byt
 
 
 @pytest.mark.parametrize(
+    "body", [b'{"a": 1, "a": 1}', b'[{"b": {"a": 1, "\\u0061": 2}}]'], ids=["alike", "deep-and-escaped"]
+)
+async def test_a_key_that_is_given_twice_is_refused(app: KeyedOperations, body: bytes) -> None:
+    """Readers differ in which one counts, as they do in YAML."""
+    assert (400, "invalid_json") == told(await ask(app, "PUT", "/m/echo", content=body))
+
+
+async def test_a_byte_order_mark_is_no_content(app: KeyedOperations) -> None:
+    """Some editors begin every file with one."""
+    response = await ask(app, "PUT", "/m/echo", content=b'\xef\xbb\xbf{"a": 1}')
+    assert {"a": 1} == response.json()["got"]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (None, None),
+        ("*", None),
+        ('"{}"', "{}"),
+        ("{}", "{}"),
+        ('W/"{}"', "{}"),
+        ('"other", "{}"', "{}"),
+        ('"{}","other"', "{}"),
+        ('"other", "another"', "other"),
+        ("", ""),
+        ('""', ""),
+    ],
+    ids=["absent", "any", "tag", "bare", "weak", "last", "first", "none-of-two", "empty", "empty-tag"],
+)
+async def test_a_write_may_insist_on_a_revision(
+    runtime: Runtime, header: str | None, expected: str | None
+) -> None:
+    """On one of those that ``If-Match`` lists; one that is not in force fits nothing."""
+    revision = runtime.editor.revision
+    found: list[str | None] = []
+
+    async def note(request: ManagementRequest) -> dict[str, Any]:
+        found.append(request.if_match)
+        return {}
+
+    app = KeyedOperations(runtime, [operation("PUT", "/note", note)], prefix="/m", paths=("/m/*",))
+    headers = {} if header is None else {"if-match": header.format(revision)}
+    await ask(app, "PUT", "/m/note", headers=headers)
+    assert [expected and expected.format(revision)] == found
+
+
+@pytest.mark.parametrize(
     "media_type", ["application/json", "application/x-www-form-urlencoded", "text/plain", ""]
 )
 async def test_json_need_not_be_called_so(app: KeyedOperations, media_type: str) -> None:
@@ -304,6 +351,15 @@ async def test_websockets_are_refused(
     start, body = await shake_hands(make(settings), "/v0/management/status")
     assert status == start["status"]
     assert "error" in json.loads(body["body"])
+
+
+async def test_a_lifespan_is_somebody_elses(runtime: Runtime) -> None:
+    """A component that is served alone says nothing, and the server goes on without."""
+
+    async def unexpected(*_: object) -> Any:
+        raise AssertionError
+
+    await Management(runtime)({"type": "lifespan"}, unexpected, unexpected)
 
 
 async def test_slow_operations_do_not_outlive_their_client(app: KeyedOperations) -> None:
