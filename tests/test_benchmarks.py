@@ -42,7 +42,7 @@ def test_observing_stops_and_begins_again() -> None:
         "        answer = await client.post('/v1/chat/completions', json=hello)\n"
         "    assert answer.text.endswith('data: [DONE]\\n\\n'), answer.text\n"
         "    recorder = proxy.runtime.recorder\n"
-        "    return recorder.figures.requests, len(recorder.tps)\n"
+        "    return recorder.figures().requests, len(recorder.tps())\n"
         "with tempfile.TemporaryDirectory() as folder:\n"
         "    switch = Switch(Path(folder) / 'observing')\n"
         "    switch.turn_off()\n"

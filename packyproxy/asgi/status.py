@@ -76,8 +76,7 @@ class Status:
         if not is_local(call.scope, call.headers):
             let_in(call, runtime, runtime.snapshot)
         providers = await survey(runtime)
-        with runtime.recorder.lock:
-            figures = runtime.recorder.figures.copy()
+        figures = runtime.recorder.figures()
         accept = call.headers.get("accept", "")
         try:
             # In a thread: the module is loaded at the first time, and many figures take a while to write.

@@ -7,7 +7,7 @@ checks and token counts are no requests of clients, and do not get here.
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from packyproxy.runtime.provider_states import ProviderStates
@@ -15,7 +15,7 @@ from packyproxy.runtime.serving.journal import log_request, log_tps
 from packyproxy.runtime.telemetry import Telemetry
 from packyproxy.usage.figures import Figures, Surface
 from packyproxy.usage.records import AttemptRecord, RequestRecord
-from packyproxy.usage.totals import Totals
+from packyproxy.usage.totals import Totals, UsageReport
 from packyproxy.usage.tps import TpsSamples, has_line, measure
 
 __all__ = ["Recorder"]
@@ -39,28 +39,27 @@ class Recorder:
         self._figures = Figures()
         self._uncounted: deque[AttemptRecord | RequestRecord | None] = deque()
         """What has happened since somebody counted; None is the beginning of a request."""
-        self.lock: Final = threading.Lock()
-        """To be held from asking for one of the figures until they are read."""
+        self._counting = threading.Lock()
         self.telemetry = Telemetry()
         """Gives the same facts to OpenTelemetry."""
 
-    @property
     def tps(self) -> TpsSamples:
-        """Tokens per second of every attempt so far."""
-        self._count()
-        return self._tps
+        """Return the speed of every attempt that is kept: a copy, to be reported on at leisure."""
+        with self._counting:
+            self._count()
+            return self._tps.copy()
 
-    @property
-    def totals(self) -> Totals:
-        """The sums of every attempt and request so far."""
-        self._count()
-        return self._totals
+    def usage(self, masks: Mapping[str, str]) -> UsageReport:
+        """Return the sums of everything so far; ``masks`` as :meth:`Totals.report` takes them."""
+        with self._counting:
+            self._count()
+            return self._totals.report(masks)
 
-    @property
     def figures(self) -> Figures:
-        """What metrics are made of, of every attempt and request so far."""
-        self._count()
-        return self._figures
+        """Return what metrics are made of: a copy, to be written out at leisure."""
+        with self._counting:
+            self._count()
+            return self._figures.copy()
 
     def request_begins(self) -> None:
         """Take note that a request is in flight; ``request_ended`` must follow."""
@@ -87,19 +86,19 @@ class Recorder:
 
     def failed_over(self, provider: str) -> None:
         """Take note that somebody else is asked because a provider has failed."""
-        with self.lock:
+        with self._counting:
             self._figures.add_failover(provider)
 
     def denied(self, surface: Surface) -> None:
         """Take note of a request that showed no key, or none that is known here."""
-        with self.lock:
+        with self._counting:
             self._figures.add_denial(surface)
 
     def _take(self, record: AttemptRecord | RequestRecord) -> None:
         # Appending needs no lock, and whoever counts under it takes one record after the other.
         self._uncounted.append(record)
         if len(self._uncounted) >= _BATCH:
-            with self.lock:
+            with self._counting:
                 self._count()
 
     def _count(self) -> None:

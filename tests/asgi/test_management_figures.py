@@ -9,7 +9,7 @@ import pytest
 
 from packyproxy.testing import Fault, Turn
 from packyproxy.usage.records import AttemptRecord
-from packyproxy.usage.tps import Tps
+from packyproxy.wire.responses_output import Usage
 
 KEY = "management-key-0123"
 CLIENT_KEY = "client-key-0123456789"
@@ -36,7 +36,7 @@ class Panel:
         return response.status_code
 
     def sample(self, provider: str, model: str, *, completion: int, seconds_ago: float = 0) -> None:
-        """Note the speed of an attempt; its total is twice that of its completion."""
+        """Note an attempt of one second that ended so long ago; its total is twice its completion."""
         record = AttemptRecord(
             request_id="req_1",
             protocol="messages",
@@ -44,12 +44,12 @@ class Panel:
             provider_id=provider,
             model=model,
             is_streaming=True,
-            sent_at=0.0,
+            sent_at=self.runtime.now() - seconds_ago - 1,
             duration_seconds=1.0,
+            first_output_seconds=0.0,
+            usage=Usage(input_tokens=completion, output_tokens=completion),
         )
-        with self.runtime.recorder.lock:
-            tps = Tps(completion * 100, completion * 200)
-            self.runtime.recorder.tps.add(tps, record, self.runtime.now() - seconds_ago)
+        self.runtime.recorder.attempt_ended(record, base_url="http://a.test", is_log_wanted=False)
 
     async def get(self, path: str, **query: str) -> Any:
         """Return the answer of a route."""

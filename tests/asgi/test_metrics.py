@@ -62,7 +62,7 @@ Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 async def settled(proxy: PackyProxy) -> PackyProxy:
     """Wait until the last request has ended on the proxy's side, too."""
-    while proxy.runtime.recorder.figures.in_flight:  # noqa: ASYNC110 - the proxy tells nobody of it
+    while proxy.runtime.recorder.figures().in_flight:  # noqa: ASYNC110 - the proxy tells nobody of it
         await asyncio.sleep(0)
     return proxy
 

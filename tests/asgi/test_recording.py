@@ -84,8 +84,7 @@ def tempo(*seconds: float) -> dict[str, Any]:
 
 def in_flight(scene: Any) -> int:
     recorder: Recorder = scene.proxy.runtime.recorder
-    with recorder.lock:
-        return recorder.figures.in_flight
+    return recorder.figures().in_flight
 
 
 @pytest.mark.parametrize("streams", [True, False], ids=["stream", "whole"])
@@ -197,9 +196,7 @@ async def test_a_failover(ensemble: Any, notes: Notes) -> None:
         notes.request.attempts,
         notes.request.failure,
     )
-    recorder = stage.proxy.runtime.recorder
-    with recorder.lock:
-        assert {"a": 1} == recorder.figures.failovers
+    assert {"a": 1} == stage.proxy.runtime.recorder.figures().failovers
 
 
 @pytest.mark.parametrize(
@@ -396,8 +393,7 @@ async def test_records_are_counted_when_somebody_reads(stage: Any, notes: Notes)
     recorder = scene.proxy.runtime.recorder
     for number in itertools.count(1):
         await scene.ask()
-        with recorder.lock:
-            assert number == recorder.totals.report({}).total.requests
+        assert number == recorder.usage({}).total.requests
         if number == 3:
             break
 
@@ -408,7 +404,6 @@ async def test_many_requests_are_counted_unread(stage: Any, notes: Notes) -> Non
     for _ in range(40):
         await scene.ask()
     recorder = scene.proxy.runtime.recorder
-    with recorder.lock:
-        report = recorder.totals.report({}).total
-        assert (40, 40, 4000) == (report.requests, report.attempts, report.input_tokens)
-        assert 40 == recorder.figures.requests
+    total = recorder.usage({}).total
+    assert (40, 40, 4000) == (total.requests, total.attempts, total.input_tokens)
+    assert 40 == recorder.figures().requests

@@ -61,9 +61,7 @@ SPOKEN = tempo(0, 0, 0, 0, 1.0, 1.38)
 
 
 def samples(scene: Any) -> int:
-    recorder = scene.proxy.runtime.recorder
-    with recorder.lock:
-        return len(recorder.tps)
+    return len(scene.proxy.runtime.recorder.tps())
 
 
 async def test_the_fields(stage: Any, lines: Any) -> None:

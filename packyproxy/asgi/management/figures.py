@@ -62,8 +62,7 @@ def figure_operations(runtime: Runtime) -> tuple[Operation, ...]:
             group = parse_group(query["group"]) if "group" in query else ()
         except ValueError as error:
             raise Refusal("invalid_query", str(error)) from error
-        with runtime.recorder.lock:
-            samples = runtime.recorder.tps.copy()
+        samples = runtime.recorder.tps()
         # In a thread: a day of a busy proxy takes longer than answers that stream meanwhile should wait.
         report = await asyncio.to_thread(
             samples.report,
@@ -76,9 +75,7 @@ def figure_operations(runtime: Runtime) -> tuple[Operation, ...]:
         return TpsBody(tps=report)
 
     async def show_usage(_: ManagementRequest) -> UsageBody:
-        with runtime.recorder.lock:
-            report = runtime.recorder.totals.report(runtime.snapshot.client_keys.masks)
-        return UsageBody(usage=report)
+        return UsageBody(usage=runtime.recorder.usage(runtime.snapshot.client_keys.masks))
 
     return (
         Operation(

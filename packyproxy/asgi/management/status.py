@@ -104,14 +104,7 @@ def status_operations(runtime: Runtime) -> tuple[Operation, ...]:
 async def _report(runtime: Runtime) -> StatusReport:
     reports = await survey(runtime)
     state = runtime.reload_state
-    with runtime.recorder.lock:
-        figures = runtime.recorder.figures
-        requests = RequestCounts(
-            total=figures.requests,
-            failed=figures.failures,
-            in_flight=figures.in_flight,
-            first_event_within_2_s=figures.prompt_share,
-        )
+    figures = runtime.recorder.figures()
     return StatusReport(
         version=runtime.version,
         process_id=os.getpid(),
@@ -133,7 +126,12 @@ async def _report(runtime: Runtime) -> StatusReport:
             key_refused=tuple(report.name for report in reports if report.state is ProviderState.KEY_REFUSED),
         ),
         models=len(runtime.snapshot.registry.served),
-        requests=requests,
+        requests=RequestCounts(
+            total=figures.requests,
+            failed=figures.failures,
+            in_flight=figures.in_flight,
+            first_event_within_2_s=figures.prompt_share,
+        ),
     )
 
 
