@@ -123,11 +123,14 @@ class FileText:
 
 
 class _Said(Struct, frozen=True):
-    """A configuration, and the text that says it."""
+    """A configuration, and the text that says it; ``repr`` shows the revision, since the text has keys."""
 
     config: Config
     text: str
     revision: str
+
+    def __repr__(self) -> str:
+        return f"_Said(revision={self.revision!r})"
 
 
 class MemoryText:
