@@ -42,7 +42,7 @@ class Audit:
         with self._lock:
             return self._trail.report(limit=limit, event=event, provider=provider)
 
-    def config_changed(self, changes: Sequence[Change], *, source: str, revision: int) -> None:
+    def config_changed(self, changes: Sequence[Change], *, source: str, number: int) -> None:
         """Note a configuration that came into force: a line per change and one for all, in one entry."""
         lines = []
         for change in changes:
@@ -61,17 +61,17 @@ class Audit:
             )
         _log.info(
             "configuration %s is in force, from %s: %s changed",
-            revision,
+            number,
             source,
             len(changes),
             extra={
                 "event": "config_reloaded",
-                "revision": revision,
+                "number": number,
                 "source": source,
                 "changes": len(changes),
             },
         )
-        self._add("config_changed", {"revision": revision, "source": source, "changes": lines})
+        self._add("config_changed", {"number": number, "source": source, "changes": lines})
 
     def providers_switched(self, before: Config, after: Config) -> None:
         """Note which providers a change has enabled, and which ones it has disabled or removed."""

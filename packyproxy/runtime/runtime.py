@@ -77,7 +77,7 @@ class Runtime:
         self._served = self._snapshot.config
         self.editor = ConfigEditor(self._text(config))
         self._has_begun = False
-        self._revision = 1
+        self._number = 1
         self.started_at = self._applied_at = self.now()
         self._listeners: list[Callable[[Config], None]] = []
         self._client = client
@@ -106,7 +106,7 @@ class Runtime:
         """Which configuration is in force, and how the files stand to it."""
         reloader = self._reloader
         return ReloadState(
-            revision=self._revision,
+            number=self._number,
             applied_at=self._applied_at,
             source=self._snapshot.config.source,
             on_disk=None if reloader is None else reloader.on_disk,
@@ -141,10 +141,10 @@ class Runtime:
             self.routing.restore(
                 provider for provider in self._snapshot.providers.values() if provider.id not in known
             )
-            self._revision += 1
+            self._number += 1
             self._applied_at = self.now()
             found = changes(before, config, served=self._served)
-            self.audit.config_changed(found, source=config.source, revision=self._revision)
+            self.audit.config_changed(found, source=config.source, number=self._number)
             self.audit.providers_switched(before, config)
             self.audit.models_registered(self._snapshot.registry)
         for listener in tuple(self._listeners):

@@ -155,7 +155,7 @@ async def test_a_change_is_kept_with_what_follows_from_it() -> None:
         ("models_registered", "b"),
     ] == events(proxy)
     expected = ("packycode.enabled: true -> false", "tppc.providers[b]: added", "debug: false -> true")
-    assert {"revision": 2, "source": "dict", "changes": expected} == detail(proxy, "config_changed")
+    assert {"number": 2, "source": "dict", "changes": expected} == detail(proxy, "config_changed")
 
 
 async def test_discovered_models_are_told_of_by_provider() -> None:

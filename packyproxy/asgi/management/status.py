@@ -113,7 +113,7 @@ async def _report(runtime: Runtime) -> StatusReport:
         lifespan="running" if runtime.has_lifespan else "none",
         applied=AppliedConfig(
             revision=runtime.editor.revision,
-            number=state.revision,
+            number=state.number,
             at=timestamp(state.applied_at),
             source=state.source,
         ),

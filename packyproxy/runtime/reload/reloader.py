@@ -54,7 +54,7 @@ class ReloadError(Struct, frozen=True, kw_only=True):
 class ReloadState(Struct, frozen=True, kw_only=True):
     """The configuration in force against the one on disk."""
 
-    revision: int
+    number: int
     """1 at the start; one more with each change that was applied."""
     applied_at: float
     """Unix seconds."""

@@ -57,7 +57,7 @@ REGISTRY = Snapshot.build(BEFORE).registry
 
 EVENTS: dict[str, tuple[Callable[[Audit], None], list[str], list[tuple[str | None, dict[str, Any]]]]] = {
     "config_changed": (
-        lambda audit: audit.config_changed(changes(BEFORE, AFTER), source="config.yaml", revision=2),
+        lambda audit: audit.config_changed(changes(BEFORE, AFTER), source="config.yaml", number=2),
         [
             "configuration: tppc.providers[a].enabled: true -> false",
             "configuration: tppc.providers[a].api-key: ***of-a -> ***of-b",
@@ -69,7 +69,7 @@ EVENTS: dict[str, tuple[Callable[[Audit], None], list[str], list[tuple[str | Non
             (
                 None,
                 {
-                    "revision": 2,
+                    "number": 2,
                     "source": "config.yaml",
                     "changes": [
                         "tppc.providers[a].enabled: true -> false",

@@ -161,7 +161,7 @@ def test_what_means_the_same_changes_nothing(
     with caplog.at_level(logging.INFO, "packyproxy"):
         followed.look()
     assert before is followed.runtime.snapshot
-    assert ([], 1) == (caplog.messages, followed.runtime.reload_state.revision)
+    assert ([], 1) == (caplog.messages, followed.runtime.reload_state.number)
 
 
 def test_an_untouched_file_is_not_read_again(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,7 @@ def test_an_invalid_file_keeps_the_configuration(
     followed.write(OTHER)
     followed.look()
     state = followed.runtime.reload_state
-    assert (OnDisk.SAME, None, 2) == (state.on_disk, state.last_error, state.revision)
+    assert (OnDisk.SAME, None, 2) == (state.on_disk, state.last_error, state.number)
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(
@@ -341,7 +341,7 @@ def test_applying_a_configuration() -> None:
     assert ["debug: false -> true"] == [str(change) for change in runtime.apply(new)]
     assert () == runtime.apply(config_from_mapping({"debug": True}))
     assert [new] == heard
-    assert (Config(), new, 2) == (old.config, runtime.snapshot.config, runtime.reload_state.revision)
+    assert (Config(), new, 2) == (old.config, runtime.snapshot.config, runtime.reload_state.number)
 
 
 def test_a_listener_that_fails_is_not_the_configurations_fault(caplog: pytest.LogCaptureFixture) -> None:
