@@ -1,11 +1,13 @@
 """What does observability cost?
 
-One ``packyproxy serve`` observes and does not observe in turns: with everything on (records, totals, samples,
-spans, ``tps-log`` and ``request-log`` as JSON lines into a file), and with nothing of it, not even a look at
-the clock (``observed_serve.py``). It is the same process all the time, so that nothing else differs, and the
-turns are short and many, so that a busy machine troubles both alike. Costs are CPU time of that process:
+One ``packyproxy serve`` observes and does not observe in turns: with all that is on by default and with
+``metrics`` (records, totals, samples, spans, ``tps-log`` as JSON lines into a file), and with nothing of it,
+not even a look at the clock (``observed_serve.py``). It is the same process all the time, so that nothing else
+differs, and the turns are short and many, so that a busy machine troubles both alike. Costs are CPU time of
+that process:
 
 - small: a 30 KB request, an answer of 20 events; per request
+- request_log: the same with ``request-log``, a second line for each request
 - ev1: one event per network read at an equal rate on many streams; per event
 - m50: 50 events in one write; per event
 - scrape: one GET of /metrics, as a Prometheus server sends every few seconds
@@ -29,7 +31,7 @@ __all__ = ["measure"]
 _CONFIG = """\
 metrics: true
 tps-log: true
-request-log: true
+request-log: {request_log}
 packycode:
   enabled: true
   base-url: "{upstream_url}"
@@ -46,6 +48,8 @@ _BEAT_SECONDS = 0.05
 _TURN_SECONDS = 0.5
 _SETTLE_SECONDS = 0.1
 _SCRAPES = 20
+_RELOAD_SECONDS = 1.5
+"""A saved file is in force by then."""
 
 Turn = Callable[[bool], Awaitable[float]]
 """Measures once, observing or not: CPU microseconds per unit of work."""
@@ -56,12 +60,15 @@ async def measure(*, quick: bool, surfaces: Sequence[str] = ("messages", "respon
     pairs = 6 if quick else 40
     figures: list[Figure] = []
     async with started_upstream() as upstream:
-        config = _CONFIG.format(upstream_url=upstream.url)
+        config = _CONFIG.format(upstream_url=upstream.url, request_log="false")
         async with started_proxy(upstream.url, config=config, can_stop_observing=True) as process:
             for surface in surfaces:
                 target = surface_target(surface, process.port, SURFACES[surface])
                 bench = _Bench(upstream, process, target)
-                figures += await bench.small_requests(pairs)
+                figures += await bench.small_requests("small", pairs)
+                await _set_request_log(process, is_on=True)
+                figures += await bench.small_requests("request_log", pairs)
+                await _set_request_log(process, is_on=False)
                 figures += await bench.events(pairs, "ev1", 1)
                 figures += await bench.events(pairs, "m50", 50)
             figures.append(await _scrape(process, 3 if quick else 10))
@@ -74,7 +81,7 @@ class _Bench:
         self._process = process
         self._target = target
 
-    async def small_requests(self, pairs: int) -> list[Figure]:
+    async def small_requests(self, workload: str, pairs: int) -> list[Figure]:
         self._upstream.set_plan(Whole(small_answer()))
         connections = await self._target.connections(_CONNECTIONS)
         bodies = unlike(self._target.request())
@@ -86,7 +93,7 @@ class _Bench:
             await closed_loop(connections, bodies, _BATCH)
             return (self._process.cpu_seconds() - before) / _BATCH * 1e6
 
-        name = f"small.{self._target.name}"
+        name = f"{workload}.{self._target.name}"
         figures = await _compare(name, "us/req", turn, pairs=pairs, goal=_PER_REQUEST_GOAL)
         for connection in connections:
             connection.close()
@@ -125,6 +132,14 @@ class _Bench:
             await client.wait_whole()
             client.close()
         return figures
+
+
+async def _set_request_log(process: ServerProcess, *, is_on: bool) -> None:
+    assert process.config_file is not None, "it serves a file"
+    lines = process.config_file.read_text().splitlines()
+    lines = [f"request-log: {str(is_on).lower()}" if "request-log" in line else line for line in lines]
+    process.config_file.write_text("\n".join(lines))
+    await asyncio.sleep(_RELOAD_SECONDS)
 
 
 async def _compare(name: str, unit: str, turn: Turn, *, pairs: int, goal: float) -> list[Figure]:
