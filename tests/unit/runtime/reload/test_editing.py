@@ -69,7 +69,7 @@ def test_a_change_is_that_of_a_reload(runtime: Runtime, path: Path) -> None:
     """What comes into force by editing and what a look at the file gives are the same; nothing is left over."""
     asyncio.run(runtime.editor.change(setting("debug", value=True)))
     state = runtime.reload_state
-    assert (2, OnDisk.SAME, None) == (state.revision, state.on_disk, state.last_error)
+    assert (2, OnDisk.SAME, None) == (state.number, state.on_disk, state.last_error)
     assert () == asyncio.run(runtime.reload())
 
 
@@ -96,7 +96,7 @@ def test_a_change_that_changes_nothing_writes_nothing(runtime: Runtime, path: Pa
     before = path.stat()
     asyncio.run(runtime.editor.change(setting("request-retry", value=1)))
     assert (before.st_ino, before.st_mtime_ns) == (path.stat().st_ino, path.stat().st_mtime_ns)
-    assert 1 == runtime.reload_state.revision
+    assert 1 == runtime.reload_state.number
 
 
 def test_what_is_not_valid_is_not_written(runtime: Runtime, path: Path) -> None:
@@ -106,7 +106,7 @@ def test_what_is_not_valid_is_not_written(runtime: Runtime, path: Path) -> None:
     fields = {"packycode.base-url", "packycode.credentials.openai-api-key", "packycode.weight"}
     assert fields == {problem.field for problem in refused.value.problems}
     assert TEXT == path.read_text()
-    assert 1 == runtime.reload_state.revision
+    assert 1 == runtime.reload_state.number
 
 
 def test_the_surroundings_count(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +303,7 @@ def test_a_preview_changes_nothing(runtime: Runtime, path: Path) -> None:
     config = asyncio.run(runtime.editor.preview(setting("request-retry", value=5)))
     assert 5 == config.request_retry
     assert TEXT == path.read_text()
-    assert 1 == runtime.reload_state.revision
+    assert 1 == runtime.reload_state.number
     with pytest.raises(ConfigError):
         asyncio.run(runtime.editor.preview(setting("request-retry", value=-1)))
     with pytest.raises(StaleRevision):
@@ -365,7 +365,7 @@ def test_a_change_in_memory_that_changes_nothing_is_none() -> None:
     """Nothing comes into force."""
     runtime = Runtime(config_from_mapping(MAPPING))
     asyncio.run(runtime.editor.change(setting("debug", value=False)))
-    assert 1 == runtime.reload_state.revision
+    assert 1 == runtime.reload_state.number
 
 
 def test_a_configuration_that_a_program_applies_has_a_text() -> None:
