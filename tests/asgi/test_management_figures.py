@@ -8,8 +8,7 @@ import httpx
 import pytest
 
 from packyproxy.testing import Fault, Turn
-from packyproxy.usage.records import AttemptRecord
-from packyproxy.wire.responses_output import Usage
+from tests.support.records import attempt, usage
 
 KEY = "management-key-0123"
 CLIENT_KEY = "client-key-0123456789"
@@ -37,17 +36,13 @@ class Panel:
 
     def sample(self, provider: str, model: str, *, completion: int, seconds_ago: float = 0) -> None:
         """Note an attempt of one second that ended so long ago; its total is twice its completion."""
-        record = AttemptRecord(
-            request_id="req_1",
-            protocol="messages",
+        record = attempt(
             provider=provider,
-            provider_id=provider,
             model=model,
-            is_streaming=True,
             sent_at=self.runtime.now() - seconds_ago - 1,
             duration_seconds=1.0,
-            first_output_seconds=0.0,
-            usage=Usage(input_tokens=completion, output_tokens=completion),
+            stream_seconds=1.0,
+            usage=usage(completion, completion),
         )
         self.runtime.recorder.attempt_ended(record, base_url="http://a.test", is_log_wanted=False)
 

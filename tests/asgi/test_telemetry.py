@@ -20,7 +20,7 @@ from packyproxy.runtime.telemetry import Telemetry
 from packyproxy.testing import Fault, Turn
 from packyproxy.testing.script import Usage
 from packyproxy.usage.figures import MOST_TARGETS
-from packyproxy.usage.records import AttemptRecord
+from tests.support.records import attempt
 
 pytestmark = pytest.mark.virtual_time
 
@@ -76,20 +76,6 @@ def observed(stage: Any, sdk: Sdk) -> Callable[..., Any]:
         return scene
 
     return make
-
-
-def attempt(**fields: Any) -> AttemptRecord:
-    facts: dict[str, Any] = {
-        "request_id": "req_1",
-        "protocol": "messages",
-        "provider": "packycode",
-        "provider_id": "0123456789ab",
-        "model": "gpt-5",
-        "is_streaming": True,
-        "sent_at": 1_000_000.0,
-        "duration_seconds": 2.0,
-    }
-    return AttemptRecord(**(facts | fields))
 
 
 def tempo(*seconds: float) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.runtime.provider_states import LastError, ProviderNotes, ProviderStates
 from packyproxy.usage.records import AttemptRecord
+from tests.support import records
 
 _SENT_AT = 1_000_000.0
 _ENDED_AT = 1_000_002.0
@@ -17,18 +18,9 @@ _REFUSED = LastError(kind=FailureKind.CREDENTIALS_REJECTED, status=401, at=_ENDE
 
 
 def attempt(**fields: Any) -> AttemptRecord:
-    """Return the record of an attempt at provider ``p1`` that ended after two seconds."""
-    facts: dict[str, Any] = {
-        "request_id": "req_1",
-        "protocol": "messages",
-        "provider": "p",
-        "provider_id": "p1",
-        "model": "gpt-5",
-        "is_streaming": True,
-        "sent_at": _SENT_AT,
-        "duration_seconds": _ENDED_AT - _SENT_AT,
-    }
-    return AttemptRecord(**(facts | fields))
+    """Return the record of an attempt at provider ``p1`` that ended after two seconds, without output."""
+    facts = {"provider_id": "p1", "sent_at": _SENT_AT, "duration_seconds": _ENDED_AT - _SENT_AT}
+    return records.attempt(**{**facts, "first_output_seconds": None, **fields})
 
 
 def noted(*attempts: AttemptRecord) -> ProviderNotes:
