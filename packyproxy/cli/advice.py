@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from packyproxy.cli.oversight import INSTALL_METRICS, can_count, has_plain_key, management_keys
+from packyproxy.cli.oversight import INSTALL_METRICS, can_write_metrics, has_plain_key, management_keys
 from packyproxy.config import Config
 from packyproxy.config.rules import is_own_address
 from packyproxy.errors import InvalidRequest, Problem
@@ -180,11 +180,11 @@ def _guessable_management_key(config: Config) -> Iterator[Problem]:
 
 
 def _missing_metrics(config: Config) -> Iterator[Problem]:
-    if config.metrics and not can_count():
+    if config.metrics and not can_write_metrics():
         yield Problem(
             field="metrics",
             code="not_installed",
-            message="is on, but what GET /metrics is written with is not installed",
+            message="is on, but prometheus_client is not installed",
             fix=INSTALL_METRICS,
         )
 

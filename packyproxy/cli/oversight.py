@@ -9,7 +9,7 @@ from packyproxy.config.password_hash import is_hash
 
 __all__ = [
     "INSTALL_METRICS",
-    "can_count",
+    "can_write_metrics",
     "has_plain_key",
     "management_keys",
     "management_text",
@@ -58,6 +58,6 @@ def metrics_text(config: Config, url: str = "") -> str:
     return f"{url or 'on: '}/metrics" if config.metrics else "off"
 
 
-def can_count() -> bool:
-    """Tell whether what ``/metrics`` is written with is installed."""
+def can_write_metrics() -> bool:
+    """Tell whether ``prometheus_client`` is installed, without which ``/metrics`` is a 501."""
     return find_spec("prometheus_client") is not None

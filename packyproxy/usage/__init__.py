@@ -1,1 +1,1 @@
-"""What happened, in numbers: pure, bounded, and without a word of what was said."""
+"""What has happened, in numbers and events: pure, bounded, and without a word of what was said."""

@@ -235,5 +235,5 @@ def test_a_hashed_management_key_is_not_judged_by_its_length() -> None:
 def test_metrics_need_their_library(monkeypatch: pytest.MonkeyPatch) -> None:
     """Switched on without it, the warning is the command that installs it."""
     monkeypatch.setattr(oversight, "find_spec", lambda _: None)
-    expected = "metrics: is on, but what GET /metrics is written with is not installed: pip install 'packyproxy[metrics]'"
+    expected = "metrics: is on, but prometheus_client is not installed: pip install 'packyproxy[metrics]'"
     assert [expected] == advise({"packycode": PACKYCODE, "metrics": True})
