@@ -5,6 +5,7 @@ read, edit and write; it is gone when nobody writes. An editor takes no lock, so
 once more right before it is replaced, and the work starts over when it has changed.
 """
 
+import errno
 import os
 import sys
 import tempfile
@@ -27,6 +28,7 @@ _MOST_TRIES: Final = 5
 _NEW_FILE_MODE: Final = 0o600
 _GROUP_BITS: Final = 0o070
 _WRITE_BITS: Final = 0o222
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def write_config(path: Path, edit: Callable[[str], str], *, validate: Callable[[str], object]) -> bool:
@@ -61,6 +63,8 @@ def write_config(path: Path, edit: Callable[[str], str], *, validate: Callable[[
         fix = "check the permissions of the file and of its folder"
         if isinstance(error, FileNotFoundError):
             fix = "make its folder first"
+        elif error.errno in _NO_ROOM:
+            fix = "make room on its disk"
         raise _problem("not_writable", f"{path} cannot be written ({reason})", fix) from error
     raise _problem("busy", f"{path} changes all the time", "stop what else is writing it, then try again")
 

@@ -122,6 +122,16 @@ class TestText:
             response.text,
         )
 
+    @pytest.mark.parametrize(("stored", "sent"), [(True, True), (True, False), (False, True)])
+    async def test_a_byte_order_mark_is_not_brought_in(
+        self, console: Console, *, stored: bool, sent: bool
+    ) -> None:
+        """It stays in a file that has one and is sent back with it."""
+        console.path.write_text("\ufeff" * stored + CONFIG)
+        body = ("\ufeff" * sent + MASKED).encode()
+        await console.call("PUT", "/config.yaml", content=body, headers=YAML)
+        assert "\ufeff" * (stored and sent) + CONFIG == console.text
+
     @pytest.mark.parametrize(
         ("content", "expected"),
         [

@@ -217,6 +217,27 @@ async def test_a_broken_file_is_mended_first(console: Console) -> None:
     assert (409, "conflict", None) == (refusal["status"], refusal["error"], refusal.get("problems"))
 
 
+@pytest.mark.parametrize("path", ["/debug", "/packycode", "/providers/b", "/tppc"])
+async def test_what_was_wrong_before_is_not_blamed_on_what_is_sent(console: Console, path: str) -> None:
+    """A file that somebody has saved with a mistake stands in the way of every single change."""
+    console.path.write_text(f"{console.text}unknwon: 1\n")
+    bodies: dict[str, Any] = {"/debug": {"value": True}, "/packycode": {"weight": 2}}
+    bodies |= {"/providers/b": {"enabled": True}, "/tppc": {"providers": [{"name": "b", "enabled": True}]}}
+    refusal = await console.refusal("PATCH", path, bodies[path])
+    assert (409, "conflict") == (refusal["status"], refusal["error"])
+    assert "unknwon" in refusal["message"]
+
+
+async def test_what_is_wrong_besides_is(console: Console) -> None:
+    """Whoever sends a mistake is told of all there are."""
+    console.path.write_text(f"{console.text}unknwon: 1\n")
+    refusal = await console.refusal("PATCH", "/packycode", {"weight": -1})
+    assert (422, [("packycode.weight", "out_of_range"), ("unknwon", "unknown_key")]) == (
+        refusal["status"],
+        sorted(problems_of(refusal)),
+    )
+
+
 class TestProbe:
     """``?probe=1``."""
 

@@ -11,6 +11,7 @@ from typing import Final, Protocol, TypeVar
 from packyproxy.asgi.management.operations import ManagementRequest
 from packyproxy.asgi.management.refusals import Code, Refusal
 from packyproxy.config import Config
+from packyproxy.config.validate import validate
 from packyproxy.config.yaml_file import read_text
 from packyproxy.errors import ConfigError, Problem
 from packyproxy.runtime.management_key import with_hashed_key
@@ -100,15 +101,23 @@ async def _or_refuse(change: Callable[[EditText], Awaitable[_Result]], edit: Edi
         raise Refusal("conflict", str(error)) from error
     except ConfigError as error:
         problems = error.problems
-        if seen and not await asyncio.to_thread(_is_of_the_file, problems, seen[0]):
+        is_whole = code == "invalid_config"
+        if seen and not await asyncio.to_thread(_is_of_the_file, problems, seen[0], is_whole=is_whole):
             raise refused(code, problems) from error
         said = "; ".join(map(str, problems))
         raise Refusal("conflict", f"nothing was saved, the file stands in the way: {said}") from error
 
 
-def _is_of_the_file(problems: Sequence[Problem], text: str) -> bool:
-    """Tell whether problems are those of the file as it was, and not of what was to be made of it."""
+def _is_of_the_file(problems: Sequence[Problem], text: str, *, is_whole: bool) -> bool:
+    """Tell whether problems are those of the file as it was, and not of what was to be made of it.
+
+    Who sends the whole configuration replaces all of it that can be read.
+    """
     if any(problem.code in _NOT_WRITTEN for problem in problems):
         return True
-    before = read_text(text).problems
-    return bool(before) and before == problems
+    document = read_text(text)
+    if document.problems or is_whole:
+        return document.problems == problems
+    _, before = validate(document, source="")
+    known = {(problem.field, problem.code) for problem in before}
+    return all((problem.field, problem.code) in known for problem in problems)

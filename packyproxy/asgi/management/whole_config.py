@@ -19,6 +19,8 @@ from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["Validation", "config_operations", "validate_operation"]
 
+_MARK: Final = "\ufeff"
+"""With which some editors begin a file; it stays where it is, and is not brought in."""
 _YAML: Final = ("application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml")
 
 
@@ -151,6 +153,7 @@ def _replacing(data: bytes) -> EditText:
         document = read_text(data)
         if document.problems:
             raise ConfigError(document.problems)
-        return restore_masks(data.decode("utf-8-sig"), text)
+        sent = data.decode()
+        return restore_masks(sent if text.startswith(_MARK) else sent.removeprefix(_MARK), text)
 
     return replace

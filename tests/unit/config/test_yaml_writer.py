@@ -1,5 +1,6 @@
 """Writing a configuration file: whole or not at all, and never over somebody else's change."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -192,6 +193,19 @@ def test_a_folder_that_cannot_be_written_is_one_problem(file: Path, monkeypatch:
         f"{file} cannot be written (permission denied): check the permissions of the file and of its folder"
     )
     assert [f"config.yaml: {said}"] == problems_of(file)
+
+
+def test_a_full_disk_leaves_everything_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No half of a file is left, in its place or beside it."""
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = file.read_bytes()
+    monkeypatch.setattr("packyproxy.config.yaml_writer.os.fsync", refuse)
+    said = f"{file} cannot be written (no space left on device): make room on its disk"
+    assert [f"config.yaml: {said}"] == problems_of(file)
+    assert ([file], before) == (list(file.parent.iterdir()), file.read_bytes())
 
 
 def test_a_lock_that_is_not_to_be_had_is_one_problem(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
