@@ -92,7 +92,7 @@ def proxy_of(**config: Any) -> PackyProxy:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
 @pytest.mark.parametrize("client", [("127.0.0.1", 50000), REMOTE], ids=["local", "remote"])
-async def test_off(method: str, client: Any) -> None:
+async def test_there_are_none_unless_they_are_switched_on(method: str, client: Any) -> None:
     """Unless they are switched on, there is no such route, whoever asks and however."""
     response = await fetch(proxy_of(**{"api-keys": [KEY]}), client=client, method=method)
     assert 404 == response.status_code
@@ -126,18 +126,20 @@ async def test_switched_on_while_it_runs() -> None:
         pytest.param(None, {}, 401, id="unix-socket"),
     ],
 )
-async def test_access(client: Any, headers: dict[str, str], expected: int) -> None:
+async def test_others_than_this_machine_show_a_key(
+    client: Any, headers: dict[str, str], expected: int
+) -> None:
     """Others than this machine show a client key."""
     proxy = proxy_of(**METRICS, **{"api-keys": [KEY]})
     assert expected == (await fetch(proxy, client=client, **headers)).status_code
 
 
-async def test_open_without_keys() -> None:
+async def test_without_client_keys_nobody_needs_one() -> None:
     """Where clients need no key, nobody needs one."""
     assert 200 == (await fetch(proxy_of(**METRICS), client=REMOTE)).status_code
 
 
-async def test_methods() -> None:
+async def test_they_are_only_read() -> None:
     """They are read, by GET or HEAD, and nothing else."""
     proxy = proxy_of(**METRICS)
     answers = [await fetch(proxy, method=method) for method in ("GET", "HEAD", "POST")]
@@ -157,7 +159,7 @@ async def test_methods() -> None:
         ),
     ],
 )
-async def test_formats(accept: str, media_type: str) -> None:
+async def test_the_format_is_the_one_that_is_asked_for(accept: str, media_type: str) -> None:
     """The format is Prometheus' text, or OpenMetrics for those who prefer it."""
     assert media_type == (await fetch(proxy_of(**METRICS), accept=accept)).headers["content-type"]
 
@@ -169,7 +171,7 @@ async def test_openmetrics_is_valid(stage: Callable[..., Any]) -> None:
     assert FAMILIES == {family.name: family.type for family in read_openmetrics(text)}  # type: ignore[no-untyped-call]
 
 
-async def test_component_alone() -> None:
+async def test_the_status_routes_bring_them_along() -> None:
     """The status routes bring them along where they are mounted alone."""
     runtime = Runtime(proxy_of(**METRICS).runtime.snapshot.config)
     assert 200 == (await fetch(Status(runtime))).status_code
@@ -181,7 +183,7 @@ async def _after_one_stream(stage: Callable[..., Any]) -> PackyProxy:
     return await settled(made.proxy)
 
 
-async def test_one_stream(stage: Callable[..., Any]) -> None:
+async def test_a_stream_is_in_every_metric_about_answers(stage: Callable[..., Any]) -> None:
     """An answered stream is in every metric that is about answers, under its provider and model."""
     found = await series(await _after_one_stream(stage))
     target = {
@@ -211,7 +213,7 @@ async def test_one_stream(stage: Callable[..., Any]) -> None:
     )
 
 
-async def test_tokens(stage: Callable[..., Any]) -> None:
+async def test_tokens_are_the_upstreams(stage: Callable[..., Any]) -> None:
     """Tokens are the upstream's, and those that are part of others have a type of their own."""
     found = await series(await _after_one_stream(stage))
     counted = {labels["type"]: count for labels, count in of_name(found, "packyproxy_tokens_total")}
@@ -224,7 +226,7 @@ async def test_tokens(stage: Callable[..., Any]) -> None:
     assert 0 < counted["output"]
 
 
-async def test_failover(ensemble: Callable[..., Any]) -> None:
+async def test_a_failover_counts_for_who_was_given_up(ensemble: Callable[..., Any]) -> None:
     """A provider that was given up has a failure and a failover, and its attempt the failure's name."""
     made = ensemble({"a": [Fault.overloaded()] * 9, "b": None}, config=METRICS)
     assert 200 == (await made.ask(model="gpt-5")).status_code
@@ -245,7 +247,7 @@ async def test_failover(ensemble: Callable[..., Any]) -> None:
     }
 
 
-async def test_refused_key(ensemble: Callable[..., Any]) -> None:
+async def test_a_refused_key_shows_in_state_breaker_and_count(ensemble: Callable[..., Any]) -> None:
     """A provider that refused its key shows in its state, its breaker and a count."""
     made = ensemble({"a": None}, config=METRICS, upstreams={"a": {"api_key": "another"}})
     await made.ask(model="gpt-5")
@@ -258,7 +260,7 @@ async def test_refused_key(ensemble: Callable[..., Any]) -> None:
     )
 
 
-async def test_providers() -> None:
+async def test_providers_are_counted_by_state() -> None:
     """Every configured provider is in one state; models are registered of those that are enabled."""
     off = {"name": "off", "base-url": "http://off.test/v1", "api-key": "sk-off-0123456789"}
     unfinished = {"name": "", "enabled": False}
@@ -271,7 +273,7 @@ async def test_providers() -> None:
     assert {"packycode": float(len(proxy.runtime.snapshot.registry.served)), "off": 0.0} == models
 
 
-async def test_denials() -> None:
+async def test_a_client_without_its_key_is_counted() -> None:
     """A client without its key is counted."""
     proxy = proxy_of(**METRICS, **{"api-keys": [KEY]})
     await fetch(proxy, client=REMOTE)
@@ -282,7 +284,7 @@ async def test_denials() -> None:
     )
 
 
-async def test_in_flight(stage: Callable[..., Any]) -> None:
+async def test_a_stream_is_in_flight_until_its_end(stage: Callable[..., Any]) -> None:
     """A stream is in flight until its end."""
     made = stage(config=METRICS)
     async with made.stream() as response:
@@ -291,7 +293,7 @@ async def test_in_flight(stage: Callable[..., Any]) -> None:
     assert 0.0 == value(await series(await settled(made.proxy)), "packyproxy_requests_in_flight")
 
 
-async def test_two_proxies(stage: Callable[..., Any]) -> None:
+async def test_two_proxies_count_for_themselves(stage: Callable[..., Any]) -> None:
     """Two proxies of one process count for themselves."""
     await _after_one_stream(stage)
     assert [] == of_name(await series(proxy_of(**METRICS)), "packyproxy_requests_total")
@@ -304,7 +306,7 @@ async def test_nothing_is_global(stage: Callable[..., Any]) -> None:
     assert before == {family.name for family in prometheus_client.REGISTRY.collect()}
 
 
-async def test_any_name(stage: Callable[..., Any]) -> None:
+async def test_a_model_may_be_called_anything(stage: Callable[..., Any]) -> None:
     """A model may be called anything: its name is escaped, and read as it was."""
     name = 'we"ird\\model{x="1"}'
     made = stage(config={**METRICS, "packycode": provider(models=[{"id": name}])})
@@ -313,7 +315,7 @@ async def test_any_name(stage: Callable[..., Any]) -> None:
     assert [name] == [labels["model"] for labels, _ in of_name(found, "packyproxy_requests_total")]
 
 
-async def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_extra_the_answer_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the extra the answer says how to install it."""
     monkeypatch.delitem(sys.modules, "packyproxy.asgi.metrics", raising=False)
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
@@ -322,7 +324,7 @@ async def test_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "pip install 'packyproxy[metrics]'" in response.text
 
 
-def test_loaded_when_asked_for() -> None:
+def test_the_library_is_loaded_when_asked_for() -> None:
     """Neither importing the program nor making a proxy with metrics loads prometheus_client."""
     code = (
         "import sys; from packyproxy import PackyProxy; PackyProxy({'metrics': True}); "

@@ -25,13 +25,13 @@ from packyproxy.asgi.addresses import client_address, is_local
         pytest.param(None, None, False, id="unix-socket"),
     ],
 )
-def test_addresses(client: Any, address: str | None, *, local: bool) -> None:
+def test_loopback_is_local_however_it_is_written(client: Any, address: str | None, *, local: bool) -> None:
     """A peer is local if its address is loopback, in whichever way the server writes that."""
     scope = {"client": client}
     assert (address, local) == (client_address(scope), is_local(scope, {}))
 
 
-def test_scope_without_client() -> None:
+def test_a_peer_that_nobody_names_is_not_local() -> None:
     """ASGI lets a server leave the client out: such a request is not known to be local."""
     assert (None, False) == (client_address({}), is_local({}, {}))
 
@@ -41,7 +41,7 @@ def test_scope_without_client() -> None:
     ["x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-host", "x-forwarded-proto", "via"],
 )
 @pytest.mark.parametrize("value", ["127.0.0.1", "", "for=10.0.0.7"])
-def test_passed_on(header: str, value: str) -> None:
+def test_what_a_proxy_passes_on_is_not_local(header: str, value: str) -> None:
     """What a proxy on this machine passes on may come from anywhere, whatever its header claims."""
     assert not is_local({"client": ("127.0.0.1", 50000)}, {header: value})
 

@@ -32,7 +32,7 @@ def _target(*records: Any) -> TargetFigures:
     return _figures(*records).targets[_TARGET]
 
 
-def test_nothing() -> None:
+def test_before_the_first_request_everything_is_zero() -> None:
     """Before the first request everything is 0, and what is a share of nothing is not there."""
     figures = Figures()
     assert (0, 0, 0, None) == (
@@ -44,7 +44,7 @@ def test_nothing() -> None:
     assert ({}, {}, {}) == (figures.cache_hit_rates(), figures.credential_failures(), figures.failovers)
 
 
-def test_in_flight() -> None:
+def test_a_request_is_in_flight_until_it_ends() -> None:
     """A request is in flight from its beginning to its end, whatever it comes to."""
     figures = Figures()
     figures.request_begins()
@@ -78,7 +78,7 @@ def test_requests_by_protocol_and_status() -> None:
     assert {("messages", 2): 2, ("messages", 4): 1, ("chat", 5): 1} == target.requests
 
 
-def test_targets() -> None:
+def test_figures_are_kept_by_provider_model_and_operation() -> None:
     """Figures are kept by provider, upstream model and operation; where nobody was asked, names are empty."""
     figures = _figures(
         attempt(),
@@ -100,7 +100,7 @@ def test_targets() -> None:
         ("search", "search"),
     ],
 )
-def test_operations(protocol: str, expected: str) -> None:
+def test_whatever_brings_an_answer_is_a_chat(protocol: str, expected: str) -> None:
     """Whatever a client speaks to have an answer is a chat; only what is for something else is not."""
     assert expected == operation_of(protocol)
 
@@ -128,13 +128,13 @@ def test_durations_of_requests() -> None:
     }
 
 
-def test_first_outputs() -> None:
+def test_the_first_output_is_timed_for_attempt_and_request() -> None:
     """The first output is timed from the sending of an attempt and from the accepting of a request."""
     target = _target(attempt(first_output_seconds=0.75), request(first_output_seconds=1.5))
     assert (0.75, 1.5) == (target.first_chunk_seconds.sum, target.first_event_seconds.sum)
 
 
-def test_no_output() -> None:
+def test_what_gave_no_output_has_no_first_one() -> None:
     """What gave no output has no first one."""
     target = _target(attempt(first_output_seconds=None), request(first_output_seconds=None))
     assert (0, 0, 0) == (
@@ -151,7 +151,7 @@ def test_gaps_are_merged() -> None:
     assert ([10, *gaps[1:-1], 2], 50.0) == (target.chunk_seconds.counts, target.chunk_seconds.sum)
 
 
-def test_tokens() -> None:
+def test_tokens_are_spread_and_summed() -> None:
     """Tokens are those of attempts, each answer's count spread and all of them summed."""
     target = _target(
         attempt(usage=usage(100, 10, cached=60, reasoning=3)),
@@ -212,7 +212,7 @@ def test_cache_hit_rates() -> None:
     assert {"packycode": 0.25} == figures.cache_hit_rates()
 
 
-def test_failovers() -> None:
+def test_a_failover_counts_for_who_was_given_up() -> None:
     """A failover counts for the provider that was given up."""
     figures = Figures()
     for provider in ("a", "b", "a"):
@@ -220,7 +220,7 @@ def test_failovers() -> None:
     assert {"a": 2, "b": 1} == figures.failovers
 
 
-def test_denials() -> None:
+def test_refused_clients_are_counted_by_where_they_tried() -> None:
     """Refused clients are counted by where they tried."""
     figures = Figures()
     figures.add_denial("gateway")
@@ -239,7 +239,7 @@ def test_denials() -> None:
         pytest.param([0.5, None, None], 1.0, id="without-output"),
     ],
 )
-def test_prompt_share(seconds: list[float | None], expected: float) -> None:
+def test_first_events_within_two_seconds_are_prompt(seconds: list[float | None], expected: float) -> None:
     """Of the requests that got output, those count as prompt whose first event came within 2 s."""
     figures = _figures(*(request(first_output_seconds=each, model=str(each)) for each in seconds))
     assert expected == figures.prompt_share

@@ -15,17 +15,17 @@ def _of(*values: float) -> Histogram:
     return histogram
 
 
-def test_buckets() -> None:
+def test_a_value_counts_in_the_first_bucket_that_holds_it() -> None:
     """A value counts in the bucket whose bound is the first that it does not exceed."""
     assert [2, 1, 2, 1] == _of(0.0, 0.1, 1.0, 1.1, 10.0, 10.1).counts
 
 
-def test_cumulative() -> None:
+def test_each_bound_has_the_count_of_all_up_to_it() -> None:
     """Each bound has the count of all values up to it, infinity that of all."""
     assert [(0.1, 1), (1.0, 1), (10.0, 3), (float("inf"), 4)] == _of(0.1, 5.0, 6.0, 99.0).cumulative()
 
 
-def test_sum_and_count() -> None:
+def test_sum_and_number_are_kept() -> None:
     """The sum and the number of all values are kept as well."""
     histogram = _of(0.5, 1.5, 98.0)
     assert (100.0, 3) == (histogram.sum, histogram.count)

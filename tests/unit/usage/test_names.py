@@ -21,7 +21,7 @@ def test_a_name_is_kept_while_there_is_room() -> None:
         pytest.param("gpt\ud8005", id="no-unicode"),
     ],
 )
-def test_unfit_names(name: str) -> None:
+def test_what_no_page_could_show_is_no_name(name: str) -> None:
     """A name that no page could show, or that is as long as a text, is not kept, and takes no room."""
     names, targets = Names(1), Targets(1)
     assert ("other", "a") == (names.of(name), names.of("a"))
@@ -30,7 +30,7 @@ def test_unfit_names(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "x" * 256, "模型", "a b/c:d@e"])
-def test_fit_names(name: str) -> None:
+def test_any_other_text_is_a_name(name: str) -> None:
     """Any other text is a name."""
     assert name == Names(1).of(name)
 

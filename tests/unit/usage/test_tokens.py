@@ -21,7 +21,7 @@ from tests.support.records import usage
         pytest.param(usage(10**30, 10**30), Tokens(10**9, 0, 10**9, 0), id="absurd"),
     ],
 )
-def test_counts(counted: Usage | None, expected: Tokens) -> None:
+def test_counts_are_taken_as_they_are(counted: Usage | None, expected: Tokens) -> None:
     """Counts are taken as they are, as far as there can be such counts."""
     assert expected == tokens_of(counted)
 
@@ -40,6 +40,6 @@ def test_parts_stay_within_their_whole(taken: int, given_: int, cached: int, rea
 @pytest.mark.parametrize(
     ("cached", "taken", "expected"), [(0, 0, None), (0, 5, 0.0), (5, 5, 1.0), (1, 3, 0.3333), (2, 3, 0.6667)]
 )
-def test_cache_hit_rate(cached: int, taken: int, expected: float | None) -> None:
+def test_the_cache_hit_rate_is_a_share(cached: int, taken: int, expected: float | None) -> None:
     """The rate is a share with four decimals; of no tokens there is none."""
     assert expected == cache_hit_rate(cached, taken)

@@ -36,7 +36,7 @@ _NOTHING = {
 }
 
 
-def test_nothing() -> None:
+def test_before_the_first_request_there_are_no_rows() -> None:
     """Before the first request there are no rows, and the total is all zeros."""
     assert {
         "since": "2026-11-21T14:59:00.000Z",
@@ -50,7 +50,7 @@ def test_nothing() -> None:
     } == _report()
 
 
-def test_one_request() -> None:
+def test_a_request_is_in_one_row_of_each_breakdown() -> None:
     """A request and its attempt are in the total and in one row of each breakdown."""
     counted = usage(100, 10, cached=80, reasoning=4)
     report = _report(
@@ -98,7 +98,7 @@ def test_rows_begin_with_their_name(breakdown: str, first: str) -> None:
     assert first == next(iter(report[breakdown][0]))
 
 
-def test_failover() -> None:
+def test_who_failed_has_the_attempt_and_who_answered_the_request() -> None:
     """The provider that failed has an attempt and a failure, the one that served the request has the request."""
     report = _report(
         attempt(provider="a", failure=FailureKind.OVERLOADED, usage=None),
@@ -125,7 +125,9 @@ def test_failover() -> None:
         pytest.param({"status": 404, "provider": None, "model": None}, 1, 0, {"refused": 1}, id="refused"),
     ],
 )
-def test_failures(facts: dict[str, Any], failures: int, cancelled: int, kinds: dict[str, int]) -> None:
+def test_a_request_fails_is_cancelled_or_neither(
+    facts: dict[str, Any], failures: int, cancelled: int, kinds: dict[str, int]
+) -> None:
     """A request has failed if it ended in an error; one whose client left is cancelled."""
     report = _report(request(**facts))
     total = report["total"]
@@ -148,13 +150,13 @@ def test_nobody_was_asked() -> None:
     )
 
 
-def test_failure_of() -> None:
+def test_a_refusal_is_a_failure() -> None:
     """A refusal without a name of its own is called that, an answer is no failure."""
     records = (request(), request(status=400), request(status=400, failure="invalid_request"))
     assert [None, "refused", "invalid_request"] == [failure_of(record) for record in records]
 
 
-def test_not_counted() -> None:
+def test_what_was_not_counted_has_no_tokens() -> None:
     """A request that the upstream has not counted is a request without tokens."""
     total = _report(request(usage=None))["total"]
     assert {**_NOTHING, "requests": 1} == total
@@ -177,7 +179,7 @@ def test_attempts_of_keys() -> None:
     assert 3 == report["client-keys"][0]["attempts"]
 
 
-def test_days() -> None:
+def test_each_day_has_a_row() -> None:
     """Each day in UTC has a row, the latest first, and the last 90 are kept."""
     report = _report(*(request(ended_at=NOW + number * _DAY) for number in range(100)))
     days = [row["day"] for row in report["days"]]
@@ -229,12 +231,12 @@ def test_sessions_are_bounded() -> None:
     assert (1024, ["new", "s0", "s1023"], "s2") == (len(names), names[:3], names[-1])
 
 
-def test_no_session() -> None:
+def test_a_request_without_a_session_makes_none() -> None:
     """A request that belongs to no conversation makes no session."""
     assert [] == _report(request(session=""))["sessions"]
 
 
-def test_busiest_first() -> None:
+def test_the_busiest_row_comes_first() -> None:
     """Rows are in the order of their requests."""
     report = _report(*(request(model=model) for model in ("a", "b", "b", "c", "c", "c")))
     assert ["c", "b", "a"] == [row["model"] for row in report["models"]]

@@ -33,7 +33,9 @@ _SILENT = {"first_output_seconds": None, "stream_seconds": 0.0}
         pytest.param({"usage": usage(0, 10**30)}, 1e9, 5e8, id="absurd"),
     ],
 )
-def test_measure(facts: dict[str, Any], completion: float, total: float) -> None:
+def test_completion_and_total_have_times_of_their_own(
+    facts: dict[str, Any], completion: float, total: float
+) -> None:
     """Completion is output over its own time, or the attempt's; total is everything over the attempt."""
     tps = measure(attempt(**facts))
     assert tps is not None
@@ -50,7 +52,7 @@ def test_measure(facts: dict[str, Any], completion: float, total: float) -> None
         pytest.param({"duration_seconds": 4e-7, "stream_seconds": 0.0}, id="below-a-microsecond"),
     ],
 )
-def test_not_measured(facts: dict[str, Any]) -> None:
+def test_without_output_count_or_time_there_is_no_speed(facts: dict[str, Any]) -> None:
     """There is no speed without output, without a count, or without time."""
     assert measure(attempt(**facts)) is None
 
@@ -66,7 +68,7 @@ def test_not_measured(facts: dict[str, Any]) -> None:
         pytest.param({"is_cut_off": True, **_SILENT}, False, id="cut-off-without-output"),
     ],
 )
-def test_line(facts: dict[str, Any], *, expected: bool) -> None:
+def test_what_gave_output_is_logged(facts: dict[str, Any], *, expected: bool) -> None:
     """What gave output is logged, counted or not, and so is an empty success."""
     assert expected == has_line(attempt(**facts))
 
@@ -83,7 +85,7 @@ def test_line(facts: dict[str, Any], *, expected: bool) -> None:
         pytest.param(57, 1.38, 41.3, id="one-decimal"),
     ],
 )
-def test_half_up(tokens: int, seconds: float, expected: float) -> None:
+def test_speeds_are_rounded_half_up(tokens: int, seconds: float, expected: float) -> None:
     """Two decimals, rounded half up as written in decimals: 0.005 is 0.01."""
     tps = measure(attempt(duration_seconds=seconds, is_streaming=False, usage=usage(0, tokens)))
     assert tps is not None
@@ -115,7 +117,7 @@ def test_rounding_is_that_of_decimals(tokens: int, microseconds: int) -> None:
         ("007s", 7),
     ],
 )
-def test_windows(text: str, seconds: int) -> None:
+def test_a_window_is_read(text: str, seconds: int) -> None:
     """A window is days, hours, minutes and seconds, as many of them as needed."""
     assert seconds == parse_window(text)
 
@@ -127,7 +129,7 @@ def test_windows(text: str, seconds: int) -> None:
         *("30m1h", "1h1h", "31d", "9999999s", "٣s", "1h 30m", "1e3s", "999999999999999999999999d"),
     ],
 )
-def test_bad_windows(text: str) -> None:
+def test_what_is_no_window_is_refused(text: str) -> None:
     """Anything else is refused with a text that says what a window looks like, and does not quote it."""
     with pytest.raises(ValueError, match=r"^a window is 1s to 30d, written like 30s, 5m, 1h or 1h30m$"):
         parse_window(text)
@@ -143,13 +145,13 @@ def test_bad_windows(text: str) -> None:
         ("model,model", ("model",)),
     ],
 )
-def test_groups(text: str, expected: tuple[str, ...]) -> None:
+def test_a_grouping_is_read(text: str, expected: tuple[str, ...]) -> None:
     """What is to be told apart may be named in any order, and more than once."""
     assert expected == parse_group(text)
 
 
 @pytest.mark.parametrize("text", ["", "provider,", "day", "provider;model", "Provider"])
-def test_bad_groups(text: str) -> None:
+def test_what_is_no_grouping_is_refused(text: str) -> None:
     """Anything else is refused."""
     with pytest.raises(ValueError, match="groups are"):
         parse_group(text)
@@ -184,7 +186,7 @@ def _report(samples: TpsSamples, **question: Any) -> Any:
         pytest.param(range(1, 22), {"count": 21, "avg": 11.0, "median": 11.0, "p95": 20.0}, id="p95-of-21"),
     ],
 )
-def test_summary(speeds: Any, expected: dict[str, Any]) -> None:
+def test_samples_are_summarised(speeds: Any, expected: dict[str, Any]) -> None:
     """Average and median are rounded like the speeds; p95 is a speed that was measured (nearest rank)."""
     assert expected == _report(_samples(*speeds))["completion"]
 
@@ -195,7 +197,7 @@ def test_completion_and_total_are_apart() -> None:
     assert (2.0, 4.0) == (report["completion"]["median"], report["total"]["median"])
 
 
-def test_filters() -> None:
+def test_samples_are_picked_by_provider_and_model() -> None:
     """Only samples of the provider and of the model that is asked for count."""
     samples = _samples(1, 1, 1)
     for provider, model in (("packycode", "gpt-5-mini"), ("other one", "gpt-5"), ("other one", "gpt-5")):
@@ -211,13 +213,13 @@ def test_filters() -> None:
     assert [6, 4, 5, 2, 0, 0] == [_report(samples, **question)["total"]["count"] for question in questions]
 
 
-def test_window() -> None:
+def test_a_window_counts_back_from_now() -> None:
     """A window counts back from now, its beginning included, and says when it begins."""
     report = _report(_samples(1, 2, 3, 4, every_seconds=10), window_seconds=20)
     assert (3, "2026-11-21T14:59:40.000Z") == (report["completion"]["count"], report["since"])
 
 
-def test_empty_window() -> None:
+def test_an_empty_window_says_when_it_begins() -> None:
     """A window in which nothing was measured says so, and when it begins."""
     report = _report(_samples(1), now=NOW + 60, window_seconds=30)
     assert (0, "2026-11-21T15:00:30.000Z") == (report["completion"]["count"], report["since"])
@@ -231,7 +233,9 @@ def test_empty_window() -> None:
         pytest.param(_samples(1), {"provider": "nobody"}, None, id="nothing-found"),
     ],
 )
-def test_since(samples: TpsSamples, question: dict[str, Any], expected: str | None) -> None:
+def test_without_a_window_the_oldest_sample_is_the_beginning(
+    samples: TpsSamples, question: dict[str, Any], expected: str | None
+) -> None:
     """Without a window, a report goes back to the oldest sample in it."""
     assert expected == _report(samples, **question)["since"]
 
@@ -249,7 +253,7 @@ def test_no_groups_unless_asked() -> None:
         pytest.param(("provider", "model"), [("a", "x", 1), ("a", "y", 1), ("b", "x", 1)], id="both"),
     ],
 )
-def test_grouping(group: Any, expected: list[tuple[str | None, str | None, int]]) -> None:
+def test_groups_are_summarised_apart(group: Any, expected: list[tuple[str | None, str | None, int]]) -> None:
     """Groups are named by what tells them apart, in the order of their names, each with its own summary."""
     samples = TpsSamples()
     for provider, model in (("b", "x"), ("a", "y"), ("a", "x")):
@@ -274,7 +278,7 @@ def test_adding_drops_what_is_too_old() -> None:
     assert 10 == len(samples)
 
 
-def test_ring() -> None:
+def test_when_it_is_full_the_oldest_sample_goes() -> None:
     """When there is no room for another sample, the oldest one goes."""
     samples = TpsSamples(limit=16)
     for number in range(40):
@@ -288,7 +292,7 @@ def test_ring() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 20_000), st.integers(0, 10**18)), max_size=80), st.integers(11, 24))
-def test_ring_is_a_list_that_forgets(steps: list[tuple[float, int]], limit: int) -> None:
+def test_the_ring_is_a_list_that_forgets(steps: list[tuple[float, int]], limit: int) -> None:
     """Whatever the times and the room, the report is that of a plain list with the same rules."""
     samples, now = TpsSamples(limit), NOW
     kept: list[tuple[float, int]] = []
