@@ -95,9 +95,9 @@ examples:
 
 Each enabled provider is asked for two words, which costs a few tokens.
 
---privacy asks nobody and reads no configuration: in a few seconds it sends made-up texts and keys through the
-proxy on every path, failures included, and searches for them in log lines, metrics, traces, audit, management
-answers, errors and files. The exit code is 1 if one was found where it does not belong.
+--privacy asks nobody and reads no configuration: in some ten seconds it sends made-up texts and keys through
+the proxy on every path, failures included, and searches for them in log lines, metrics, traces, audit,
+management answers, errors and files. The exit code is 1 if one was found where it does not belong.
 
 {_EXIT_CODES}
 """
