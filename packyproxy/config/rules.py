@@ -7,6 +7,8 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from packyproxy.config.secret import MASK
+
 __all__ = [
     "Complaint",
     "check_base_url",
@@ -25,6 +27,7 @@ __all__ = [
 Complaint = tuple[str, str]
 """What is wrong, how to mend it."""
 
+_SHOWN: Final = re.compile(re.escape(MASK) + r"(?:.{4})?")
 _VISIBLE: Final = re.compile(r"[!-~]+")
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 _HOST: Final = re.compile(
@@ -54,7 +57,12 @@ _OWN_HEADERS: Final = frozenset(
 
 
 def check_key(value: str) -> Complaint | None:
-    """Judge a key that travels in an HTTP header."""
+    """Judge a key that travels in an HTTP header.
+
+    Who saves what was shown of a configuration would otherwise have keys that anybody can guess.
+    """
+    if _SHOWN.fullmatch(value):
+        return "is what is shown of a key, and not the key", "write the key itself"
     if _VISIBLE.fullmatch(value):
         return None
     return (

@@ -1,8 +1,9 @@
-"""What is made of values that have passed the rules."""
+"""Rules for single values, and what is made of those that pass."""
 
 import pytest
 
-from packyproxy.config.rules import normalise_url
+from packyproxy.config import Secret
+from packyproxy.config.rules import check_key, normalise_url
 
 
 @pytest.mark.parametrize(
@@ -16,3 +17,18 @@ from packyproxy.config.rules import normalise_url
 def test_url_is_normalised(url: str, normalised: str) -> None:
     """Scheme and host ignore case, the path does not; slashes at the end mean nothing."""
     assert normalised == normalise_url(url)
+
+
+@pytest.mark.parametrize("key", ["short", "sk-long-enough-0001"])
+def test_what_is_shown_of_a_key_is_none(key: str) -> None:
+    """Whoever copies the masked file over the real one is told, instead of being open to those who guess."""
+    assert check_key(key) is None
+    assert ("is what is shown of a key, and not the key", "write the key itself") == check_key(
+        str(Secret(key))
+    )
+
+
+@pytest.mark.parametrize("key", ["***12345", "**", "****"])
+def test_stars_may_be_in_a_key(key: str) -> None:
+    """Only the shape of a mask is refused."""
+    assert check_key(key) is None
