@@ -8,7 +8,7 @@ from packyproxy.errors import AccessDenied
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.runtime.snapshot import Snapshot
 
-__all__ = ["let_in"]
+__all__ = ["bearer_token", "let_in"]
 
 
 def let_in(call: Call, runtime: Runtime, snapshot: Snapshot) -> str:
@@ -26,12 +26,13 @@ def let_in(call: Call, runtime: Runtime, snapshot: Snapshot) -> str:
         raise
 
 
+def bearer_token(headers: Mapping[str, str]) -> str:
+    """Return what stands in ``Authorization: Bearer``, a character for each byte; ``""`` for nothing."""
+    scheme, _, credentials = headers.get("authorization", "").partition(" ")
+    # Bytes beyond ASCII are the key's: some of them are blanks where they are taken for Latin-1.
+    return credentials.strip(" \t") if scheme.lower() == "bearer" else ""
+
+
 def _shown_keys(headers: Mapping[str, str]) -> list[str]:
     """Return what stands in ``Authorization: Bearer`` and in ``x-api-key``; some clients send both."""
-    keys = []
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and credentials.strip():
-        keys.append(credentials.strip())
-    if key := headers.get("x-api-key"):
-        keys.append(key)
-    return keys
+    return [key for key in (bearer_token(headers), headers.get("x-api-key", "")) if key]

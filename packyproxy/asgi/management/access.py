@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final
 
+from packyproxy.asgi.access import bearer_token
 from packyproxy.asgi.addresses import client_address, is_local
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.management.bans import Bans, banned_name
@@ -76,10 +77,7 @@ class Access:
 
 def _shown(headers: Mapping[str, str]) -> list[bytes]:
     """Return the keys that a request shows, as their bytes; one may be for a host that stands before us."""
-    scheme, _, credentials = headers.get("authorization", "").partition(" ")
-    # Bytes beyond ASCII are the key's: some of them are blanks where they are taken for Latin-1.
-    bearer = credentials.strip(" \t") if scheme.lower() == "bearer" else ""
-    shown = [headers.get("x-management-key", ""), bearer]
+    shown = (headers.get("x-management-key"), bearer_token(headers))
     return [key.encode("latin-1") for key in shown if key]
 
 
