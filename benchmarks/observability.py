@@ -2,9 +2,9 @@
 
 One ``packyproxy serve`` observes and does not observe in turns: with all that is on by default and with
 ``metrics`` (records, totals, samples, spans, ``tps-log`` as JSON lines into a file), and with nothing of it,
-not even a look at the clock (``observed_serve.py``). It is the same process all the time, so that nothing else
-differs, and the turns are short and many, so that a busy machine troubles both alike. Costs are CPU time of
-that process:
+not even a look at the clock (``observed_serve.py``). It is the same process all the time, so that nothing
+else differs, and the turns are short and many, so that a busy machine troubles both alike. Costs are CPU time
+of that process:
 
 - small: a 30 KB request, an answer of 20 events; per request
 - request_log: the same with ``request-log``, a second line for each request
