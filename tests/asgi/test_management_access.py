@@ -207,6 +207,19 @@ async def test_five_wrong_keys_ban() -> None:
     assert 1795 < int(response.headers["retry-after"]) <= 1800
 
 
+@pytest.mark.parametrize(
+    ("site", "key", "last"),
+    [("cross-site", "", 401), ("cross-site", "wrong", 403), ("none", "", 403)],
+    ids=["page", "guess", "address-bar"],
+)
+async def test_a_page_of_another_site_cannot_lock_this_machine_out(site: str, key: str, last: int) -> None:
+    """It can ask, but has no key to guess with: that is refused without being counted."""
+    proxy = PackyProxy(settings())
+    asked = {"sec-fetch-site": site, **({"x-management-key": key} if key else {})}
+    assert [401] * 5 == await fail(proxy, 5, asked)
+    assert [last] == await fail(proxy, 1, asked)
+
+
 async def test_a_right_key_forgives() -> None:
     """Only failures in a row count."""
     proxy = PackyProxy(settings())

@@ -16,6 +16,9 @@ from packyproxy.runtime.runtime import Runtime
 
 __all__ = ["Access"]
 
+_FOREIGN_PAGE: Final = "cross-site"
+"""What browsers say of a request by a page of another site (https://www.w3.org/TR/fetch-metadata/, read
+2026-11-21). Without a key it is no guess, and any page that is looked at here could lock this machine out."""
 _CHALLENGE: Final = (b"www-authenticate", b'Bearer realm="packyproxy management"')
 
 
@@ -59,7 +62,8 @@ class Access:
             for shown in keys:
                 if await key.is_shown_by(shown):
                     return
-            is_banned = await self._bans.fail(address)
+            is_counted = bool(keys) or call.headers.get("sec-fetch-site") != _FOREIGN_PAGE
+            is_banned = is_counted and await self._bans.fail(address)
         self._note(call, is_banned=is_banned)
         raise Refusal(
             "unauthorized",
