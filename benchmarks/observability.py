@@ -148,12 +148,18 @@ async def _compare(name: str, unit: str, turn: Turn, *, pairs: int, goal: float)
     for number in range(pairs):
         for is_on in (True, False) if number % 2 else (False, True):
             found[is_on].append(await turn(is_on))
-    added = tuple((on / off - 1) * 100 for on, off in zip(found[True], found[False], strict=True))
+    on, off = _quickest(found[True]), _quickest(found[False])
     return [
         Figure(name=f"{name}.off", unit=unit, samples=tuple(found[False])),
         Figure(name=f"{name}.on", unit=unit, samples=tuple(found[True])),
-        Figure(name=f"{name}.added", unit="%", samples=added, goal=goal),
+        Figure(name=f"{name}.added", unit="%", samples=((on / off - 1) * 100,), goal=goal),
     ]
+
+
+def _quickest(turns: Sequence[float]) -> float:
+    """Return the mean of the quickest quarter: what else the machine does can only make a turn slower."""
+    quickest = sorted(turns)[: max(1, len(turns) // 4)]
+    return sum(quickest) / len(quickest)
 
 
 async def _scrape(process: ServerProcess, rounds: int) -> Figure:
