@@ -41,9 +41,9 @@ _DEFAULTS: Final = config_document(
 
 _DEEPEST: Final = 16
 """The deepest setting is on level 6; YAML is read to level 32."""
-_MOST_VALUES: Final = 10_000
-_MOST_CHARACTERS: Final = 100_000
-"""A file may have 128 KiB."""
+_MOST_VALUES: Final = 50_000
+_MOST_CHARACTERS: Final = 500_000
+"""A file of 128 KiB may have a thousand providers, and an answer shows some 40 values of each."""
 _LONGEST_KEY: Final = 256
 _LONGEST_ESCAPED_KEY: Final = 160
 _MOST_REMOVED: Final = 16

@@ -120,6 +120,16 @@ async def test_a_text_is_written_with_its_management_key_hashed(console: Console
     assert 200 == (await console.call("GET", "/status", headers=headers)).status_code
 
 
+async def test_a_key_that_cannot_be_hashed_alone_is_in_nobodys_way(console: Console) -> None:
+    """An anchor has it stand for something else too; everything else can be changed all the same."""
+    await asyncio.to_thread(
+        console.path.write_text,
+        "remote-management: {secret-key: &key a-shared-key}\napi-keys: [*key]\nrequest-retry: 1\n",
+    )
+    assert {"request-retry": 2} == await console.answer("PUT", "/request-retry", {"value": 2})
+    assert "&key a-shared-key" in console.text
+
+
 async def test_a_key_that_could_not_be_hashed_in_time_is_tried_again() -> None:
     """A client that leaves while others write does not leave its key in the file."""
     tries = 0

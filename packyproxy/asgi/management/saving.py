@@ -44,7 +44,11 @@ async def save(runtime: Runtime, request: ManagementRequest, edit: EditText, *, 
     def protected(text: str, config: Config) -> str:
         # Not only later, as with a file that somebody edits: the answer would have a mask and a revision
         # that soon stand for nothing.
-        return with_hashed_key(edit(text, config))
+        edited = edit(text, config)
+        try:
+            return with_hashed_key(edited)
+        except ConfigError:  # an alias of something else: it stays as it is
+            return edited
 
     await _or_refuse(partial(runtime.editor.change, if_match=request.if_match), protected, code)
     request.revision = runtime.editor.revision
