@@ -65,6 +65,8 @@ def write_config(path: Path, edit: Callable[[str], str], *, validate: Callable[[
             fix = "make its folder first"
         elif error.errno in _NO_ROOM:
             fix = "make room on its disk"
+        elif error.errno == errno.EBUSY:  # how a container has a single file of its host
+            fix = "mount its folder, not the file alone"
         raise _problem("not_writable", f"{path} cannot be written ({reason})", fix) from error
     raise _problem("busy", f"{path} changes all the time", "stop what else is writing it, then try again")
 

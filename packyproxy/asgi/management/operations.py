@@ -172,7 +172,7 @@ def _unambiguous(pairs: list[tuple[str, object]]) -> None:
 
 def _read_query(call: Call, known: tuple[Query, ...]) -> dict[str, str]:
     names = {parameter.name for parameter in known}
-    text = call.scope["query_string"].decode("latin-1")
+    text = call.scope.get("query_string", b"").decode("latin-1")
     sent = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
     if unknown := [name for name in sent if name not in names]:
         offer = f"known here: {', '.join(sorted(names))}" if names else "this route takes none"

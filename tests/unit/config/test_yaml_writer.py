@@ -195,6 +195,18 @@ def test_a_folder_that_cannot_be_written_is_one_problem(file: Path, monkeypatch:
     assert [f"config.yaml: {said}"] == problems_of(file)
 
 
+def test_a_file_that_is_mounted_alone_stays(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container cannot replace it, and the text says what to do about that."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBUSY, "Device or resource busy")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    said = f"{file} cannot be written (device or resource busy): mount its folder, not the file alone"
+    assert [f"config.yaml: {said}"] == problems_of(file)
+    assert [file] == list(file.parent.iterdir())
+
+
 def test_a_full_disk_leaves_everything_as_it_was(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No half of a file is left, in its place or beside it."""
 
