@@ -299,3 +299,10 @@ def test_many_failures_share_one_name() -> None:
         spread.count for target in figures.targets.values() for spread in target.attempt_seconds.values()
     )
     assert (128, 8 * len(kinds) + 8) == (told_apart, counted)
+
+
+def test_many_models_share_one_name() -> None:
+    """64 pairs of provider and model are told apart; those that come later are one model of their provider."""
+    figures = _figures(*(attempt(model=f"m{number}") for number in range(100)))
+    assert 64 + 1 == len(figures.targets)
+    assert 36 == figures.targets["packycode", "other", "chat"].attempt_seconds[""].count

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packyproxy.errors import FailureKind
-from packyproxy.usage.tps import KEPT_SECONDS, Tps, TpsSamples, has_line, measure, parse_group, parse_window
+from packyproxy.usage.tps import Tps, TpsSamples, has_line, measure, parse_group, parse_window
 from tests.support.records import NOW, attempt, usage
 
 _FAILED = {"failure": FailureKind.TRUNCATED}
 _SILENT = {"first_output_seconds": None, "stream_seconds": 0.0}
+_DAY = 24 * 3600
 
 
 @pytest.mark.parametrize(
@@ -262,9 +263,7 @@ def test_groups_are_summarised_apart(group: Any, expected: list[tuple[str | None
     assert expected == [(each.get("provider"), each.get("model"), each["total"]["count"]) for each in groups]
 
 
-@pytest.mark.parametrize(
-    ("age", "count"), [(KEPT_SECONDS - 1.0, 12), (KEPT_SECONDS, 10), (KEPT_SECONDS * 9, 10)]
-)
+@pytest.mark.parametrize(("age", "count"), [(_DAY - 1.0, 12), (_DAY, 10), (_DAY * 9, 10)])
 def test_a_day_is_kept(age: float, count: int) -> None:
     """Samples are kept for 24 hours, and the last ten whatever their age."""
     samples = _samples(*range(12), every_seconds=0)
@@ -274,7 +273,7 @@ def test_a_day_is_kept(age: float, count: int) -> None:
 def test_adding_drops_what_is_too_old() -> None:
     """Old samples go with the next one that is taken, not only when somebody asks."""
     samples = _samples(*range(12), every_seconds=0)
-    samples.add(Tps(100, 100), attempt(), NOW + KEPT_SECONDS)
+    samples.add(Tps(100, 100), attempt(), NOW + _DAY)
     assert 10 == len(samples)
 
 
@@ -300,7 +299,7 @@ def test_the_ring_is_a_list_that_forgets(steps: list[tuple[float, int]], limit: 
         now += seconds
         samples.add(Tps(speed, 0), attempt(), now)
         kept = [*kept, (now, speed)][-limit:]
-        while len(kept) > 10 and kept[0][0] <= now - KEPT_SECONDS:
+        while len(kept) > 10 and kept[0][0] <= now - _DAY:
             kept.pop(0)
     report = _report(samples, now=now)["completion"]
     speeds = sorted(speed for _, speed in kept)
