@@ -13,7 +13,7 @@ from typing import Any
 
 from packyproxy.cli.main import main
 from packyproxy.errors import FailureKind, UpstreamFailed
-from packyproxy.runtime.recorder import Recorder
+from packyproxy.runtime.observation.recorder import Recorder
 from packyproxy.runtime.serving.asking import Asking
 from packyproxy.runtime.serving.attempt import Attempt
 from packyproxy.runtime.serving.exchange import Exchange

@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from packyproxy.providers.health import Breaker, ProviderState
-from packyproxy.runtime.survey import ProviderReport
+from packyproxy.runtime.observation.survey import ProviderReport
 from packyproxy.usage.figures import Figures, TargetFigures
 from packyproxy.usage.histogram import Histogram
 

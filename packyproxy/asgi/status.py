@@ -16,8 +16,8 @@ from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Route, RouteTable
+from packyproxy.runtime.observation.survey import ProviderReport, survey
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.runtime.survey import ProviderReport, survey
 from packyproxy.usage.figures import Figures
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Final, TextIO
 import msgspec
 
 from packyproxy.config.schema import LogFormat
-from packyproxy.runtime.serving.log_line import LogLine
+from packyproxy.runtime.observation.log_line import LogLine
 from packyproxy.usage.timestamps import timestamp
 
 __all__ = ["BatchHandler", "ConsoleFormatter", "JsonFormatter", "configure_logging"]

@@ -1,12 +1,15 @@
 """Make the ids of one client request (wire-mapping 0.3)."""
 
+from hashlib import blake2b
 from os import urandom
 
-__all__ = ["new_answer_id", "new_request_id"]
+__all__ = ["new_answer_id", "new_request_id", "session_hash"]
 
 _BASE62 = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGIT_OF_BYTE = bytes(_BASE62[value % 62] for value in range(256))
 """Eight digits come up a fifth more often than the others; 24 are still past guessing or repeating."""
+_SESSION_SALT = urandom(blake2b.SALT_SIZE)
+"""A session without a name is known by how it begins, so without this a hash would confirm what was guessed."""
 
 
 def _base62_24() -> str:
@@ -21,3 +24,8 @@ def new_request_id() -> str:
 def new_answer_id(prefix: str = "msg_") -> str:
     """Return the id of one answer: ``msg_`` and 24 base62 characters, none of them the upstream's."""
     return prefix + _base62_24()
+
+
+def session_hash(session: str) -> str:
+    """Return 16 digits that stand for a session for as long as this process lives."""
+    return blake2b(session.encode(errors="replace"), digest_size=8, salt=_SESSION_SALT).hexdigest()

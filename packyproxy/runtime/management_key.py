@@ -18,9 +18,9 @@ from packyproxy.config.password_hash import SALT_BYTES, check_management_key, ha
 from packyproxy.config.yaml_edit import Edit, edit_text
 from packyproxy.config.yaml_file import read_text
 from packyproxy.errors import ConfigError, PackyProxyError
-from packyproxy.runtime.audit import Audit
 from packyproxy.runtime.background.reload_signal import ReloadSignal
 from packyproxy.runtime.background.tasks import RuntimeView
+from packyproxy.runtime.observation.audit import Audit
 
 __all__ = ["ManagementKey", "follow_management_key", "with_hashed_key"]
 

@@ -33,7 +33,7 @@ from packyproxy.providers.health import (
 )
 from packyproxy.providers.latency import Latencies
 from packyproxy.providers.provider import Provider
-from packyproxy.runtime.audit import Audit
+from packyproxy.runtime.observation.audit import Audit
 from packyproxy.runtime.plan import Plan
 from packyproxy.store.contract import Store
 from packyproxy.translate.failure_table import FAILURES

@@ -22,14 +22,14 @@ from packyproxy.config import Config
 from packyproxy.config.changes import Change, changes
 from packyproxy.providers.learned import Learned
 from packyproxy.providers.provider import Provider
-from packyproxy.runtime.audit import Audit
 from packyproxy.runtime.background.discovery import run_discovery
 from packyproxy.runtime.background.health_checks import run_health_checks
 from packyproxy.runtime.background.tasks import Background
 from packyproxy.runtime.management_key import ManagementKey, follow_management_key
+from packyproxy.runtime.observation.audit import Audit
+from packyproxy.runtime.observation.provider_notes import ProviderNotebook
+from packyproxy.runtime.observation.recorder import Recorder
 from packyproxy.runtime.pools import Pools
-from packyproxy.runtime.provider_states import ProviderStates
-from packyproxy.runtime.recorder import Recorder
 from packyproxy.runtime.reload.config_file import ConfigFile
 from packyproxy.runtime.reload.editing import ConfigEditor, FileText, MemoryText
 from packyproxy.runtime.reload.reloader import Reloader, ReloadState
@@ -91,8 +91,8 @@ class Runtime:
             self._in_force, None if self._reloader is None else self.editor.change, self.audit
         )
         self.routing = Routing(self.store, now=self.now, audit=self.audit)
-        self.provider_states = ProviderStates()
-        self.recorder = Recorder(now=self.now, states=self.provider_states)
+        self.provider_notes = ProviderNotebook()
+        self.recorder = Recorder(now=self.now, notes=self.provider_notes)
         self.learned = Learned()
         self.token_scales = ScaleFactors()
 

@@ -13,7 +13,7 @@ from packyproxy.config import config_from_mapping
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.providers.provider import Provider
 from packyproxy.runtime.background.health_checks import CheckSchedule
-from packyproxy.runtime.survey import survey
+from packyproxy.runtime.observation.survey import survey
 
 pytestmark = pytest.mark.virtual_time
 

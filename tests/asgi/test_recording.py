@@ -2,18 +2,19 @@
 
 import asyncio
 import itertools
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from packyproxy.errors import FailureKind
-from packyproxy.runtime.recorder import Recorder
+from packyproxy.runtime.observation.recorder import Recorder
 from packyproxy.runtime.serving.asking import Asking
 from packyproxy.testing import Fault, Framing, Turn
 from packyproxy.testing.script import Usage
 from packyproxy.usage.records import GAP_BOUNDS, AttemptRecord, RequestRecord
 from tests.support.settings import provider as stage_provider
-from tests.support.surfaces import SURFACES, Surface
+from tests.support.surfaces import MESSAGES, SURFACES, Surface
 
 pytestmark = pytest.mark.virtual_time
 
@@ -385,6 +386,15 @@ async def test_sessions_are_hashes(stage: Any, notes: Notes) -> None:
     first, second, third = (request.session for request in notes.requests)
     assert first == second != third
     assert 16 == len(bytes.fromhex(first)) * 2
+
+
+async def test_sessions_cannot_be_guessed(stage: Any, notes: Notes) -> None:
+    """Whoever guesses what names a conversation, or how it begins, cannot tell it by its hash."""
+    scene = stage()
+    await scene.client.post(
+        "/v1/messages", json=MESSAGES.hello, headers={"x-claude-code-session-id": "a-session"}
+    )
+    assert not sha256(b"a-session").hexdigest().startswith(notes.request.session)
 
 
 async def test_records_are_counted_when_somebody_reads(stage: Any, notes: Notes) -> None:

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from packyproxy.errors import FailureKind
-from packyproxy.runtime.telemetry import Telemetry
+from packyproxy.runtime.observation.telemetry import Telemetry
 from packyproxy.testing import Fault, Turn
 from packyproxy.testing.script import Usage
 from packyproxy.usage.figures import MOST_TARGETS
@@ -248,7 +248,7 @@ def test_the_global_providers(is_imported: bool) -> None:
     """What the host has set for its process is used, also when it does so late; the API is never imported for it."""
     program = f"""
 import sys
-from packyproxy.runtime.telemetry import Telemetry
+from packyproxy.runtime.observation.telemetry import Telemetry
 from packyproxy.usage.records import AttemptRecord
 import packyproxy.app
 record = AttemptRecord(request_id="r", protocol="chat", provider="p", provider_id="i", model="m",

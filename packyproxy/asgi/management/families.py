@@ -2,13 +2,13 @@
 
 from packyproxy.asgi.management.audit import audit_operations
 from packyproxy.asgi.management.blocks import packycode_operations, tppc_operations
-from packyproxy.asgi.management.figures import figure_operations
 from packyproxy.asgi.management.models import model_operations
 from packyproxy.asgi.management.openapi import openapi_operation
 from packyproxy.asgi.management.operations import Operation
 from packyproxy.asgi.management.providers import provider_operations
 from packyproxy.asgi.management.settings import settings_operations
 from packyproxy.asgi.management.status import status_operations
+from packyproxy.asgi.management.usage import usage_operations
 from packyproxy.asgi.management.whole_config import config_operations
 from packyproxy.runtime.runtime import Runtime
 
@@ -22,7 +22,7 @@ def management_operations(runtime: Runtime) -> tuple[Operation, ...]:
         *tppc_operations(runtime),
         *provider_operations(runtime),
         *model_operations(runtime),
-        *figure_operations(runtime),
+        *usage_operations(runtime),
         *settings_operations(runtime),
         *config_operations(runtime),
         *status_operations(runtime),

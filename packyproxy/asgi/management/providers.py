@@ -16,9 +16,9 @@ from packyproxy.errors import Failure, FailureKind, Problem
 from packyproxy.providers.health import Breaker, ProviderState
 from packyproxy.providers.next_steps import NEXT_STEPS
 from packyproxy.runtime.examination.probe import missing_settings, probe
-from packyproxy.runtime.provider_states import LastError
+from packyproxy.runtime.observation.provider_notes import LastError
+from packyproxy.runtime.observation.survey import ProviderReport, survey
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.runtime.survey import ProviderReport, survey
 from packyproxy.translate.failure_table import FAILURES
 from packyproxy.usage.timestamps import timestamp
 

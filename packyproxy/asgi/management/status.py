@@ -10,9 +10,9 @@ from msgspec import Struct
 from packyproxy.asgi.management.operations import ManagementRequest, Operation
 from packyproxy.asgi.management.refusals import ProblemBody
 from packyproxy.providers.health import ProviderState
+from packyproxy.runtime.observation.survey import survey
 from packyproxy.runtime.reload.reloader import OnDisk, ReloadError
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.runtime.survey import survey
 from packyproxy.usage.timestamps import timestamp
 
 __all__ = [

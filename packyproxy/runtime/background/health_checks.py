@@ -62,7 +62,7 @@ async def run_health_checks(runtime: RuntimeView) -> None:
             if not isinstance(outcome, Failure):
                 await runtime.routing.check_passed(provider)
             elif verdict is Verdict.ILL:
-                runtime.provider_states.note_trial(provider.id, outcome, at=runtime.now())
+                runtime.provider_notes.note_trial(provider.id, outcome, at=runtime.now())
                 await runtime.routing.check_failed(provider, outcome)
             if verdicts.get(provider.id, Verdict.WELL) is not verdict:
                 _log_verdict(provider, verdict, outcome)

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from packyproxy.config import Config
 from packyproxy.providers.provider import Provider
-from packyproxy.runtime.provider_states import ProviderStates
+from packyproxy.runtime.observation.provider_notes import ProviderNotebook
 from packyproxy.runtime.routing import Routing
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.runtime.upstream import Upstream
@@ -24,7 +24,7 @@ class RuntimeView(Protocol):
 
     version: str
     routing: Routing
-    provider_states: ProviderStates
+    provider_notes: ProviderNotebook
 
     @property
     def snapshot(self) -> Snapshot:

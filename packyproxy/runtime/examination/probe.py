@@ -72,7 +72,7 @@ async def probe(runtime: Runtime, config: ProviderConfig) -> Probe:
     model, failure = await _ask(runtime, snapshot, provider)
     seconds = runtime.monotonic() - asked_at
     if model is not None:
-        runtime.provider_states.note_trial(provider.id, failure, at=runtime.now())
+        runtime.provider_notes.note_trial(provider.id, failure, at=runtime.now())
     if in_force and failure is None:
         runtime.routing.restore([provider])
     elif in_force and failure is not None and model is not None:

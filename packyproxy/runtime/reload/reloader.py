@@ -19,7 +19,7 @@ from msgspec import Struct
 from packyproxy.config import Config
 from packyproxy.config.changes import Change
 from packyproxy.errors import ConfigError, Problem
-from packyproxy.runtime.audit import Audit
+from packyproxy.runtime.observation.audit import Audit
 from packyproxy.runtime.reload.config_file import ConfigFile
 from packyproxy.runtime.reload.file_changes import STILL_SECONDS, Look, Sighting, Signatures, judge, sign
 

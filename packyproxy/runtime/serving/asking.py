@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from packyproxy.errors import CapabilityMissing, Failure, Tried
 from packyproxy.runtime.identity import new_answer_id
 from packyproxy.runtime.inbound import Inbound
+from packyproxy.runtime.observation.journal import log_hedge, log_notes
 from packyproxy.runtime.plan import Plan
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.runtime.serving.attempt import Attempt, Clock, Guard, Take
 from packyproxy.runtime.serving.deadlines import Deadlines, Due
 from packyproxy.runtime.serving.inquiry import Inquiry
-from packyproxy.runtime.serving.journal import log_hedge, log_notes
 from packyproxy.runtime.serving.outcome import Outcome
 from packyproxy.runtime.serving.race import Race
 from packyproxy.runtime.serving.watch import Aborted, Watch

@@ -1,8 +1,7 @@
 """What one exchange comes to: gathered while it runs, one record at its end."""
 
-from hashlib import sha256
-
 from packyproxy.errors import Failure, InvalidRequest, NoProvider, PackyProxyError
+from packyproxy.runtime.identity import session_hash
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.usage.records import RequestRecord
 from packyproxy.wire.responses_output import Usage
@@ -12,7 +11,6 @@ __all__ = ["Outcome"]
 _CLIENT_CLOSED_REQUEST = 499
 _INTERNAL_ERROR = 500
 _UNAVAILABLE = 503
-_SESSION_DIGITS = 16
 
 
 class Outcome:
@@ -78,9 +76,7 @@ class Outcome:
             ended_at: the same moment in Unix seconds.
         """
         inbound, first_output_at = self._inbound, self._first_output_at
-        session = ""
-        if self.attempts:
-            session = sha256(self.session.encode(errors="replace")).hexdigest()[:_SESSION_DIGITS]
+        session = session_hash(self.session) if self.attempts else ""
         return RequestRecord(
             request_id=inbound.request_id,
             protocol=self._protocol,

@@ -6,8 +6,8 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
+from packyproxy.runtime.observation.telemetry import Telemetry
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.runtime.telemetry import Telemetry
 from packyproxy.testing.privacy.watch import Watch
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from packyproxy.app import PackyProxy
 from packyproxy.config import Config, config_from_mapping, parse_config
 from packyproxy.config.password_hash import hash_password, is_hash, matches
 from packyproxy.errors import ConfigError, Problem
-from packyproxy.runtime.audit import Audit
 from packyproxy.runtime.management_key import ManagementKey
+from packyproxy.runtime.observation.audit import Audit
 from packyproxy.runtime.reload.editing import NoFile
 from packyproxy.testing import StreamingASGITransport
 

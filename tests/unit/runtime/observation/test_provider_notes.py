@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from packyproxy.errors import Failure, FailureKind
-from packyproxy.runtime.provider_states import LastError, ProviderNotes, ProviderStates
+from packyproxy.runtime.observation.provider_notes import LastError, ProviderNotebook, ProviderNotes
 from packyproxy.usage.records import AttemptRecord
 from tests.support import records
 
@@ -25,10 +25,10 @@ def attempt(**fields: Any) -> AttemptRecord:
 
 def noted(*attempts: AttemptRecord) -> ProviderNotes:
     """Return what is known of ``p1`` after some attempts."""
-    states = ProviderStates()
+    notebook = ProviderNotebook()
     for record in attempts:
-        states.note(record)
-    return states.of("p1")
+        notebook.note(record)
+    return notebook.of("p1")
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_a_failure_of_another_kind_leaves_the_verdict_on_the_key() -> None:
 
 def test_providers_are_told_apart_by_id() -> None:
     """With another key a provider has another id, and nothing is known of it."""
-    states = ProviderStates()
-    states.note(attempt())
-    assert _NOTHING == states.of("p2")
+    notebook = ProviderNotebook()
+    notebook.note(attempt())
+    assert _NOTHING == notebook.of("p2")
 
 
 @pytest.mark.parametrize(
@@ -99,27 +99,27 @@ def test_providers_are_told_apart_by_id() -> None:
 )
 def test_requests_of_our_own_count_too(failure: Failure | None, expected: ProviderNotes) -> None:
     """A probe tells as much as a client's request."""
-    states = ProviderStates()
-    states.note_trial("p1", failure, at=_ENDED_AT)
-    assert expected == states.of("p1")
+    notebook = ProviderNotebook()
+    notebook.note_trial("p1", failure, at=_ENDED_AT)
+    assert expected == notebook.of("p1")
 
 
 def test_the_longest_silent_provider_is_forgotten_first() -> None:
     """There is room for 1024 providers."""
-    states = ProviderStates()
+    notebook = ProviderNotebook()
     for number in range(1024):
-        states.note(attempt(provider_id=f"p{number}"))
-    states.note(attempt(provider_id="p0"))
-    states.note(attempt(provider_id="new"))
-    known = {name: states.of(name) != _NOTHING for name in ("p0", "p1", "p2", "new")}
+        notebook.note(attempt(provider_id=f"p{number}"))
+    notebook.note(attempt(provider_id="p0"))
+    notebook.note(attempt(provider_id="new"))
+    known = {name: notebook.of(name) != _NOTHING for name in ("p0", "p1", "p2", "new")}
     assert {"p0": True, "p1": False, "p2": True, "new": True} == known
 
 
 def test_latency_is_of_all_models_and_of_the_last_minutes() -> None:
     """A moving average of the time to the first output; attempts without any have no part in it."""
-    states = ProviderStates()
-    states.note(attempt(model="gpt-5", first_output_seconds=2.0))
-    states.note(attempt(model="gpt-5-mini", first_output_seconds=1.0))
-    states.note(attempt(failure=FailureKind.OVERLOADED))
-    found = [states.latency_seconds("p1", _ENDED_AT + later) for later in (299, 300)]
+    notebook = ProviderNotebook()
+    notebook.note(attempt(model="gpt-5", first_output_seconds=2.0))
+    notebook.note(attempt(model="gpt-5-mini", first_output_seconds=1.0))
+    notebook.note(attempt(failure=FailureKind.OVERLOADED))
+    found = [notebook.latency_seconds("p1", _ENDED_AT + later) for later in (299, 300)]
     assert [1.7, None] == found

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from packyproxy.runtime.provider_states import ProviderStates
-from packyproxy.runtime.serving.journal import log_request, log_tps
-from packyproxy.runtime.telemetry import Telemetry
+from packyproxy.runtime.observation.journal import log_request, log_tps
+from packyproxy.runtime.observation.provider_notes import ProviderNotebook
+from packyproxy.runtime.observation.telemetry import Telemetry
 from packyproxy.usage.figures import Figures, Surface
 from packyproxy.usage.records import AttemptRecord, RequestRecord
 from packyproxy.usage.totals import Totals, UsageReport
@@ -29,11 +29,11 @@ class Recorder:
 
     Args:
         now: the clock, in Unix seconds.
-        states: what is known of the providers.
+        notes: of the providers.
     """
 
-    def __init__(self, *, now: Callable[[], float], states: ProviderStates) -> None:
-        self._states = states
+    def __init__(self, *, now: Callable[[], float], notes: ProviderNotebook) -> None:
+        self._notes = notes
         self._tps = TpsSamples()
         self._totals = Totals(now())
         self._figures = Figures()
@@ -79,7 +79,7 @@ class Recorder:
             is_log_wanted: whether its tokens per second are logged, if there is anything to say.
         """
         self._take(record)
-        self._states.note(record)
+        self._notes.note(record)
         self.telemetry.attempt_ended(record, base_url=base_url)
         if is_log_wanted and has_line(record):
             log_tps(record)

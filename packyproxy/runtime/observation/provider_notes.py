@@ -14,7 +14,7 @@ from packyproxy.errors import Failure, FailureKind
 from packyproxy.providers.latency import Latencies
 from packyproxy.usage.records import AttemptRecord
 
-__all__ = ["LastError", "ProviderNotes", "ProviderStates"]
+__all__ = ["LastError", "ProviderNotebook", "ProviderNotes"]
 
 _MOST_PROVIDERS: Final = 1024
 """A reload may make new ones."""
@@ -45,7 +45,7 @@ _MOST_UNREAD: Final = 32
 _NOTHING: Final = ProviderNotes()
 
 
-class ProviderStates:
+class ProviderNotebook:
     """The notes on all providers; may be used from any thread."""
 
     def __init__(self) -> None:

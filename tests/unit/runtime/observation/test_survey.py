@@ -8,9 +8,9 @@ import pytest
 from packyproxy.config import config_from_mapping
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.providers.health import Breaker, ProviderState
+from packyproxy.runtime.observation.survey import ProviderReport, survey
 from packyproxy.runtime.routing import Routing
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.runtime.survey import ProviderReport, survey
 from packyproxy.store.memory import MemoryStore
 from packyproxy.usage.records import AttemptRecord
 
@@ -123,7 +123,7 @@ async def test_a_key_that_another_process_saw_refused_is_not_valid() -> None:
 async def test_without_a_key_there_is_no_verdict_on_it() -> None:
     """A provider that needs none has answered without."""
     runtime = runtime_of({**_A, "requires-openai-auth": False})
-    runtime.provider_states.note_trial(runtime.snapshot.providers["a"].id, None, at=_NOW)
+    runtime.provider_notes.note_trial(runtime.snapshot.providers["a"].id, None, at=_NOW)
     report = await only(runtime)
     assert (None, None) == (report.is_key_accepted, report.key_checked_at)
 
@@ -144,7 +144,7 @@ async def test_notes_and_latency_are_told() -> None:
         first_output_seconds=0.25,
         failure=FailureKind.TRUNCATED,
     )
-    runtime.provider_states.note(attempt)
+    runtime.provider_notes.note(attempt)
     report = await only(runtime)
     assert report.last_error is not None
     assert (FailureKind.TRUNCATED, _NOW - 5, 0.25) == (

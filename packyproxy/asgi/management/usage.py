@@ -10,7 +10,7 @@ from packyproxy.runtime.runtime import Runtime
 from packyproxy.usage.totals import UsageReport
 from packyproxy.usage.tps import TpsReport, parse_group, parse_window
 
-__all__ = ["TpsBody", "UsageBody", "figure_operations"]
+__all__ = ["TpsBody", "UsageBody", "usage_operations"]
 
 _TPS_QUERY = (
     Query(
@@ -52,7 +52,7 @@ class UsageBody(Struct, frozen=True, kw_only=True):
     usage: UsageReport
 
 
-def figure_operations(runtime: Runtime) -> tuple[Operation, ...]:
+def usage_operations(runtime: Runtime) -> tuple[Operation, ...]:
     """Return what can be done at ``/tps`` and ``/usage``."""
 
     async def show_tps(request: ManagementRequest) -> TpsBody:

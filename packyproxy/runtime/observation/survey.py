@@ -8,7 +8,7 @@ from packyproxy.config import ProviderConfig
 from packyproxy.providers.health import Breaker, Cooldown, ProviderState, available_at, state_of
 from packyproxy.providers.provider import Provider
 from packyproxy.registry.provider_models import ProviderModels
-from packyproxy.runtime.provider_states import LastError, ProviderNotes
+from packyproxy.runtime.observation.provider_notes import LastError, ProviderNotes
 from packyproxy.runtime.routing import Condition
 from packyproxy.runtime.runtime import Runtime
 
@@ -44,7 +44,7 @@ class ProviderReport(Struct, frozen=True, kw_only=True):
 
 async def survey(runtime: Runtime) -> tuple[ProviderReport, ...]:
     """Report on every provider of the configuration in force, in its order."""
-    snapshot, now, states = runtime.snapshot, runtime.now(), runtime.provider_states
+    snapshot, now, notes = runtime.snapshot, runtime.now(), runtime.provider_notes
     listed = {models.name: models for models in snapshot.registry.providers}
     subjects = [
         _Subject(place, config, Provider.from_config(config), _model_ids(config, listed))
@@ -55,8 +55,8 @@ async def survey(runtime: Runtime) -> tuple[ProviderReport, ...]:
         _report(
             subject,
             condition,
-            states.of(subject.provider.id),
-            latency_seconds=states.latency_seconds(subject.provider.id, now),
+            notes.of(subject.provider.id),
+            latency_seconds=notes.latency_seconds(subject.provider.id, now),
             now=now,
         )
         for subject, condition in zip(subjects, conditions, strict=True)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from packyproxy.config import config_from_mapping
 from packyproxy.config.changes import changes
 from packyproxy.errors import Failure, FailureKind, Problem
-from packyproxy.runtime.audit import Audit
+from packyproxy.runtime.observation.audit import Audit
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.usage.audit import AuditEvent, EventName
 

@@ -1,13 +1,13 @@
 """What the log says of requests and attempts: ids, names, counts and times, never content and never keys.
 
 Every record carries its facts as attributes (``event`` and those beside it), so a JSON formatter can print
-them without parsing the text. What an operator may want to look up later is logged by ``runtime.audit``.
+them without parsing the text. What an operator may want to look up later is logged by ``observation.audit``.
 """
 
 import logging
 from collections.abc import Iterable
 
-from packyproxy.runtime.serving.log_line import LogLine
+from packyproxy.runtime.observation.log_line import LogLine
 from packyproxy.translate.contract import Note
 from packyproxy.usage.records import AttemptRecord, RequestRecord
 from packyproxy.usage.timestamps import timestamp
