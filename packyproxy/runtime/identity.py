@@ -9,7 +9,7 @@ _BASE62 = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGIT_OF_BYTE = bytes(_BASE62[value % 62] for value in range(256))
 """Eight digits come up a fifth more often than the others; 24 are still past guessing or repeating."""
 _SESSION_SALT = urandom(blake2b.SALT_SIZE)
-"""A session without a name is known by how it begins, so without this a hash would confirm what was guessed."""
+"""Without it a hash would confirm a guess: a session without a name is known by how it begins."""
 
 
 def _base62_24() -> str:
