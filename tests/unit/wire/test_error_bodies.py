@@ -262,7 +262,9 @@ def test_openai_shape() -> None:
             id="facts",
         ),
         pytest.param({"message": "You wrote: hello"}, {"message": "ours"}, id="message"),
-        pytest.param({"code": "x y", "type": "a" * 65, "note": "word", "detail": {"a": 1}, "list": [1]}, {}, id="texts"),
+        pytest.param(
+            {"code": "x y", "type": "a" * 65, "note": "word", "detail": {"a": 1}, "list": [1]}, {}, id="texts"
+        ),
     ],
 )
 def test_an_error_for_everybody_has_facts_only(error: dict[str, object], expected: dict[str, object]) -> None:
