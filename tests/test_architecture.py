@@ -22,11 +22,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "packyproxy"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 TREE_FOLDERS = ("packyproxy", "tests", "docs", "scripts", "benchmarks", "examples", ".ci")
+CACHES = {"__pycache__", ".mypy_cache"}
 TREE_FILES = [
     path
     for folder in TREE_FOLDERS
     for path in sorted((ROOT / folder).rglob("*"))
-    if path.is_file() and "__pycache__" not in path.parts
+    if path.is_file() and CACHES.isdisjoint(path.parts)
 ] + [
     path
     for path in sorted(ROOT.iterdir())
