@@ -119,6 +119,12 @@ async def test_a_span_per_attempt(observed: Any, sdk: Sdk) -> None:
     assert ("packyproxy", ()) == (span.instrumentation_scope.name, span.events)  # type: ignore[union-attr]
 
 
+async def test_a_whole_answer_is_no_stream(observed: Any, sdk: Sdk) -> None:
+    """The span of a request for a whole answer does not say that a stream was asked for."""
+    await observed(Turn("hello", usage=COUNTED)).ask()
+    assert "gen_ai.request.stream" not in (sdk.span.attributes or {})
+
+
 async def test_the_hosts_span_is_the_parent(observed: Any, sdk: Sdk) -> None:
     """A host that traces its requests finds the attempts under them."""
     scene = observed()
