@@ -37,9 +37,10 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     duration_seconds: float
     """From sending until the attempt ended."""
     first_output_seconds: float | None = None
-    """From sending until the first model output; None without any."""
+    """From sending until the first model output that the client is shown; None without any."""
     stream_seconds: float = 0.0
-    """From the first to the last read of the upstream that gave output; 0 if one read gave it all."""
+    """From the first to the last read of the upstream that gave output, also reasoning that the client is not
+    shown; 0 if one read gave it all."""
     gaps: tuple[int, ...] = NO_GAPS
     """How many pauses between two reads with output fell into each bucket of :data:`GAP_BOUNDS`."""
     usage: Usage | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from hashlib import sha256
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from packyproxy.errors import FailureKind
 from packyproxy.runtime.observation.recorder import Recorder
 from packyproxy.runtime.serving.asking import Asking
-from packyproxy.testing import Fault, Framing, Turn
+from packyproxy.testing import Fault, Framing, Stream, Turn
 from packyproxy.testing.script import Usage
 from packyproxy.usage.records import GAP_BOUNDS, AttemptRecord, RequestRecord
 from tests.support.settings import provider as stage_provider
@@ -114,8 +115,8 @@ async def test_an_answer(stage: Any, notes: Notes, surface: Surface, streams: bo
     assert (0, 1) == (in_flight(scene), notes.begun)
 
 
-FIRST_DELTA, SECOND_DELTA, THIRD_DELTA, ENDING = 4, 5, 6, 10
-"""The places of the events of a message of three deltas: before them are the handshake and the item's start."""
+OUTPUT, FIRST_DELTA, SECOND_DELTA, THIRD_DELTA, ENDING = 2, 4, 5, 6, 10
+"""The places of the events of a message of three deltas, from the one that opens the message on."""
 
 
 def waits(seconds: dict[int, float]) -> dict[str, Any]:
@@ -137,14 +138,37 @@ def hello(**more: Any) -> Turn:
 
 async def test_times_of_a_stream(stage: Any, notes: Notes) -> None:
     """Output counts from its first to its last read; what precedes it and the event that ends it are none."""
-    await stage(hello(), upstream=waits({FIRST_DELTA: 2.0, SECOND_DELTA: 0.5, ENDING: 9.0})).events()
+    pauses = {OUTPUT: 1.75, FIRST_DELTA: 0.25, SECOND_DELTA: 0.5, ENDING: 9.0}
+    await stage(hello(), upstream=waits(pauses)).events()
     attempt, request = notes.attempt, notes.request
     assert pytest.approx(2.0) == attempt.first_output_seconds
-    assert pytest.approx(0.5) == attempt.stream_seconds
+    assert pytest.approx(0.75) == attempt.stream_seconds
     assert pytest.approx(11.5) == attempt.duration_seconds
     assert pytest.approx(2.0) == request.first_output_seconds
     assert pytest.approx(11.5) == request.duration_seconds
     assert pytest.approx(request.ended_at) == attempt.ended_at
+
+
+async def test_comments_are_no_output(stage: Any, notes: Notes) -> None:
+    """What a relay sends to keep the connection open neither lengthens a stream nor divides a pause."""
+
+    def frame(kind: str, **fields: Any) -> bytes:
+        return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
+
+    item = {"id": "msg_1", "type": "message", "role": "assistant", "status": "in_progress", "content": []}
+    place = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    response = {"id": "resp_1", "status": "completed", "output": []}
+    frames = [
+        frame("response.output_item.added", output_index=0, item=item),
+        frame("response.output_text.delta", **place, delta="Hel"),
+        b": keep-alive\n\n",
+        frame("response.output_text.delta", **place, delta="lo"),
+        b": keep-alive\n\n",
+        frame("response.completed", response=response),
+    ]
+    await stage(Stream(frames), upstream=tempo(1.0, 0.0, 2.0, 2.0, 2.0, 2.0)).events()
+    assert pytest.approx(4.0) == notes.attempt.stream_seconds
+    assert buckets(0.0, 4.0) == notes.attempt.gaps
 
 
 async def test_pauses(stage: Any, notes: Notes) -> None:

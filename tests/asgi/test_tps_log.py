@@ -56,8 +56,8 @@ def tempo(*seconds: float) -> dict[str, Any]:
     return {"pace": pace}
 
 
-SPOKEN = tempo(0, 0, 0, 0, 1.0, 1.38)
-"""The first of two deltas comes after a second, the other one 1.38 s later."""
+SPOKEN = tempo(0, 0, 1.0, 0, 0, 1.38)
+"""The output begins after a second, and its second and last delta comes 1.38 s later."""
 
 
 def samples(scene: Any) -> int:
@@ -85,6 +85,16 @@ async def test_the_fields(stage: Any, lines: Any) -> None:
         "tps_completion": 41.3,
         "tps_total": 528.15,
     } == {name: line[name] for name in FIELDS - {"measured_at"}}
+
+
+@pytest.mark.parametrize("surface", SURFACES, ids=str)
+async def test_reasoning_that_nobody_is_shown(stage: Any, lines: Any, surface: Surface) -> None:
+    """Its tokens are counted, so its time is too: the speed is the same whatever the client is shown."""
+    thought = Turn(reasoning=[], text="hello", delta_characters=3, usage=COUNTED)
+    scene = stage(thought, upstream=tempo(0, 0, 1.0, 9.5))
+    await surface.ask(scene.client, stream=True)
+    (line,) = lines()
+    assert (9.5, 6.0) == (line["stream_duration_seconds"], line["tps_completion"])
 
 
 async def test_a_whole_answer(stage: Any, lines: Any) -> None:

@@ -5,9 +5,9 @@ code is the same for all.
 """
 
 import logging
-import os
-import threading
 import time
+from os import getpid
+from threading import current_thread, get_ident
 from typing import Final
 
 __all__ = ["LogLine"]
@@ -38,18 +38,12 @@ class LogLine(logging.LogRecord):
     def __init__(self, text: str, args: tuple[object, ...], facts: dict[str, object]) -> None:
         # Not the base class's: it takes paths apart, which costs more than all the rest.
         created = time.time()
+        attributes = self.__dict__
+        attributes.update(_SAME)
+        attributes.update(facts)
+        attributes["msg"], attributes["args"] = text, args
+        attributes["created"], attributes["msecs"] = created, (created - int(created)) * 1000
+        attributes["relativeCreated"] = (created - _STARTED_AT) * 1000
+        attributes["thread"], attributes["threadName"] = get_ident(), current_thread().name
+        attributes["process"] = getpid()
         self.facts = facts
-        self.__dict__.update(
-            {
-                **_SAME,
-                "msg": text,
-                "args": args,
-                "created": created,
-                "msecs": (created - int(created)) * 1000,
-                "relativeCreated": (created - _STARTED_AT) * 1000,
-                "thread": threading.get_ident(),
-                "threadName": threading.current_thread().name,
-                "process": os.getpid(),
-                **facts,
-            }
-        )

@@ -19,6 +19,8 @@ from packyproxy.wire.content_encoding import DecompressionFailed, Decompressor
 __all__ = ["TIMEOUTS", "Attempt", "Clock", "Guard", "Take"]
 
 _BUCKETS = len(GAP_BOUNDS)
+_OUTPUT_BEGINS = b"response.output_item.added"
+"""The first event of an output, which may be one that the client is not shown: reasoning."""
 _LONGEST_IN_BITS = 48
 """More than the milliseconds of any pause have."""
 
@@ -109,9 +111,9 @@ class Attempt:
         self._take_headers = take_headers
         self.sent_at = self.ended_at = time()
         self.first_output_at: float | None = None
-        """When the first bytes of model output were there."""
+        """When the first output that the client is shown was there."""
         self.stream_seconds = 0.0
-        """From the first to the last read that gave output; the end of an answer alone is none."""
+        """From the first to the last read with output, shown or not; the end of an answer alone is none."""
         self.gaps = NO_GAPS
         """The pauses between those reads, as ``AttemptRecord.gaps`` counts them."""
 
@@ -164,7 +166,7 @@ class Attempt:
             response if encoding == "identity" else _decompressed(response, encoding)
         )
         # Every event of a stream comes this way, so what is measured stays in locals until the end.
-        first = last = 0.0
+        shown = first = last = 0.0
         gaps = [0] * _LONGEST_IN_BITS
         try:
             try:
@@ -172,12 +174,15 @@ class Attempt:
                     deadlines.last_read_at = now = time()
                     out = transcoder.feed(chunk)
                     is_over = transcoder.is_over
-                    if out:
-                        if not last:
-                            first = last = now
-                        elif not is_over or _is_more_than_the_end(chunk):
+                    if last:
+                        if (out or chunk[:1] != b":") and (not is_over or _is_more_than_the_end(chunk)):
                             gaps[int((now - last) * 1000.0).bit_length()] += 1
                             last = now
+                    elif out or _OUTPUT_BEGINS in chunk:
+                        first = last = now
+                    if out:
+                        if not shown:
+                            shown = now
                         await take(out, is_last=is_over and transcoder.is_finished)
                     if is_over:
                         return
@@ -186,11 +191,11 @@ class Attempt:
                 if error.failure.kind is not FailureKind.TRUNCATED:
                     raise
             if out := transcoder.finish():
-                first = first or time()
+                shown = shown or time()
                 await take(out, is_last=transcoder.is_finished)
         finally:
-            if first and transcoder.has_content:
-                self.first_output_at = first
+            if shown and transcoder.has_content:
+                self.first_output_at = shown
                 if last > first:
                     self.stream_seconds = last - first
                     self.gaps = (*gaps[:_BUCKETS], sum(gaps[_BUCKETS:]))
