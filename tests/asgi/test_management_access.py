@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from packyproxy.app import PackyProxy
+from packyproxy.asgi.management.bans import Bans
 from packyproxy.asgi.management.component import Management
 from packyproxy.config.password_hash import hash_password
 from packyproxy.runtime.runtime import Runtime
@@ -245,6 +246,18 @@ async def test_many_keys_at_once_are_no_way_around() -> None:
     answers = await asyncio.gather(*(ask(proxy, {"x-management-key": key}) for key in keys))
     assert 200 not in [answer.status_code for answer in answers]
     assert (403, "banned") == told(answers[8])
+
+
+async def test_a_ban_that_begins_meanwhile_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A right key that is looked at while wrong ones are counted elsewhere opens nothing."""
+    proxy = PackyProxy(settings())
+    await fail(proxy, 5)
+
+    async def not_yet(*_: object) -> float:
+        return 0.0
+
+    monkeypatch.setattr(Bans, "seconds_left", not_yet)
+    assert (403, "banned") == told(await ask(proxy))
 
 
 async def test_what_comes_behind_a_ban_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
