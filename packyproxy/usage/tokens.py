@@ -1,5 +1,6 @@
 """The token counts of an answer as figures add them up: whatever an upstream writes, they stay sane."""
 
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -27,6 +28,7 @@ class Tokens(Struct, frozen=True):
 NO_TOKENS: Final = Tokens()
 
 
+@lru_cache(maxsize=16)  # each figure of an answer asks for them anew
 def tokens_of(usage: Usage | None) -> Tokens:
     """Return the counts of an upstream; what it did not count is 0, and no part is larger than its whole."""
     if usage is None:

@@ -12,7 +12,7 @@ from packyproxy.translate.contract import Note
 from packyproxy.usage.records import AttemptRecord, RequestRecord
 from packyproxy.usage.timestamps import timestamp
 from packyproxy.usage.tokens import tokens_of
-from packyproxy.usage.tps import measure
+from packyproxy.usage.tps import Tps
 
 __all__ = ["log_hedge", "log_notes", "log_request", "log_tps"]
 
@@ -52,11 +52,10 @@ def log_request(record: RequestRecord, *, is_wanted: bool) -> None:
     _log.handle(LogLine("request %s (%s): %s in %s s", args, facts))
 
 
-def log_tps(record: AttemptRecord) -> None:
+def log_tps(record: AttemptRecord, tps: Tps | None) -> None:
     """Log how many tokens per second an attempt gave; null where the upstream counted none."""
     if not _log.isEnabledFor(logging.INFO):
         return
-    tps = measure(record)
     tokens = None if record.usage is None else tokens_of(record.usage)
     provider_model = f"{record.provider}/{record.model}"
     window = (

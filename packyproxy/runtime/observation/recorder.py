@@ -16,12 +16,14 @@ from packyproxy.runtime.observation.telemetry import Telemetry
 from packyproxy.usage.figures import Figures, Surface
 from packyproxy.usage.records import AttemptRecord, RequestRecord
 from packyproxy.usage.totals import Totals, UsageReport
-from packyproxy.usage.tps import TpsSamples, has_line, measure
+from packyproxy.usage.tps import Tps, TpsSamples, has_line, measure
 
 __all__ = ["Recorder"]
 
 _BATCH: Final = 96
 """Three for each request; they are counted in a quarter of a millisecond, which holds nobody up."""
+
+_Attempt = tuple[AttemptRecord, Tps | None]
 
 
 class Recorder:
@@ -37,7 +39,7 @@ class Recorder:
         self._tps = TpsSamples()
         self._totals = Totals(now())
         self._figures = Figures()
-        self._uncounted: deque[AttemptRecord | RequestRecord | None] = deque()
+        self._uncounted: deque[_Attempt | RequestRecord | None] = deque()
         """What has happened since somebody counted; None is the beginning of a request."""
         self._counting = threading.Lock()
         self.telemetry = Telemetry()
@@ -78,11 +80,12 @@ class Recorder:
             base_url: the provider's.
             is_log_wanted: whether its tokens per second are logged, if there is anything to say.
         """
-        self._take(record)
+        speed = measure(record)
+        self._take((record, speed))
         self._notes.note(record)
         self.telemetry.attempt_ended(record, base_url=base_url)
         if is_log_wanted and has_line(record):
-            log_tps(record)
+            log_tps(record, speed)
 
     def failed_over(self, provider: str) -> None:
         """Take note that somebody else is asked because a provider has failed."""
@@ -94,9 +97,9 @@ class Recorder:
         with self._counting:
             self._figures.add_denial(surface)
 
-    def _take(self, record: AttemptRecord | RequestRecord) -> None:
-        # Appending needs no lock, and whoever counts under it takes one record after the other.
-        self._uncounted.append(record)
+    def _take(self, ended: _Attempt | RequestRecord) -> None:
+        # Appending needs no lock, and whoever counts under it takes one after the other.
+        self._uncounted.append(ended)
         if len(self._uncounted) >= _BATCH:
             with self._counting:
                 self._count()
@@ -104,16 +107,16 @@ class Recorder:
     def _count(self) -> None:
         uncounted, tps, totals, figures = self._uncounted, self._tps, self._totals, self._figures
         while uncounted:
-            record = uncounted.popleft()
-            if record is None:
+            ended = uncounted.popleft()
+            if ended is None:
                 figures.request_begins()
-            elif isinstance(record, AttemptRecord):
-                speed = measure(record)
-                if speed is not None:
-                    tps.add(speed, record, record.ended_at)
-                totals.add_attempt(record)
-                figures.add_attempt(record)
-            else:
+            elif isinstance(ended, RequestRecord):
                 figures.request_ends()
-                figures.add_request(record)
-                totals.add_request(record)
+                figures.add_request(ended)
+                totals.add_request(ended)
+            else:
+                attempt, speed = ended
+                if speed is not None:
+                    tps.add(speed, attempt, attempt.ended_at)
+                totals.add_attempt(attempt)
+                figures.add_attempt(attempt)
