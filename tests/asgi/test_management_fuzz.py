@@ -45,15 +45,18 @@ tppc:
   providers:
     - {{name: "provider-b", enabled: false, base-url: "http://upstream.test/b/v1", api-key: "{SECRETS[1]}"}}
 """
+KEY_HEADERS = {"authorization", "x-management-key"}
+"""Five wrong ones would shut this machine out."""
 CHECKS: list[Any] = [
     not_a_server_error,
     status_code_conformance,
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
-    negative_data_rejection,
     unsupported_method,
 ]
+ANY_TEXT = {"/config.yaml", "/config/validate"}
+"""An empty file is a configuration, and what is wrong with one is what a dry run answers with 200."""
 
 OPERATIONS = management_operations(Runtime(Config()))
 DOCUMENT = msgspec.json.decode(describe(OPERATIONS, server=PREFIX))
@@ -125,10 +128,12 @@ def test_answers_are_as_the_document_says(case: schemathesis.Case, api: Api) -> 
     """To what the document allows, and to what it forbids, there is a documented answer and never a 500."""
     request = case.as_transport_kwargs(base_url=f"http://127.0.0.1{PREFIX}")
     del request["cookies"]
-    request["headers"] = {**request["headers"], "authorization": f"Bearer {KEY}"}
+    headers = {name: value for name, value in request["headers"].items() if name.lower() not in KEY_HEADERS}
+    request["headers"] = [(name, value.encode("latin-1")) for name, value in headers.items()]
     if "data" in request:
         request["content"] = request.pop("data")
-    case.validate_response(api.send(**request), checks=CHECKS)
+    checks = CHECKS if case.path in ANY_TEXT else [*CHECKS, negative_data_rejection]
+    case.validate_response(api.send(**request), checks=checks)
 
 
 leaves = (

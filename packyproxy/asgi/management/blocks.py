@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from packyproxy.asgi.management.operations import ManagementRequest, Operation, Query
+from packyproxy.asgi.management.operations import FLAG, ManagementRequest, Operation, Query
 from packyproxy.asgi.management.saving import Merge, block_of, foresee, refused, save
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.merging import patch_value, put_value
@@ -27,7 +27,7 @@ _NO_BLOCK: Final = ProviderConfig(kind="packycode", name=_PACKYCODE)
 _PROBE: Final = Query(
     name="probe",
     description="1: ask the provider first, with the new settings; nothing is saved if it refuses the key.",
-    schema={"type": "string", "enum": ["0", "1"]},
+    schema=FLAG,
     example="1",
 )
 

@@ -20,6 +20,7 @@ from packyproxy.asgi.management.refusals import Code, Refusal
 from packyproxy.errors import InvalidRequest
 
 __all__ = [
+    "FLAG",
     "MAX_BODY_BYTES",
     "PREFIX",
     "Endpoint",
@@ -40,6 +41,8 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 
 _JSON: Final = "application/json"
 _FLAGS: Final = {"1": True, "true": True, "": True, "0": False, "false": False}
+FLAG: Final[Mapping[str, Any]] = {"type": "string", "enum": tuple(_FLAGS)}
+"""The schema of a parameter that :meth:`ManagementRequest.flag` reads."""
 
 
 class Text(Struct, frozen=True):
@@ -125,7 +128,7 @@ class ManagementRequest:
         Raises:
             Refusal: it says something else.
         """
-        text = self.query.get(name, "0").lower()
+        text = self.query.get(name, "0")
         if text not in _FLAGS:
             raise Refusal("invalid_query", f"{name} takes 1 or 0")
         return _FLAGS[text]

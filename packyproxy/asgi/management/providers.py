@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from packyproxy.asgi.management.operations import ManagementRequest, Operation, Query
+from packyproxy.asgi.management.operations import FLAG, ManagementRequest, Operation, Query
 from packyproxy.asgi.management.refusals import Code, Refusal
 from packyproxy.asgi.management.saving import refused, save
 from packyproxy.config.merging import patch_value
@@ -37,7 +37,7 @@ __all__ = [
 _DETAIL: Final = Query(
     name="detail",
     description="1: every configured provider and how it stands.",
-    schema={"type": "string", "enum": ["0", "1"]},
+    schema=FLAG,
     example="1",
 )
 _SWITCH_FIX: Final = 'send {"enabled": true} or {"enabled": false}'
