@@ -1,6 +1,5 @@
 """The whole configuration: seen with its secrets masked, replaced, and validated without being used."""
 
-import asyncio
 from typing import Final
 
 from msgspec import UNSET, Struct
@@ -9,7 +8,7 @@ from packyproxy.asgi.management.operations import ManagementRequest, Operation, 
 from packyproxy.asgi.management.refusals import ProblemBody, Refusal
 from packyproxy.asgi.management.saving import foresee, not_an_object, save
 from packyproxy.config import Config
-from packyproxy.config.masking import masked_text, restore_masks
+from packyproxy.config.masking import restore_masks
 from packyproxy.config.merging import put_value
 from packyproxy.config.view import ConfigView, config_view
 from packyproxy.config.yaml_file import read_text
@@ -101,8 +100,8 @@ class _WholeConfig:
 
     async def show_text(self, _: ManagementRequest) -> Text:
         try:
-            text, revision = await self._runtime.editor.text()
-            return Text(await asyncio.to_thread(masked_text, text), revision=revision)
+            text, revision = await self._runtime.editor.shown()
+            return Text(text, revision=revision)
         except NoFile as error:
             raise Refusal("conflict", str(error)) from error
         except ConfigError as error:

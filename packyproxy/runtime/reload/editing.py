@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from packyproxy.config import Config
 from packyproxy.config.changes import Change
+from packyproxy.config.masking import masked_text
 from packyproxy.config.merging import config_text
 from packyproxy.config.reading import parse_config, text_revision
 from packyproxy.config.yaml_file import read_bytes, read_text
@@ -196,12 +197,20 @@ class MemoryText:
         return said
 
 
+_Turns: TypeAlias = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]
+
+
 class ConfigEditor:
-    """Reads and changes the text of a runtime's configuration; work that blocks is done in threads."""
+    """Reads and changes the text of a runtime's configuration; work that blocks is done in threads.
+
+    One change and one examination are made at a time: a large text takes seconds, and the threads are few,
+    and needed for other things.
+    """
 
     def __init__(self, text: ConfigText) -> None:
         self._text = text
-        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._turns: _Turns = WeakKeyDictionary()
+        self._examinations: _Turns = WeakKeyDictionary()
 
     @property
     def revision(self) -> str:
@@ -218,6 +227,17 @@ class ConfigEditor:
         text = await asyncio.to_thread(self._text.read)
         return text, text_revision(text)
 
+    async def shown(self) -> tuple[str, str]:
+        """Return the text as it is now with its secrets masked, and the revision of what it masks.
+
+        Raises:
+            ConfigError: as ``text`` does, or its secrets cannot be masked.
+            NoFile: there is none.
+        """
+        async with _turn(self._examinations):
+            text, revision = await self.text()
+            return await asyncio.to_thread(masked_text, text), revision
+
     async def change(self, edit: EditText, *, if_match: str | None = None) -> None:
         """Edit the text, and bring it into force; that goes on when the caller is cancelled.
 
@@ -231,8 +251,7 @@ class ConfigEditor:
                 written, or somebody else broke it at the same moment.
             NoFile: there is none.
         """
-        loop = asyncio.get_running_loop()
-        async with self._turns.setdefault(loop, asyncio.Lock()):
+        async with _turn(self._turns):
             await asyncio.to_thread(self._text.change, self._guarded(edit, if_match))
 
     async def preview(self, edit: EditText, *, if_match: str | None = None) -> Config:
@@ -242,7 +261,8 @@ class ConfigEditor:
             StaleRevision: as ``change`` does.
             ConfigError: as ``change`` does.
         """
-        return await asyncio.to_thread(self._previewed, self._guarded(edit, if_match))
+        async with _turn(self._examinations):
+            return await asyncio.to_thread(self._previewed, self._guarded(edit, if_match))
 
     def _previewed(self, edit: Callable[[str], str]) -> Config:
         try:
@@ -267,3 +287,7 @@ class ConfigEditor:
             return self._text.judge(text)
         except ConfigError:
             return None
+
+
+def _turn(turns: _Turns) -> asyncio.Lock:
+    return turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())

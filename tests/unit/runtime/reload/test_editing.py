@@ -410,3 +410,33 @@ def test_constructing_reads_nothing_more(path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("packyproxy.runtime.reload.editing.config_text", made.append)
     Runtime(config_from_mapping(MAPPING))
     assert [] == made
+
+
+async def test_examinations_take_turns_and_keep_no_change_waiting() -> None:
+    """However many texts are examined, which may take seconds each, one thread is busy with that."""
+    runtime = Runtime(config_from_mapping({}))
+    busy, most, may_end = 0, 0, threading.Event()
+
+    def slow(_: str, __: Config) -> str:
+        nonlocal busy, most
+        busy += 1
+        most = max(most, busy)
+        may_end.wait(10)
+        busy -= 1
+        return "debug: true\n"
+
+    previews = [asyncio.create_task(runtime.editor.preview(slow)) for _ in range(3)]
+    shown = asyncio.create_task(runtime.editor.shown())
+    await runtime.editor.change(setting("request-retry", value=5))
+    assert 5 == runtime.snapshot.config.request_retry
+    assert not any(task.done() for task in (*previews, shown))
+    may_end.set()
+    await asyncio.gather(*previews, shown)
+    assert 1 == most
+
+
+def test_a_text_is_shown_with_its_secrets_masked() -> None:
+    """With the revision of the text that is not."""
+    runtime = Runtime(config_from_mapping({"api-keys": ["client-canary-0001"]}))
+    expected = ('api-keys: ["***0001"]\n', runtime.editor.revision)
+    assert expected == asyncio.run(runtime.editor.shown())
