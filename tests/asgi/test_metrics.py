@@ -15,7 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families as read_text
 from packyproxy.app import PackyProxy
 from packyproxy.asgi.status import Status
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.testing import Fault, StreamingASGITransport
+from packyproxy.testing import Fault, StreamingASGITransport, Turn
+from packyproxy.testing.script import Usage
 from tests.support.settings import provider
 
 KEY = "client-key-0123"
@@ -215,15 +216,17 @@ async def test_a_stream_is_in_every_metric_about_answers(stage: Callable[..., An
 
 async def test_tokens_are_the_upstreams(stage: Callable[..., Any]) -> None:
     """Tokens are the upstream's, and those that are part of others have a type of their own."""
-    found = await series(await _after_one_stream(stage))
+    usage = Usage(input_tokens=1200, output_tokens=57, cached_tokens=1000, reasoning_tokens=20)
+    made = stage(Turn("hello", usage=usage), config={"metrics": True})
+    await made.events(model="gpt-5")
+    found = await series(await settled(made.proxy))
     counted = {labels["type"]: count for labels, count in of_name(found, "packyproxy_tokens_total")}
     sums = {
         labels["gen_ai_token_type"]: count
         for labels, count in of_name(found, "gen_ai_client_token_usage_sum")
     }
-    assert {"input", "cached", "output", "reasoning"} == set(counted)
-    assert sums == {"input": counted["input"], "output": counted["output"]}
-    assert 0 < counted["output"]
+    assert {"input": 1200, "cached": 1000, "output": 57, "reasoning": 20} == counted
+    assert {"input": 1200, "output": 57} == sums
 
 
 async def test_a_failover_counts_for_who_was_given_up(ensemble: Callable[..., Any]) -> None:
