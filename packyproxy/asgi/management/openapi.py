@@ -29,14 +29,14 @@ _WITH_BODY: Final[tuple[Code, ...]] = ("invalid_json", "too_large", "unsupported
 _CODES: Final[tuple[Code, ...]] = get_args(Code)
 _MEANINGS: Final[Mapping[Code, str]] = MappingProxyType(
     {
-        "invalid_json": "The body is not JSON, or its compression is broken.",
+        "invalid_json": "The body is not JSON, has a key twice, or its compression is broken.",
         "invalid_query": "A parameter of the query is not known, or its value is wrong.",
         "unauthorized": "No management key, or a wrong one.",
         "forbidden": "The request is not from this machine, and `remote-management.allow-remote` is off.",
         "banned": "Five wrong keys in a row came from this address.",
         "not_found": "There is nothing of that name.",
         "method_not_allowed": "The route does not take this method.",
-        "conflict": "The configuration is not the one that `If-Match` names, or cannot be written.",
+        "conflict": "The configuration is not the one that `If-Match` names, or cannot be written or read.",
         "too_large": "The body is larger than 1 MiB.",
         "unsupported_media_type": "The body is compressed in a way that is not known here.",
         "invalid_packycode": "The block has problems: nothing was saved or applied.",
