@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -213,6 +213,7 @@ def test_strategies_reach_far() -> None:
     """The configurations of these laws have providers, secrets and comments; else the laws said little."""
     seen: set[str] = set()
 
+    @settings(max_examples=500)  # one in twenty or thirty has an enabled packycode block
     @given(values=configs, style=styles)
     def look(values: Values, style: YamlWriter) -> None:
         text = style.text(values)
