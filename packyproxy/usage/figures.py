@@ -11,7 +11,7 @@ from packyproxy.errors import FailureKind
 from packyproxy.usage.histogram import Histogram
 from packyproxy.usage.names import MOST_PROVIDERS, Names, Targets
 from packyproxy.usage.records import GAP_BOUNDS, NO_GAPS, AttemptRecord, RequestRecord
-from packyproxy.usage.tokens import cache_hit_rate, tokens_of
+from packyproxy.usage.tokens import cache_hit_rate
 from packyproxy.usage.totals import CANCELLED, failure_of
 
 __all__ = [
@@ -207,8 +207,8 @@ class Figures:
             figures.first_chunk_seconds.observe(record.first_output_seconds)
             if record.gaps is not NO_GAPS:
                 figures.chunk_seconds.merge(record.gaps, record.stream_seconds)
-        if record.usage is not None:
-            tokens = tokens_of(record.usage)
+        tokens = record.tokens
+        if tokens is not None:
             figures.input_tokens.observe(tokens.input)
             figures.output_tokens.observe(tokens.output)
             figures.cached_tokens += tokens.cached
@@ -231,7 +231,7 @@ class Figures:
         durations.observe(record.duration_seconds)
         if record.first_output_seconds is not None:
             figures.first_event_seconds.observe(record.first_output_seconds)
-            tokens = tokens_of(record.usage).output
+            tokens = record.tokens.output if record.tokens is not None else 0
             if tokens > 1 and not failure:
                 seconds = record.duration_seconds - record.first_output_seconds
                 figures.seconds_per_token.observe(seconds / (tokens - 1))

@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from packyproxy.errors import FailureKind
-from packyproxy.wire.responses_output import Usage
+from packyproxy.usage.tokens import Tokens
 
 __all__ = ["GAP_BOUNDS", "NO_GAPS", "AttemptRecord", "RequestRecord"]
 
@@ -43,7 +43,7 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
     shown; 0 if one read gave it all."""
     gaps: tuple[int, ...] = NO_GAPS
     """How many pauses between two reads with output fell into each bucket of :data:`GAP_BOUNDS`."""
-    usage: Usage | None = None
+    tokens: Tokens | None = None
     """The upstream's own count; None if it gave none."""
     failure: FailureKind | None = None
     status: int | None = None
@@ -95,4 +95,4 @@ class RequestRecord(Struct, frozen=True, kw_only=True):
     """From accepting the request until its end."""
     first_output_seconds: float | None = None
     """From accepting the request until its first model output was there."""
-    usage: Usage | None = None
+    tokens: Tokens | None = None

@@ -1,6 +1,5 @@
 """The token counts of an answer as figures add them up: whatever an upstream writes, they stay sane."""
 
-from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
@@ -28,11 +27,8 @@ class Tokens(Struct, frozen=True):
 NO_TOKENS: Final = Tokens()
 
 
-@lru_cache(maxsize=16)  # each figure of an answer asks for them anew
-def tokens_of(usage: Usage | None) -> Tokens:
+def tokens_of(usage: Usage) -> Tokens:
     """Return the counts of an upstream; what it did not count is 0, and no part is larger than its whole."""
-    if usage is None:
-        return NO_TOKENS
     taken, given = usage.input_tokens, usage.output_tokens
     cached, reasoning = usage.cached_tokens, usage.reasoning_tokens or 0
     if 0 <= cached <= taken <= _MOST and 0 <= reasoning <= given <= _MOST:

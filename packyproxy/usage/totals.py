@@ -15,7 +15,7 @@ from msgspec import Struct
 from packyproxy.usage.names import MOST_PROVIDERS, OTHER, Names
 from packyproxy.usage.records import AttemptRecord, RequestRecord
 from packyproxy.usage.timestamps import timestamp
-from packyproxy.usage.tokens import NO_TOKENS, Tokens, cache_hit_rate, tokens_of
+from packyproxy.usage.tokens import NO_TOKENS, Tokens, cache_hit_rate
 
 __all__ = [
     "CANCELLED",
@@ -166,7 +166,7 @@ class Totals:
     def add_request(self, record: RequestRecord) -> None:
         """Count a request, whoever has served it, if anybody."""
         failure = failure_of(record)
-        tokens = tokens_of(record.usage)
+        tokens = record.tokens or NO_TOKENS
         provider = self._providers.get(record.provider) or self._meet_provider(record.provider)
         provider.add(tokens, failure)
         model = self._models.get(record.model) or self._meet_model(record.model, is_proven=failure is None)

@@ -18,7 +18,6 @@ from msgspec import UNSET, Struct, UnsetType
 from packyproxy.usage.names import Targets
 from packyproxy.usage.records import AttemptRecord
 from packyproxy.usage.timestamps import timestamp
-from packyproxy.usage.tokens import tokens_of
 
 __all__ = [
     "KEPT_SAMPLES",
@@ -110,10 +109,10 @@ def has_line(record: AttemptRecord) -> bool:
 def measure(record: AttemptRecord) -> Tps | None:
     """Return the speed of an attempt; None if it failed without output, or if nobody counted its tokens."""
     duration = round(record.duration_seconds * _MICROSECONDS)
-    if record.usage is None or not duration or not has_line(record):
+    if record.tokens is None or not duration or not has_line(record):
         return None
     window = round(record.stream_seconds * _MICROSECONDS) if record.is_streaming else 0
-    tokens = tokens_of(record.usage)
+    tokens = record.tokens
     return Tps(
         _per_second(tokens.output, window or duration), _per_second(tokens.input + tokens.output, duration)
     )

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from packyproxy.testing import Fault, Turn
-from tests.support.records import attempt, usage
+from tests.support.records import attempt, tokens
 
 KEY = "management-key-0123"
 CLIENT_KEY = "client-key-0123456789"
@@ -42,7 +42,7 @@ class Panel:
             sent_at=self.runtime.now() - seconds_ago - 1,
             duration_seconds=1.0,
             stream_seconds=1.0,
-            usage=usage(completion, completion),
+            tokens=tokens(completion, completion),
         )
         self.runtime.recorder.attempt_ended(record, base_url="http://a.test", is_log_wanted=False)
 

@@ -100,12 +100,8 @@ async def test_an_answer(stage: Any, notes: Notes, surface: Surface, streams: bo
         assert (surface.name, streams) == (record.protocol, record.is_streaming)
         assert answer.headers["x-request-id"] == record.request_id
         assert ("packycode", answer.headers["x-packyproxy-upstream-model"]) == (record.provider, record.model)
-        assert record.usage is not None
-        assert (100, 40, 20) == (
-            record.usage.input_tokens,
-            record.usage.cached_tokens,
-            record.usage.output_tokens,
-        )
+        assert record.tokens is not None
+        assert (100, 40, 20) == (record.tokens.input, record.tokens.cached, record.tokens.output)
         assert record.failure is None
     assert attempt.is_success
     assert attempt.has_output
@@ -332,7 +328,7 @@ async def test_requests_that_nobody_is_asked_about(
     answer = await scene.ask(**fields)
     request = notes.request
     assert (status, status) == (answer.status_code, request.status)
-    assert (failure, 0, None, None) == (request.failure, request.attempts, request.provider, request.usage)
+    assert (failure, 0, None, None) == (request.failure, request.attempts, request.provider, request.tokens)
     assert ([], 1, 0) == (notes.attempts, notes.begun, in_flight(scene))
 
 

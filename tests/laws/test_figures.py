@@ -11,14 +11,14 @@ from packyproxy.usage.figures import MOST_FAILED_DURATIONS, MOST_TARGETS, Figure
 from packyproxy.usage.names import MOST_PROVIDERS
 from packyproxy.usage.records import AttemptRecord
 from packyproxy.usage.totals import Totals
-from tests.support.records import NOW, attempt, request, usage
+from tests.support.records import NOW, attempt, request, tokens
 
 _NAMES = st.one_of(st.text(max_size=6), st.integers(0, 10**6).map("n{}".format), st.just("x" * 300))
 _PROTOCOLS = st.sampled_from(("messages", "chat", "responses", "compact", "search"))
 _COUNTS = st.one_of(st.integers(-5, 10**6), st.just(10**400))
-_USAGES = st.one_of(
+_TOKENS = st.one_of(
     st.none(),
-    st.builds(lambda taken, given, cached: usage(taken, given, cached=cached), _COUNTS, _COUNTS, _COUNTS),
+    st.builds(lambda taken, given, cached: tokens(taken, given, cached=cached), _COUNTS, _COUNTS, _COUNTS),
 )
 _ATTEMPTS = st.builds(
     attempt,
@@ -27,7 +27,7 @@ _ATTEMPTS = st.builds(
     model=_NAMES,
     failure=st.one_of(st.none(), st.sampled_from(FailureKind)),
     is_cut_off=st.booleans(),
-    usage=_USAGES,
+    tokens=_TOKENS,
 )
 _REQUESTS = st.builds(
     request,
@@ -39,7 +39,7 @@ _REQUESTS = st.builds(
     key_id=_NAMES,
     session=_NAMES,
     ended_at=st.floats(NOW - 10**8, NOW + 10**8),
-    usage=_USAGES,
+    tokens=_TOKENS,
 )
 _FLOODS = st.integers(0, 300)
 """How many names somebody makes up in a row."""

@@ -3,9 +3,10 @@
 from typing import Any
 
 from packyproxy.usage.records import AttemptRecord, RequestRecord
+from packyproxy.usage.tokens import Tokens, tokens_of
 from packyproxy.wire.responses_output import InputTokensDetails, OutputTokensDetails, Usage
 
-__all__ = ["NOW", "attempt", "request", "usage"]
+__all__ = ["NOW", "attempt", "request", "tokens", "usage"]
 
 NOW = 1_795_273_200.0
 """2026-11-21T15:00:00Z."""
@@ -21,6 +22,11 @@ def usage(taken: int, given: int, *, cached: int | None = None, reasoning: int |
     )
 
 
+def tokens(taken: int, given: int, *, cached: int | None = None, reasoning: int | None = None) -> Tokens:
+    """Return the same counts as figures add them up."""
+    return tokens_of(usage(taken, given, cached=cached, reasoning=reasoning))
+
+
 def attempt(**facts: Any) -> AttemptRecord:
     """Return an attempt of 2 s, of which a second was output: 100 tokens in, 10 out."""
     known: dict[str, Any] = {
@@ -34,7 +40,7 @@ def attempt(**facts: Any) -> AttemptRecord:
         "duration_seconds": 2.0,
         "first_output_seconds": 1.0,
         "stream_seconds": 1.0,
-        "usage": usage(100, 10),
+        "tokens": tokens(100, 10),
     }
     return AttemptRecord(**known | facts)
 
@@ -52,6 +58,6 @@ def request(**facts: Any) -> RequestRecord:
         "ended_at": NOW,
         "duration_seconds": 2.0,
         "first_output_seconds": 1.0,
-        "usage": usage(100, 10),
+        "tokens": tokens(100, 10),
     }
     return RequestRecord(**known | facts)

@@ -11,7 +11,6 @@ from packyproxy.runtime.observation.log_line import LogLine
 from packyproxy.translate.contract import Note
 from packyproxy.usage.records import AttemptRecord, RequestRecord
 from packyproxy.usage.timestamps import timestamp
-from packyproxy.usage.tokens import tokens_of
 from packyproxy.usage.tps import Tps
 
 __all__ = ["log_hedge", "log_notes", "log_request", "log_tps"]
@@ -43,8 +42,8 @@ def log_request(record: RequestRecord, *, is_wanted: bool) -> None:
         facts["failure"] = record.failure
     if record.first_output_seconds is not None:
         facts["first_output_seconds"] = _milliseconds(record.first_output_seconds)
-    if record.usage is not None:
-        tokens = tokens_of(record.usage)
+    tokens = record.tokens
+    if tokens is not None:
         facts["input_tokens"], facts["cached_tokens"] = tokens.input, tokens.cached
         facts["output_tokens"], facts["reasoning_tokens"] = tokens.output, tokens.reasoning
     who = f"{provider}, {record.model}" if provider is not None else "nobody was asked"
@@ -56,7 +55,7 @@ def log_tps(record: AttemptRecord, tps: Tps | None) -> None:
     """Log how many tokens per second an attempt gave; null where the upstream counted none."""
     if not _log.isEnabledFor(logging.INFO):
         return
-    tokens = None if record.usage is None else tokens_of(record.usage)
+    tokens = record.tokens
     provider_model = f"{record.provider}/{record.model}"
     window = (
         ("stream", record.stream_seconds) if record.is_streaming else ("request", record.duration_seconds)

@@ -38,12 +38,16 @@ class LogLine(logging.LogRecord):
     def __init__(self, text: str, args: tuple[object, ...], facts: dict[str, object]) -> None:
         # Not the base class's: it takes paths apart, which costs more than all the rest.
         created = time.time()
-        attributes = self.__dict__
-        attributes.update(_SAME)
-        attributes.update(facts)
-        attributes["msg"], attributes["args"] = text, args
-        attributes["created"], attributes["msecs"] = created, (created - int(created)) * 1000
-        attributes["relativeCreated"] = (created - _STARTED_AT) * 1000
-        attributes["thread"], attributes["threadName"] = get_ident(), current_thread().name
-        attributes["process"] = getpid()
+        self.__dict__ = {
+            **_SAME,
+            **facts,
+            "msg": text,
+            "args": args,
+            "created": created,
+            "msecs": (created - int(created)) * 1000,
+            "relativeCreated": (created - _STARTED_AT) * 1000,
+            "thread": get_ident(),
+            "threadName": current_thread().name,
+            "process": getpid(),
+        }
         self.facts = facts

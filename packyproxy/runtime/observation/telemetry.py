@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from packyproxy.usage.figures import CUT_OFF, MOST_TARGETS, OPERATION_BOUNDS, TOKEN_BOUNDS, operation_of
 from packyproxy.usage.names import Targets
 from packyproxy.usage.records import AttemptRecord
-from packyproxy.usage.tokens import tokens_of
 from packyproxy.version import __version__
 
 if TYPE_CHECKING:
@@ -105,8 +104,8 @@ class _Tracing:
             attributes["gen_ai.request.stream"] = True
         if record.first_output_seconds is not None:
             attributes["gen_ai.response.time_to_first_chunk"] = record.first_output_seconds
-        if record.usage is not None:
-            tokens = tokens_of(record.usage)
+        tokens = record.tokens
+        if tokens is not None:
             attributes["gen_ai.usage.input_tokens"] = tokens.input
             attributes["gen_ai.usage.cache_read.input_tokens"] = tokens.cached
             attributes["gen_ai.usage.output_tokens"] = tokens.output
@@ -159,8 +158,8 @@ class _Metering:
         self._duration.record(record.duration_seconds, attributes)
         if record.first_output_seconds is not None:
             self._first_chunk.record(record.first_output_seconds, attributes)
-        if record.usage is not None:
-            tokens = tokens_of(record.usage)
+        tokens = record.tokens
+        if tokens is not None:
             self._tokens.record(tokens.input, {**attributes, "gen_ai.token.type": "input"})
             self._tokens.record(tokens.output, {**attributes, "gen_ai.token.type": "output"})
 

@@ -23,6 +23,7 @@ from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import ClientRequest
 from packyproxy.translate.failure_choice import most_useful
 from packyproxy.usage.records import AttemptRecord
+from packyproxy.usage.tokens import tokens_of
 
 __all__ = ["Asking"]
 
@@ -273,7 +274,9 @@ class Asking:
     ) -> None:
         """Note how an attempt went, whatever its end."""
         provider, sent_at, first_output_at = inquiry.provider, attempt.sent_at, attempt.first_output_at
+        usage = inquiry.writer.usage
         inquiry.first_output_at = first_output_at
+        inquiry.tokens = tokens_of(usage) if usage is not None else None
         self._recorder.attempt_ended(
             AttemptRecord(
                 request_id=self._request_id,
@@ -287,7 +290,7 @@ class Asking:
                 first_output_seconds=None if first_output_at is None else first_output_at - sent_at,
                 stream_seconds=attempt.stream_seconds,
                 gaps=attempt.gaps,
-                usage=inquiry.writer.usage,
+                tokens=inquiry.tokens,
                 failure=None if failure is None else failure.kind,
                 status=None if failure is None else failure.status,
                 is_cut_off=is_cut_off,

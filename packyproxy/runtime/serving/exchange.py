@@ -138,7 +138,7 @@ class Exchange:
             self._is_recorded = True
             told = self._asking.inquiry
             if told is not None:
-                self._outcome.heard(told.writer.usage, told.first_output_at)
+                self._outcome.heard(told.tokens, told.first_output_at)
             self._record()
 
     def _record(self) -> None:

@@ -20,6 +20,7 @@ from packyproxy.runtime.runtime import Runtime
 from packyproxy.translate.contract import ClientRequest, StreamWriter, Target, Translation
 from packyproxy.translate.failure_table import FAILURES
 from packyproxy.translate.session import prompt_cache_key
+from packyproxy.usage.tokens import Tokens
 from packyproxy.wire.masking import mask_text
 
 __all__ = ["Inquiry"]
@@ -74,6 +75,8 @@ class Inquiry:
         """When the last attempt began, on the event loop's clock; infinite before the first."""
         self.first_output_at: float | None = None
         """When the last attempt that ended had its first model output, on the same clock."""
+        self.tokens: Tokens | None = None
+        """What the upstream counted in that attempt; None if it did not."""
         self.provider: Provider = plan.providers[index]
         self.candidate: Candidate = plan.resolution.candidates[index]
         self.target = self._describe_target()

@@ -4,7 +4,7 @@ from packyproxy.errors import Failure, InvalidRequest, NoProvider, PackyProxyErr
 from packyproxy.runtime.identity import session_hash
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.usage.records import RequestRecord
-from packyproxy.wire.responses_output import Usage
+from packyproxy.usage.tokens import Tokens
 
 __all__ = ["Outcome"]
 
@@ -30,7 +30,7 @@ class Outcome:
         self._body_bytes = 0
         self._failure: str | None = None
         self._status = 200
-        self._usage: Usage | None = None
+        self._tokens: Tokens | None = None
         self._first_output_at: float | None = None
         self.is_stream = False
         """Whether the client asked for a stream; known once the body was read."""
@@ -43,9 +43,9 @@ class Outcome:
         self._provider, self._model = provider, model
         self._effort, self._body_bytes = effort, body_bytes
 
-    def heard(self, usage: Usage | None, first_output_at: float | None) -> None:
+    def heard(self, tokens: Tokens | None, first_output_at: float | None) -> None:
         """Note what was counted in the attempt that the client was told of, and when it began to speak."""
-        self._usage, self._first_output_at = usage, first_output_at
+        self._tokens, self._first_output_at = tokens, first_output_at
 
     def failed(self, failure: Failure, status: int, *, provider: str | None, model: str | None) -> None:
         """Note the failure the client was given, under which status, and whose it is if anybody was asked."""
@@ -93,5 +93,5 @@ class Outcome:
             ended_at=ended_at,
             duration_seconds=now - inbound.accepted_at,
             first_output_seconds=None if first_output_at is None else first_output_at - inbound.accepted_at,
-            usage=self._usage,
+            tokens=self._tokens,
         )

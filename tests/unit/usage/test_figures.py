@@ -8,7 +8,7 @@ from packyproxy.errors import FailureKind
 from packyproxy.usage.figures import CUT_OFF, FIRST_EVENT_BOUNDS, Figures, TargetFigures, operation_of
 from packyproxy.usage.histogram import Histogram
 from packyproxy.usage.records import GAP_BOUNDS, AttemptRecord
-from tests.support.records import attempt, request, usage
+from tests.support.records import attempt, request, tokens
 
 _TARGET = ("packycode", "gpt-5", "chat")
 _FAILED = FailureKind.OVERLOADED
@@ -154,9 +154,9 @@ def test_gaps_are_merged() -> None:
 def test_tokens_are_spread_and_summed() -> None:
     """Tokens are those of attempts, each answer's count spread and all of them summed."""
     target = _target(
-        attempt(usage=usage(100, 10, cached=60, reasoning=3)),
-        attempt(usage=usage(20, 1)),
-        attempt(usage=None),
+        attempt(tokens=tokens(100, 10, cached=60, reasoning=3)),
+        attempt(tokens=tokens(20, 1)),
+        attempt(tokens=None),
     )
     assert (120.0, 2, 60) == (target.input_tokens.sum, target.input_tokens.count, target.cached_tokens)
     assert (11.0, 2, 3) == (target.output_tokens.sum, target.output_tokens.count, target.reasoning_tokens)
@@ -165,13 +165,13 @@ def test_tokens_are_spread_and_summed() -> None:
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
-        pytest.param({"usage": usage(100, 11)}, 0.1, id="ten-more-in-a-second"),
-        pytest.param({"usage": usage(100, 10**400)}, 1 / (10**9 - 1), id="absurd"),
-        pytest.param({"usage": usage(100, 1)}, None, id="one-token"),
-        pytest.param({"usage": usage(100, 0)}, None, id="no-token"),
-        pytest.param({"usage": None}, None, id="not-counted"),
-        pytest.param({"usage": usage(100, 11), "failure": "truncated"}, None, id="failed"),
-        pytest.param({"usage": usage(100, 11), "first_output_seconds": None}, None, id="no-output"),
+        pytest.param({"tokens": tokens(100, 11)}, 0.1, id="ten-more-in-a-second"),
+        pytest.param({"tokens": tokens(100, 10**400)}, 1 / (10**9 - 1), id="absurd"),
+        pytest.param({"tokens": tokens(100, 1)}, None, id="one-token"),
+        pytest.param({"tokens": tokens(100, 0)}, None, id="no-token"),
+        pytest.param({"tokens": None}, None, id="not-counted"),
+        pytest.param({"tokens": tokens(100, 11), "failure": "truncated"}, None, id="failed"),
+        pytest.param({"tokens": tokens(100, 11), "first_output_seconds": None}, None, id="no-output"),
     ],
 )
 def test_seconds_per_token(facts: dict[str, Any], expected: float | None) -> None:
@@ -205,9 +205,9 @@ def test_credential_failures() -> None:
 def test_cache_hit_rates() -> None:
     """The rate of a provider is that of all its models together; one that counted nothing has none."""
     figures = _figures(
-        attempt(usage=usage(100, 1, cached=100)),
-        attempt(usage=usage(300, 1, cached=0), model="m"),
-        attempt(usage=None, provider="b"),
+        attempt(tokens=tokens(100, 1, cached=100)),
+        attempt(tokens=tokens(300, 1, cached=0), model="m"),
+        attempt(tokens=None, provider="b"),
     )
     assert {"packycode": 0.25} == figures.cache_hit_rates()
 

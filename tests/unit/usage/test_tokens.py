@@ -12,7 +12,6 @@ from tests.support.records import usage
 @pytest.mark.parametrize(
     ("counted", "expected"),
     [
-        pytest.param(None, Tokens(0, 0, 0, 0), id="not-counted"),
         pytest.param(usage(100, 10), Tokens(100, 0, 10, 0), id="no-details"),
         pytest.param(usage(100, 10, cached=80, reasoning=5), Tokens(100, 80, 10, 5), id="details"),
         pytest.param(usage(100, 10, cached=100, reasoning=10), Tokens(100, 100, 10, 10), id="all-of-it"),
@@ -21,7 +20,7 @@ from tests.support.records import usage
         pytest.param(usage(10**30, 10**30), Tokens(10**9, 0, 10**9, 0), id="absurd"),
     ],
 )
-def test_counts_are_taken_as_they_are(counted: Usage | None, expected: Tokens) -> None:
+def test_counts_are_taken_as_they_are(counted: Usage, expected: Tokens) -> None:
     """Counts are taken as they are, as far as there can be such counts."""
     assert expected == tokens_of(counted)
 

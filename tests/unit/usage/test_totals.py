@@ -8,7 +8,7 @@ import pytest
 from packyproxy.errors import FailureKind
 from packyproxy.usage.records import AttemptRecord
 from packyproxy.usage.totals import Totals, failure_of
-from tests.support.records import NOW, attempt, request, usage
+from tests.support.records import NOW, attempt, request, tokens
 
 _DAY = 86_400.0
 
@@ -52,9 +52,9 @@ def test_before_the_first_request_there_are_no_rows() -> None:
 
 def test_a_request_is_in_one_row_of_each_breakdown() -> None:
     """A request and its attempt are in the total and in one row of each breakdown."""
-    counted = usage(100, 10, cached=80, reasoning=4)
+    counted = tokens(100, 10, cached=80, reasoning=4)
     report = _report(
-        attempt(usage=counted), request(usage=counted, key_id="k1", session="5e55"), masks={"k1": "***cdef"}
+        attempt(tokens=counted), request(tokens=counted, key_id="k1", session="5e55"), masks={"k1": "***cdef"}
     )
     counts = {
         "requests": 1,
@@ -101,8 +101,8 @@ def test_rows_begin_with_their_name(breakdown: str, first: str) -> None:
 def test_who_failed_has_the_attempt_and_who_answered_the_request() -> None:
     """The provider that failed has an attempt and a failure, the one that served the request has the request."""
     report = _report(
-        attempt(provider="a", failure=FailureKind.OVERLOADED, usage=None),
-        attempt(provider="a", failure=FailureKind.OVERLOADED, usage=None),
+        attempt(provider="a", failure=FailureKind.OVERLOADED, tokens=None),
+        attempt(provider="a", failure=FailureKind.OVERLOADED, tokens=None),
         attempt(provider="b"),
         request(provider="b", attempts=3),
     )
@@ -141,7 +141,7 @@ def test_a_request_fails_is_cancelled_or_neither(
 
 def test_nobody_was_asked() -> None:
     """A request that went to nobody counts, in rows without a name."""
-    report = _report(request(provider=None, model=None, status=503, failure="unavailable", usage=None))
+    report = _report(request(provider=None, model=None, status=503, failure="unavailable", tokens=None))
     assert (None, None, None, 1) == (
         report["providers"][0]["provider"],
         report["models"][0]["model"],
@@ -158,7 +158,7 @@ def test_a_refusal_is_a_failure() -> None:
 
 def test_what_was_not_counted_has_no_tokens() -> None:
     """A request that the upstream has not counted is a request without tokens."""
-    total = _report(request(usage=None))["total"]
+    total = _report(request(tokens=None))["total"]
     assert {**_NOTHING, "requests": 1} == total
 
 
@@ -203,9 +203,9 @@ def test_a_day_ends_at_midnight() -> None:
 def test_sessions_add_up() -> None:
     """A session has the cache hit rate of all its requests, and the time of its last one."""
     records = [
-        request(session="s", usage=usage(100, 1, cached=0)),
-        request(session="s", usage=usage(300, 1, cached=300), ended_at=NOW + 5),
-        request(session="s", usage=None, ended_at=NOW + 9),
+        request(session="s", tokens=tokens(100, 1, cached=0)),
+        request(session="s", tokens=tokens(300, 1, cached=300), ended_at=NOW + 5),
+        request(session="s", tokens=None, ended_at=NOW + 9),
     ]
     (row,) = _report(*records)["sessions"]
     assert (3, 400, 300, 0.75, "2026-11-21T15:00:09.000Z") == (

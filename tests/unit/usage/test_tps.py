@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from packyproxy.errors import FailureKind
 from packyproxy.usage.tps import Tps, TpsSamples, has_line, measure, parse_group, parse_window
-from tests.support.records import NOW, attempt, usage
+from tests.support.records import NOW, attempt, tokens
 
 _FAILED = {"failure": FailureKind.TRUNCATED}
 _SILENT = {"first_output_seconds": None, "stream_seconds": 0.0}
@@ -25,13 +25,13 @@ _DAY = 24 * 3600
         pytest.param({"is_streaming": False}, 5.0, 55.0, id="whole"),
         pytest.param({"stream_seconds": 0.0}, 5.0, 55.0, id="one-read"),
         pytest.param({"stream_seconds": 0.25}, 40.0, 55.0, id="short-window"),
-        pytest.param({"usage": usage(100, 0)}, 0.0, 50.0, id="no-tokens"),
-        pytest.param({"usage": usage(100, 0), **_SILENT}, 0.0, 50.0, id="no-output"),
-        pytest.param({"usage": usage(0, 0), **_SILENT}, 0.0, 0.0, id="nothing-counted"),
+        pytest.param({"tokens": tokens(100, 0)}, 0.0, 50.0, id="no-tokens"),
+        pytest.param({"tokens": tokens(100, 0), **_SILENT}, 0.0, 50.0, id="no-output"),
+        pytest.param({"tokens": tokens(0, 0), **_SILENT}, 0.0, 0.0, id="nothing-counted"),
         pytest.param(_FAILED, 10.0, 55.0, id="failed-after-output"),
         pytest.param({"is_cut_off": True}, 10.0, 55.0, id="cut-off-after-output"),
-        pytest.param({"usage": usage(-5, -1)}, 0.0, 0.0, id="negative"),
-        pytest.param({"usage": usage(0, 10**30)}, 1e9, 5e8, id="absurd"),
+        pytest.param({"tokens": tokens(-5, -1)}, 0.0, 0.0, id="negative"),
+        pytest.param({"tokens": tokens(0, 10**30)}, 1e9, 5e8, id="absurd"),
     ],
 )
 def test_completion_and_total_have_times_of_their_own(
@@ -46,7 +46,7 @@ def test_completion_and_total_have_times_of_their_own(
 @pytest.mark.parametrize(
     "facts",
     [
-        pytest.param({"usage": None}, id="not-counted"),
+        pytest.param({"tokens": None}, id="not-counted"),
         pytest.param({**_FAILED, **_SILENT}, id="failed-without-output"),
         pytest.param({"is_cut_off": True, **_SILENT}, id="cut-off-without-output"),
         pytest.param({"duration_seconds": 0.0}, id="no-time"),
@@ -62,7 +62,7 @@ def test_without_output_count_or_time_there_is_no_speed(facts: dict[str, Any]) -
     ("facts", "expected"),
     [
         pytest.param({}, True, id="answered"),
-        pytest.param({"usage": None}, True, id="answered-not-counted"),
+        pytest.param({"tokens": None}, True, id="answered-not-counted"),
         pytest.param(_SILENT, True, id="empty-success"),
         pytest.param(_FAILED, True, id="failed-after-output"),
         pytest.param({**_FAILED, **_SILENT}, False, id="failed-without-output"),
@@ -75,7 +75,7 @@ def test_what_gave_output_is_logged(facts: dict[str, Any], *, expected: bool) ->
 
 
 @pytest.mark.parametrize(
-    ("tokens", "seconds", "expected"),
+    ("output", "seconds", "expected"),
     [
         pytest.param(1, 200.0, 0.01, id="0.005"),
         pytest.param(201, 200.0, 1.01, id="1.005"),
@@ -86,21 +86,21 @@ def test_what_gave_output_is_logged(facts: dict[str, Any], *, expected: bool) ->
         pytest.param(57, 1.38, 41.3, id="one-decimal"),
     ],
 )
-def test_speeds_are_rounded_half_up(tokens: int, seconds: float, expected: float) -> None:
+def test_speeds_are_rounded_half_up(output: int, seconds: float, expected: float) -> None:
     """Two decimals, rounded half up as written in decimals: 0.005 is 0.01."""
-    tps = measure(attempt(duration_seconds=seconds, is_streaming=False, usage=usage(0, tokens)))
+    tps = measure(attempt(duration_seconds=seconds, is_streaming=False, tokens=tokens(0, output)))
     assert tps is not None
     assert expected == tps.completion
 
 
 @given(st.integers(0, 10**9), st.integers(1, 10**10))
-def test_rounding_is_that_of_decimals(tokens: int, microseconds: int) -> None:
+def test_rounding_is_that_of_decimals(output: int, microseconds: int) -> None:
     """Any rate is what decimal arithmetic makes of it."""
     seconds = Decimal(microseconds) / 10**6
-    record = attempt(duration_seconds=float(seconds), is_streaming=False, usage=usage(0, tokens))
+    record = attempt(duration_seconds=float(seconds), is_streaming=False, tokens=tokens(0, output))
     tps = measure(record)
     assert tps is not None
-    expected = (tokens / seconds).quantize(Decimal("0.01"), ROUND_HALF_UP)
+    expected = (output / seconds).quantize(Decimal("0.01"), ROUND_HALF_UP)
     assert float(expected) == tps.completion
 
 
