@@ -8,8 +8,8 @@ import pytest
 
 from packyproxy.asgi.management.families import management_operations
 from packyproxy.asgi.management.openapi import describe
-from packyproxy.asgi.management.operations import PREFIX
 from packyproxy.asgi.management.refusals import STATUSES
+from packyproxy.asgi.management.request import PREFIX
 from packyproxy.config import Config
 from packyproxy.runtime.runtime import Runtime
 from tests.support.documented_calls import DOCUMENTS, calls, error_table, matches, route_table

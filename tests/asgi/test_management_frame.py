@@ -12,8 +12,9 @@ from starlette.routing import Mount
 
 from packyproxy.app import PackyProxy
 from packyproxy.asgi.management.component import KeyedOperations, Management, OperationTable
-from packyproxy.asgi.management.operations import MAX_BODY_BYTES, ManagementRequest, Operation, Query, Text
+from packyproxy.asgi.management.operations import Operation, Text
 from packyproxy.asgi.management.refusals import STATUSES, Refusal
+from packyproxy.asgi.management.request import MAX_BODY_BYTES, ManagementRequest, Query
 from packyproxy.config import Secret
 from packyproxy.errors import Problem
 from packyproxy.runtime.runtime import Runtime
@@ -304,6 +305,14 @@ async def test_a_bug_is_told_without_its_words(
     assert (500, "internal_error") == told(response)
     assert response.headers["x-request-id"] in response.json()["message"]
     assert "sk-secret" not in response.text + caplog.text + str([vars(record) for record in caplog.records])
+
+
+def test_a_refusal_names_a_thousand_problems_at_most() -> None:
+    """What a body of a mebibyte may have wrong is more than anybody reads."""
+    problem = Problem(field="a", code="missing", message="is missing", fix="add it")
+    problems = Refusal("invalid_value", "nothing was saved", problems=[problem] * 1001).body.problems
+    assert isinstance(problems, tuple)
+    assert 1000 == len(problems)
 
 
 def test_every_code_has_a_status_of_an_error() -> None:

@@ -26,8 +26,8 @@ from schemathesis.specs.openapi.checks import (
 from packyproxy.app import PackyProxy
 from packyproxy.asgi.management.families import management_operations
 from packyproxy.asgi.management.openapi import describe
-from packyproxy.asgi.management.operations import PREFIX
 from packyproxy.asgi.management.refusals import STATUSES, RefusalBody
+from packyproxy.asgi.management.request import PREFIX
 from packyproxy.config import Config
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.testing import FakeUpstream, StreamingASGITransport

@@ -14,8 +14,9 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 from packyproxy.app import PackyProxy
 from packyproxy.asgi.management.families import management_operations
 from packyproxy.asgi.management.openapi import describe
-from packyproxy.asgi.management.operations import ManagementRequest, Operation, Query
+from packyproxy.asgi.management.operations import Operation
 from packyproxy.asgi.management.refusals import STATUSES, Code, Refusal
+from packyproxy.asgi.management.request import ManagementRequest, Query
 from packyproxy.errors import Problem
 from packyproxy.testing import StreamingASGITransport
 from tests.support.settings import provider

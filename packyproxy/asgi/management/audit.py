@@ -2,8 +2,9 @@
 
 from typing import Final, get_args
 
-from packyproxy.asgi.management.operations import ManagementRequest, Operation, Query
+from packyproxy.asgi.management.operations import Operation
 from packyproxy.asgi.management.refusals import Refusal
+from packyproxy.asgi.management.request import ManagementRequest, Query
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.usage.audit import AuditReport, EventName
 

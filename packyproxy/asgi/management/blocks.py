@@ -8,7 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from packyproxy.asgi.management.operations import FLAG, ManagementRequest, Operation, Query
+from packyproxy.asgi.management.operations import Operation
+from packyproxy.asgi.management.request import FLAG, ManagementRequest, Query
 from packyproxy.asgi.management.saving import Merge, block_of, foresee, refused, save
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.merging import patch_value, put_value

@@ -16,8 +16,9 @@ from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch, log_bug
 from packyproxy.asgi.management.access import Access
 from packyproxy.asgi.management.families import management_operations
-from packyproxy.asgi.management.operations import PREFIX, ManagementRequest, Operation, Text
+from packyproxy.asgi.management.operations import Operation, Text
 from packyproxy.asgi.management.refusals import Refusal
+from packyproxy.asgi.management.request import PREFIX, ManagementRequest
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Route, RouteTable
 from packyproxy.errors import ClientLeft

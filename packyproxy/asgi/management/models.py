@@ -1,6 +1,7 @@
 """``GET /models``: what clients may ask for, and who serves it."""
 
-from packyproxy.asgi.management.operations import ManagementRequest, Operation, Query
+from packyproxy.asgi.management.operations import Operation
+from packyproxy.asgi.management.request import ManagementRequest, Query
 from packyproxy.registry.listing import ServedModelList, list_served_models
 from packyproxy.runtime.runtime import Runtime
 

@@ -12,8 +12,9 @@ from typing import Any, Final, get_args
 import msgspec
 from msgspec import Raw
 
-from packyproxy.asgi.management.operations import ManagementRequest, Operation, Query, Text
+from packyproxy.asgi.management.operations import Operation, Text
 from packyproxy.asgi.management.refusals import STATUSES, Code, RefusalBody
+from packyproxy.asgi.management.request import ManagementRequest, Query
 from packyproxy.version import __version__
 
 __all__ = ["describe", "openapi_operation"]

@@ -8,8 +8,9 @@ from typing import Final
 
 from msgspec import Struct
 
-from packyproxy.asgi.management.operations import FLAG, ManagementRequest, Operation, Query
+from packyproxy.asgi.management.operations import Operation
 from packyproxy.asgi.management.refusals import Code, Refusal
+from packyproxy.asgi.management.request import FLAG, ManagementRequest, Query
 from packyproxy.asgi.management.saving import refused, save
 from packyproxy.config.merging import patch_value
 from packyproxy.errors import Failure, FailureKind, Problem

@@ -48,6 +48,9 @@ STATUSES: Final[Mapping[Code, int]] = MappingProxyType(
     }
 )
 
+_MOST_PROBLEMS: Final = 1000
+"""A body of a mebibyte can have fifty thousand mistakes, of which nobody wants six mebibytes of answer."""
+
 
 class ProblemBody(Struct, frozen=True, kw_only=True):
     """One finding about what was sent."""
@@ -70,7 +73,7 @@ class RefusalBody(Struct, frozen=True, kw_only=True):
     error: Code
     message: str
     problems: tuple[ProblemBody, ...] | UnsetType = UNSET
-    """With 422: everything that was found."""
+    """With 422: everything that was found, up to a thousand findings."""
 
 
 class Refusal(PackyProxyError):
@@ -98,5 +101,5 @@ class Refusal(PackyProxyError):
         self.body = RefusalBody(
             error=code,
             message=message,
-            problems=tuple(map(ProblemBody.of, problems)) if self.status == 422 else UNSET,
+            problems=tuple(map(ProblemBody.of, problems[:_MOST_PROBLEMS])) if self.status == 422 else UNSET,
         )

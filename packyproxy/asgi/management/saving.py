@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Final, Protocol, TypeVar
 
-from packyproxy.asgi.management.operations import ManagementRequest
 from packyproxy.asgi.management.refusals import Code, Refusal
+from packyproxy.asgi.management.request import ManagementRequest
 from packyproxy.config import Config
 from packyproxy.config.validate import validate
 from packyproxy.config.yaml_file import read_text

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
 
-from packyproxy.asgi.management.operations import ManagementRequest, Method, Operation
+from packyproxy.asgi.management.operations import Method, Operation
+from packyproxy.asgi.management.request import ManagementRequest
 from packyproxy.asgi.management.saving import not_an_object, refused, save
 from packyproxy.config import Config
 from packyproxy.config.merging import put_value

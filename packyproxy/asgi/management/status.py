@@ -7,8 +7,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from packyproxy.asgi.management.operations import ManagementRequest, Operation
+from packyproxy.asgi.management.operations import Operation
 from packyproxy.asgi.management.refusals import ProblemBody
+from packyproxy.asgi.management.request import ManagementRequest
 from packyproxy.providers.health import ProviderState
 from packyproxy.runtime.observation.survey import survey
 from packyproxy.runtime.reload.reloader import OnDisk, ReloadError

@@ -4,8 +4,9 @@ import asyncio
 
 from msgspec import Struct
 
-from packyproxy.asgi.management.operations import ManagementRequest, Operation, Query
+from packyproxy.asgi.management.operations import Operation
 from packyproxy.asgi.management.refusals import Refusal
+from packyproxy.asgi.management.request import ManagementRequest, Query
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.usage.totals import UsageReport
 from packyproxy.usage.tps import TpsReport, parse_group, parse_window

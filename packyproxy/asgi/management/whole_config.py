@@ -4,8 +4,9 @@ from typing import Final
 
 from msgspec import UNSET, Struct
 
-from packyproxy.asgi.management.operations import ManagementRequest, Operation, Text
+from packyproxy.asgi.management.operations import Operation, Text
 from packyproxy.asgi.management.refusals import ProblemBody, Refusal
+from packyproxy.asgi.management.request import ManagementRequest
 from packyproxy.asgi.management.saving import foresee, not_an_object, save
 from packyproxy.config import Config
 from packyproxy.config.masking import restore_masks
