@@ -4,11 +4,11 @@ Only commands configure logging; the library never does. A record's facts travel
 lines carry each as a member, console lines carry the message alone.
 """
 
-import asyncio
 import json
 import logging
 import sys
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import datetime
 from typing import Final, TextIO
 
@@ -18,7 +18,7 @@ from packyproxy.config.schema import LogFormat
 from packyproxy.runtime.observation.log_line import LogLine
 from packyproxy.usage.timestamps import timestamp
 
-__all__ = ["BatchHandler", "ConsoleFormatter", "JsonFormatter", "configure_logging"]
+__all__ = ["ConsoleFormatter", "JsonFormatter", "configure_logging", "log_together"]
 
 _STANDARD_ATTRIBUTES: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
     "message",
@@ -26,10 +26,6 @@ _STANDARD_ATTRIBUTES: Final = frozenset(logging.makeLogRecord({}).__dict__) | {
     "taskName",
 }
 _OURS: Final = "packyproxy"
-_WINDOW_SECONDS: Final = 0.05
-_AT_ONCE: Final = 4
-"""So many lines of a window do not wait: who tries something out sees it."""
-_MOST_WAITING: Final = 64
 _encode: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -38,16 +34,18 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one line."""
+        facts = (
+            record.facts
+            if type(record) is LogLine
+            else {k: value for k, value in record.__dict__.items() if k not in _STANDARD_ATTRIBUTES}
+        )
         line: dict[str, object] = {
             "time": timestamp(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **facts,
         }
-        if type(record) is LogLine:
-            line |= record.facts
-        else:
-            line |= {k: value for k, value in record.__dict__.items() if k not in _STANDARD_ATTRIBUTES}
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__
         try:
@@ -67,55 +65,46 @@ class ConsoleFormatter(logging.Formatter):
         return f"{time} {record.levelname.lower():<8} {message}{error}"
 
 
-class BatchHandler(logging.StreamHandler[TextIO]):
-    """Write lines at once while there are few, and many at a time when there are many.
-
-    A busy proxy logs each request. Lines that are formatted in a row cost a third, all of them are one write,
-    and an event loop that is serving others waits for the stream less often. Warnings and worse are written
-    at once, after what was logged before them.
-    """
+class _Lines(logging.StreamHandler[TextIO]):
+    """Writes each line at once, or, within ``together``, all of them at its end."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
-        self._waiting: list[logging.LogRecord] = []
-        self._window_ends_at = 0.0
-        self._in_window = 0
+        self._row: list[str] | None = None
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make one write of all lines that this thread logs meanwhile; others wait."""
+        with self.lock or nullcontext():
+            row: list[str] = []
+            self._row = row
+            try:
+                yield
+            finally:
+                self._row = None
+                with suppress(OSError, ValueError):  # a stream that is gone must not stop the program
+                    self._write("".join(row))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a record; those that wait are written within a twentieth of a second."""
-        if record.created >= self._window_ends_at:
-            self._window_ends_at = record.created + _WINDOW_SECONDS
-            self._in_window = 0
-        self._in_window += 1
-        waiting = self._waiting
-        waiting.append(record)
-        if (
-            self._in_window <= _AT_ONCE
-            or record.levelno > logging.INFO
-            or len(waiting) >= _MOST_WAITING
-            or (len(waiting) == 1 and not self._is_scheduled())
-        ):
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits."""
-        with self.lock or nullcontext():
-            waiting, self._waiting = self._waiting, []
-            if not waiting:
-                return
-            try:
-                self.stream.write("".join([f"{self.format(record)}\n" for record in waiting]))
-                self.stream.flush()
-            except Exception:  # noqa: BLE001 - as logging does: a broken stream must not stop the program
-                self.handleError(waiting[-1])
-
-    def _is_scheduled(self) -> bool:
-        """Let a running event loop write later; False where none runs."""
+        """Write one line, or put it into the row."""
         try:
-            asyncio.get_running_loop().call_later(_WINDOW_SECONDS, self.flush)
-        except RuntimeError:
-            return False
-        return True
+            line = f"{self.format(record)}\n"
+            if self._row is not None:
+                self._row.append(line)
+            else:
+                self._write(line)
+        except Exception:  # noqa: BLE001 - as logging does: a broken stream must not stop the program
+            self.handleError(record)
+
+    def _write(self, text: str) -> None:
+        self.stream.write(text)
+        self.stream.flush()
+
+
+def log_together() -> AbstractContextManager[None]:
+    """Return what makes one write of the lines that are logged in its block."""
+    handler = next((each for each in logging.getLogger().handlers if isinstance(each, _Lines)), None)
+    return nullcontext() if handler is None else handler.together()
 
 
 def configure_logging(log_format: LogFormat, *, debug: bool, stream: TextIO | None = None) -> None:
@@ -126,11 +115,9 @@ def configure_logging(log_format: LogFormat, *, debug: bool, stream: TextIO | No
     """
     output: TextIO = stream if stream is not None else sys.stderr
     is_console = log_format == "console" or (log_format == "auto" and output.isatty())
-    handler = logging.StreamHandler(output) if is_console else BatchHandler(output)
+    handler = _Lines(output)
     handler.setFormatter(ConsoleFormatter() if is_console else JsonFormatter())
     root = logging.getLogger()
-    for former in root.handlers:
-        former.flush()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger(_OURS).setLevel(logging.DEBUG if debug else logging.INFO)

@@ -91,8 +91,7 @@ class Runtime:
             self._in_force, None if self._reloader is None else self.editor.change, self.audit
         )
         self.routing = Routing(self.store, now=self.now, audit=self.audit)
-        self.provider_notes = ProviderNotebook()
-        self.recorder = Recorder(now=self.now, notes=self.provider_notes)
+        self.recorder = Recorder(now=self.now)
         self.learned = Learned()
         self.token_scales = ScaleFactors()
 
@@ -117,6 +116,11 @@ class Runtime:
     def has_lifespan(self) -> bool:
         """Whether somebody has entered this runtime, on whichever event loop."""
         return bool(self._entered)
+
+    @property
+    def provider_notes(self) -> ProviderNotebook:
+        """What happened lately at each provider."""
+        return self.recorder.providers()
 
     def monotonic(self) -> float:
         """Return the event loop's time in seconds: the clock of every deadline."""
@@ -212,6 +216,7 @@ class Runtime:
             del self._entered[loop]
             await self._background.stop()
             await self.aclose()
+            self.recorder.catch_up()
 
     async def aclose(self) -> None:
         """Close the running loop's connections; a later request opens new ones."""

@@ -108,11 +108,13 @@ def has_line(record: AttemptRecord) -> bool:
 
 def measure(record: AttemptRecord) -> Tps | None:
     """Return the speed of an attempt; None if it failed without output, or if nobody counted its tokens."""
-    duration = round(record.duration_seconds * _MICROSECONDS)
-    if record.tokens is None or not duration or not has_line(record):
-        return None
-    window = round(record.stream_seconds * _MICROSECONDS) if record.is_streaming else 0
     tokens = record.tokens
+    if tokens is None or not has_line(record):
+        return None
+    duration = int(record.duration_seconds * _MICROSECONDS + 0.5)
+    if not duration:
+        return None
+    window = int(record.stream_seconds * _MICROSECONDS + 0.5) if record.is_streaming else 0
     return Tps(
         _per_second(tokens.output, window or duration), _per_second(tokens.input + tokens.output, duration)
     )

@@ -1,6 +1,5 @@
 """``packyproxy serve``: the proxy under hypercorn, in this process or in several that share the port."""
 
-import logging
 import multiprocessing
 import os
 import signal
@@ -12,7 +11,7 @@ from typing import Final
 from packyproxy.cli.advice import oversight_warnings
 from packyproxy.cli.banner import banner
 from packyproxy.cli.failures import CommandFailed
-from packyproxy.cli.logs import configure_logging
+from packyproxy.cli.logs import configure_logging, log_together
 from packyproxy.cli.overrides import Overrides
 from packyproxy.cli.registration import Kind, register
 from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, serve_app, server_url
@@ -74,6 +73,7 @@ def _serve_here(file: ConfigFile, listener: socket.socket, *signals: signal.Sign
         grace_seconds = min(file.loaded.config.streaming.total_timeout, _LONGEST_GRACE_SECONDS)
         proxy = PackyProxy(file)
         proxy.runtime.listen(follow_logging)
+        proxy.runtime.recorder.log_together = log_together
         async with proxy:
             calm_the_collector()
             await serve_app(proxy, listener, stop, grace_seconds=grace_seconds)
@@ -127,7 +127,4 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> 
 
 def _worker(file: ConfigFile, listener: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        _serve_here(file, listener, signal.SIGTERM)
-    finally:
-        logging.shutdown()  # a forked process ends without what an exit does: some lines may not be written
+    _serve_here(file, listener, signal.SIGTERM)

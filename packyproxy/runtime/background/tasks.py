@@ -24,7 +24,11 @@ class RuntimeView(Protocol):
 
     version: str
     routing: Routing
-    provider_notes: ProviderNotebook
+
+    @property
+    def provider_notes(self) -> ProviderNotebook:
+        """What happened lately at each provider."""
+        ...
 
     @property
     def snapshot(self) -> Snapshot:

@@ -16,12 +16,11 @@ from packyproxy.usage.tps import Tps
 __all__ = ["log_hedge", "log_notes", "log_request", "log_tps"]
 
 _log = logging.getLogger("packyproxy")
-_CLIENT_ERROR = 400
 
 
-def log_request(record: RequestRecord, *, is_wanted: bool) -> None:
-    """Log one line per request: always one that failed, the rest if ``is_wanted`` (``request-log``)."""
-    if not (is_wanted or record.status >= _CLIENT_ERROR) or not _log.isEnabledFor(logging.INFO):
+def log_request(record: RequestRecord) -> None:
+    """Log what a request came to."""
+    if not _log.isEnabledFor(logging.INFO):
         return
     provider = record.provider
     seconds = _milliseconds(record.duration_seconds)

@@ -5,7 +5,6 @@ by this: what decides is in ``runtime.routing``. Each process notes what it sees
 """
 
 import threading
-from collections import deque
 from typing import Final
 
 from msgspec import Struct
@@ -41,7 +40,6 @@ class ProviderNotes(Struct, frozen=True, kw_only=True):
     """When that was found out last, in Unix seconds."""
 
 
-_MOST_UNREAD: Final = 32
 _NOTHING: Final = ProviderNotes()
 
 
@@ -54,50 +52,38 @@ class ProviderNotebook:
         """By provider id; whom nothing was noted of for the longest time comes first."""
         self._latencies = Latencies()
         """Of all models of a provider together, unlike what routing goes by."""
-        self._unread: deque[AttemptRecord] = deque()
-        """Attempts that nobody has looked at yet: every request brings one, and few look at what is noted."""
 
     def of(self, provider_id: str) -> ProviderNotes:
         """Return what was noted of a provider."""
         with self._writing:
-            self._read()
             return self._notes.get(provider_id, _NOTHING)
 
     def latency_seconds(self, provider_id: str, now: float) -> float | None:
         """Return how long a provider takes to show anything; None if it did not in the last minutes."""
         with self._writing:
-            self._read()
             return self._latencies.of(provider_id, _ALL_MODELS, now)
 
     def note(self, record: AttemptRecord) -> None:
         """Take note of an attempt that has ended; one that was cut off before any output tells nothing."""
-        self._unread.append(record)
-        if len(self._unread) >= _MOST_UNREAD:
-            with self._writing:
-                self._read()
+        if record.failure is None and record.is_cut_off and not record.has_output:
+            return
+        at = record.ended_at
+        with self._writing:
+            if record.first_output_seconds is not None:
+                self._latencies.note(record.provider_id, _ALL_MODELS, record.first_output_seconds, at)
+            self._take(
+                record.provider_id,
+                record.failure,
+                record.status,
+                at=at,
+                has_answered=record.failure is None or record.has_output,
+            )
 
     def note_trial(self, provider_id: str, failure: Failure | None, *, at: float) -> None:
         """Take note of how the provider did in a request of our own; None: it gave a whole answer."""
         kind, status = (None, None) if failure is None else (failure.kind, failure.status)
         with self._writing:
-            self._read()
             self._take(provider_id, kind, status, at=at, has_answered=failure is None)
-
-    def _read(self) -> None:
-        while self._unread:
-            record = self._unread.popleft()
-            if record.failure is None and record.is_cut_off and not record.has_output:
-                continue
-            if record.first_output_seconds is not None:
-                seconds = record.first_output_seconds
-                self._latencies.note(record.provider_id, _ALL_MODELS, seconds, record.ended_at)
-            self._take(
-                record.provider_id,
-                record.failure,
-                record.status,
-                at=record.ended_at,
-                has_answered=record.failure is None or record.has_output,
-            )
 
     def _take(
         self, provider_id: str, kind: FailureKind | None, status: int | None, *, at: float, has_answered: bool

@@ -5,9 +5,11 @@ soon as somebody reads: code that runs for many records in a row costs each of t
 checks and token counts are no requests of clients, and do not get here.
 """
 
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Final
 
 from packyproxy.runtime.observation.journal import log_request, log_tps
@@ -22,8 +24,10 @@ __all__ = ["Recorder"]
 
 _BATCH: Final = 96
 """Three for each request; they are counted in a quarter of a millisecond, which holds nobody up."""
-
-_Attempt = tuple[AttemptRecord, Tps | None]
+_HELD_SECONDS: Final = 0.05
+_AT_ONCE: Final = 4
+"""So many lines of that time do not wait: who tries something out sees it."""
+_CLIENT_ERROR: Final = 400
 
 
 class Recorder:
@@ -31,37 +35,49 @@ class Recorder:
 
     Args:
         now: the clock, in Unix seconds.
-        notes: of the providers.
     """
 
-    def __init__(self, *, now: Callable[[], float], notes: ProviderNotebook) -> None:
-        self._notes = notes
+    def __init__(self, *, now: Callable[[], float]) -> None:
         self._tps = TpsSamples()
         self._totals = Totals(now())
         self._figures = Figures()
-        self._uncounted: deque[_Attempt | RequestRecord | None] = deque()
-        """What has happened since somebody counted; None is the beginning of a request."""
+        self._providers = ProviderNotebook()
+        self._uncounted: deque[tuple[AttemptRecord | RequestRecord, bool] | None] = deque()
+        """What has happened since somebody counted, and whether its line in the log has waited for that; None
+        is the beginning of a request."""
         self._counting = threading.Lock()
+        self._window_ends_at = 0.0
+        self._in_window = 0
+        self._will_catch_up = False
         self.telemetry = Telemetry()
         """Gives the same facts to OpenTelemetry."""
+        self.log_together: Callable[[], AbstractContextManager[None]] | None = None
+        """Where it is given, lines of a crowd wait a twentieth of a second, and are logged in a row within
+        it, which costs each a third: for a process that does nothing but serve. The first few, and those of
+        requests that failed, never wait."""
 
     def tps(self) -> TpsSamples:
         """Return the speed of every attempt that is kept: a copy, to be reported on at leisure."""
+        self.catch_up()
         with self._counting:
-            self._count()
             return self._tps.copy()
 
     def usage(self, masks: Mapping[str, str]) -> UsageReport:
         """Return the sums of everything so far; ``masks`` as :meth:`Totals.report` takes them."""
+        self.catch_up()
         with self._counting:
-            self._count()
             return self._totals.report(masks)
 
     def figures(self) -> Figures:
         """Return what metrics are made of: a copy, to be written out at leisure."""
+        self.catch_up()
         with self._counting:
-            self._count()
             return self._figures.copy()
+
+    def providers(self) -> ProviderNotebook:
+        """Return what was noted of each provider, up to now."""
+        self.catch_up()
+        return self._providers
 
     def request_begins(self) -> None:
         """Take note that a request is in flight; ``request_ended`` must follow."""
@@ -69,8 +85,11 @@ class Recorder:
 
     def request_ended(self, record: RequestRecord, *, is_log_wanted: bool) -> None:
         """Take note of a request's end; one that failed is logged in any case."""
-        self._take(record)
-        log_request(record, is_wanted=is_log_wanted)
+        has_failed = record.status >= _CLIENT_ERROR
+        is_held = is_log_wanted and not has_failed and self._may_wait(record.ended_at)
+        if has_failed or (is_log_wanted and not is_held):
+            log_request(record)
+        self._take(record, is_held=is_held)
 
     def attempt_ended(self, record: AttemptRecord, *, base_url: str, is_log_wanted: bool) -> None:
         """Take note of an attempt's end, whatever it was.
@@ -80,12 +99,12 @@ class Recorder:
             base_url: the provider's.
             is_log_wanted: whether its tokens per second are logged, if there is anything to say.
         """
-        speed = measure(record)
-        self._take((record, speed))
-        self._notes.note(record)
         self.telemetry.attempt_ended(record, base_url=base_url)
-        if is_log_wanted and has_line(record):
-            log_tps(record, speed)
+        is_wanted = is_log_wanted and has_line(record)
+        is_held = is_wanted and self._may_wait(record.ended_at)
+        if is_wanted and not is_held:
+            log_tps(record, measure(record))
+        self._take(record, is_held=is_held)
 
     def failed_over(self, provider: str) -> None:
         """Take note that somebody else is asked because a provider has failed."""
@@ -97,26 +116,76 @@ class Recorder:
         with self._counting:
             self._figures.add_denial(surface)
 
-    def _take(self, ended: _Attempt | RequestRecord) -> None:
-        # Appending needs no lock, and whoever counts under it takes one after the other.
-        self._uncounted.append(ended)
-        if len(self._uncounted) >= _BATCH:
-            with self._counting:
-                self._count()
+    def catch_up(self) -> None:
+        """Count, and log, what has waited for it."""
+        lines: list[tuple[AttemptRecord, Tps | None] | RequestRecord] = []
+        answered: dict[str, AttemptRecord] = {}
+        with self._counting:
+            self._will_catch_up = False
+            uncounted, totals, figures = self._uncounted, self._totals, self._figures
+            while uncounted:
+                ended = uncounted.popleft()
+                if ended is None:
+                    figures.request_begins()
+                    continue
+                record, is_held = ended
+                if isinstance(record, RequestRecord):
+                    figures.request_ends()
+                    figures.add_request(record)
+                    totals.add_request(record)
+                    if is_held:
+                        lines.append(record)
+                else:
+                    speed = self._count_attempt(record)
+                    self._note_provider(record, answered)
+                    if is_held:
+                        lines.append((record, speed))
+            for record in answered.values():
+                self._providers.note(record)
+        if lines and self.log_together is not None:
+            with self.log_together():
+                for line in lines:
+                    if isinstance(line, RequestRecord):
+                        log_request(line)
+                    else:
+                        log_tps(*line)
 
-    def _count(self) -> None:
-        uncounted, tps, totals, figures = self._uncounted, self._tps, self._totals, self._figures
-        while uncounted:
-            ended = uncounted.popleft()
-            if ended is None:
-                figures.request_begins()
-            elif isinstance(ended, RequestRecord):
-                figures.request_ends()
-                figures.add_request(ended)
-                totals.add_request(ended)
-            else:
-                attempt, speed = ended
-                if speed is not None:
-                    tps.add(speed, attempt, attempt.ended_at)
-                totals.add_attempt(attempt)
-                figures.add_attempt(attempt)
+    def _count_attempt(self, record: AttemptRecord) -> Tps | None:
+        speed = measure(record)
+        if speed is not None:
+            self._tps.add(speed, record, record.ended_at)
+        self._totals.add_attempt(record)
+        self._figures.add_attempt(record)
+        return speed
+
+    def _note_provider(self, record: AttemptRecord, answered: dict[str, AttemptRecord]) -> None:
+        """Note a failure; of successes in a row, kept in ``answered``, the last one tells enough."""
+        if record.failure is None:
+            if record.has_output or not record.is_cut_off:
+                answered[record.provider_id] = record
+            return
+        earlier = answered.pop(record.provider_id, None)
+        if earlier is not None:
+            self._providers.note(earlier)
+        self._providers.note(record)
+
+    def _take(self, record: AttemptRecord | RequestRecord, *, is_held: bool) -> None:
+        # Appending needs no lock, and whoever counts under it takes one after the other.
+        self._uncounted.append((record, is_held))
+        if len(self._uncounted) >= _BATCH:
+            self.catch_up()
+
+    def _may_wait(self, at: float) -> bool:
+        """Tell whether a line may wait, and see to it that it is written then."""
+        if self.log_together is None:
+            return False
+        if at >= self._window_ends_at:
+            self._window_ends_at, self._in_window = at + _HELD_SECONDS, 0
+        self._in_window += 1
+        if self._in_window > _AT_ONCE and not self._will_catch_up:
+            try:
+                asyncio.get_running_loop().call_later(_HELD_SECONDS, self.catch_up)
+            except RuntimeError:
+                return False
+            self._will_catch_up = True
+        return self._in_window > _AT_ONCE

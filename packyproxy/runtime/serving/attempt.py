@@ -21,6 +21,8 @@ __all__ = ["TIMEOUTS", "Attempt", "Clock", "Guard", "Take"]
 _BUCKETS = len(GAP_BOUNDS)
 _OUTPUT_BEGINS = b"response.output_item.added"
 """The first event of an output, which may be one that the client is not shown: reasoning."""
+_DATA = b"\ndata:"
+_DONE = b"\ndata: [DONE]"
 _LONGEST_IN_BITS = 48
 """More than the milliseconds of any pause have."""
 
@@ -210,8 +212,10 @@ class Attempt:
 
 def _is_more_than_the_end(chunk: bytes) -> bool:
     """Tell whether the read that ends a stream holds other events, too, than the one that ends it."""
-    events = chunk.count(b"\ndata:") + chunk.startswith(b"data:")
-    return events - (b"\ndata: [DONE]" in chunk) > 1
+    end = chunk.rfind(_DATA)
+    if end >= 0 and chunk.startswith(_DONE, end):
+        end = chunk.rfind(_DATA, 0, end)
+    return end > 0 and (chunk.startswith(_DATA[1:]) or chunk.rfind(_DATA, 0, end) >= 0)
 
 
 async def _decompressed(response: UpstreamResponse, encoding: str) -> AsyncIterator[bytes]:

@@ -1,13 +1,13 @@
 """Log output of the commands."""
 
-import asyncio
 import io
 import json
 import logging
+from contextlib import suppress
 
 import pytest
 
-from packyproxy.cli.logs import configure_logging
+from packyproxy.cli.logs import configure_logging, log_together
 from packyproxy.config.schema import LogFormat
 
 
@@ -84,96 +84,53 @@ def test_debug_is_for_packyproxy_alone() -> None:
     assert "not now" not in stream.getvalue()
 
 
-def lines_of(stream: io.StringIO) -> list[str]:
-    return [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
+class Counted(io.StringIO):
+    """Counts its writes."""
+
+    writes = 0
+
+    def write(self, text: str, /) -> int:
+        self.writes += 1
+        return super().write(text)
 
 
-def log_many(log: logging.Logger, count: int) -> list[str]:
-    """Log so many lines and return them."""
-    for number in range(count):
-        log.info("%s", number)
-    return [str(number) for number in range(count)]
+def test_lines_may_be_written_together() -> None:
+    """Lines of one block are one write; after it, each is one again."""
+    stream = Counted()
+    log = log_to(stream)
+    with log_together():
+        log.info("1")
+        log.info("2")
+        assert "" == stream.getvalue()
+    log.info("3")
+    assert ["1", "2", "3"] == [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
+    assert 2 == stream.writes
 
 
-@pytest.mark.virtual_time
-async def test_few_lines_are_written_at_once() -> None:
-    """Who logs little waits for nothing."""
+def test_lines_are_written_though_their_block_fails() -> None:
+    """What was logged before an exception is not lost."""
     stream = io.StringIO()
     log = log_to(stream)
-    assert log_many(log, 4) == lines_of(stream)
+    with suppress(KeyError), log_together():
+        log.info("1")
+        raise KeyError
+    assert '"1"' in stream.getvalue()
 
 
-@pytest.mark.virtual_time
-async def test_many_lines_are_written_together() -> None:
-    """While an event loop runs, most lines of a crowd wait a twentieth of a second, and keep their order."""
-    stream = io.StringIO()
-    expected = log_many(log_to(stream), 20)
-    assert expected[:4] == lines_of(stream)
-    await asyncio.sleep(0.06)
-    assert expected == lines_of(stream)
+def test_other_handlers_are_left_alone() -> None:
+    """Where the log is not ours, nothing is held."""
+    logging.getLogger().handlers[:] = [handler := logging.StreamHandler(stream := io.StringIO())]
+    with log_together():
+        handler.handle(logging.makeLogRecord({"msg": "1"}))
+        assert "1\n" == stream.getvalue()
 
 
-@pytest.mark.virtual_time
-async def test_warnings_are_written_at_once() -> None:
-    """What is urgent waits for nothing, and comes after what was logged before it."""
-    stream = io.StringIO()
-    log = log_to(stream)
-    expected = log_many(log, 20)
-    log.warning("urgent")
-    assert [*expected, "urgent"] == lines_of(stream)
-
-
-@pytest.mark.virtual_time
-async def test_the_lines_that_wait_are_bounded() -> None:
-    """No more than 64 lines are kept."""
-    stream = io.StringIO()
-    assert log_many(log_to(stream), 70)[:68] == lines_of(stream)
-
-
-async def test_threads_do_not_wait() -> None:
-    """Where no event loop runs there is nobody to write later."""
-    stream = io.StringIO()
-    log = log_to(stream)
-    assert await asyncio.to_thread(log_many, log, 20) == lines_of(stream)
-
-
-def test_lines_outlive_their_event_loop() -> None:
-    """What an event loop left unwritten is written when the program ends."""
-    stream = io.StringIO()
-    log = log_to(stream)
-
-    async def say() -> list[str]:
-        return log_many(log, 20)
-
-    expected = asyncio.run(say())
-    logging.shutdown([lambda: logging.getLogger().handlers[0]])
-    assert expected == lines_of(stream)
-
-
-@pytest.mark.virtual_time
-async def test_a_new_configuration_leaves_no_line_behind() -> None:
-    """What waits is written before another handler takes over."""
-    stream = io.StringIO()
-    expected = log_many(log_to(stream), 20)
-    log_to(io.StringIO())
-    assert expected == lines_of(stream)
-
-
-def test_a_broken_stream_stops_nobody(capsys: pytest.CaptureFixture[str]) -> None:
-    """Who logs does not hear of a stream that takes no more lines."""
+def test_a_stream_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logging never ends a request."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)
     stream = io.StringIO()
     log = log_to(stream)
     stream.close()
-    log.info("one")
-    assert "Logging error" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "value", ["\ud800", 10**30, {("a", 1): 2}], ids=["surrogate", "huge number", "keys that are no texts"]
-)
-def test_json_lines_take_any_fact(value: object) -> None:
-    """What is no JSON in the narrow sense is written in some way, and the line stays one."""
-    stream = io.StringIO()
-    log_to(stream).info("odd", extra={"fact": value})
-    (line,) = stream.getvalue().splitlines()
-    assert "odd" == json.loads(line)["message"]
+    log.info("1")
+    with log_together():
+        log.info("2")
