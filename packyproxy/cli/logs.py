@@ -15,6 +15,7 @@ from typing import Final, TextIO
 import msgspec
 
 from packyproxy.config.schema import LogFormat
+from packyproxy.runtime.observation.journal import Handle
 from packyproxy.runtime.observation.log_line import LogLine
 from packyproxy.usage.timestamps import timestamp
 
@@ -66,33 +67,23 @@ class ConsoleFormatter(logging.Formatter):
 
 
 class _Lines(logging.StreamHandler[TextIO]):
-    """Writes each line at once, or, within ``together``, all of them at its end."""
-
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
-        self._row: list[str] | None = None
+    """Writes a line at a time, or several ``together``."""
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Make one write of all lines that this thread logs meanwhile; others wait."""
+    def together(self) -> Iterator[Handle]:
+        """Make one write of all lines that are given to what this returns; others wait meanwhile."""
+        row: list[str] = []
         with self.lock or nullcontext():
-            row: list[str] = []
-            self._row = row
             try:
-                yield
+                yield lambda record: row.append(f"{self.format(record)}\n")
             finally:
-                self._row = None
                 with suppress(OSError, ValueError):  # a stream that is gone must not stop the program
                     self._write("".join(row))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line, or put it into the row."""
+        """Write one line."""
         try:
-            line = f"{self.format(record)}\n"
-            if self._row is not None:
-                self._row.append(line)
-            else:
-                self._write(line)
+            self._write(f"{self.format(record)}\n")
         except Exception:  # noqa: BLE001 - as logging does: a broken stream must not stop the program
             self.handleError(record)
 
@@ -101,10 +92,10 @@ class _Lines(logging.StreamHandler[TextIO]):
         self.stream.flush()
 
 
-def log_together() -> AbstractContextManager[None]:
-    """Return what makes one write of the lines that are logged in its block."""
+def log_together() -> AbstractContextManager[Handle]:
+    """Return what takes lines of packyproxy's log, and writes them all at once when its block ends."""
     handler = next((each for each in logging.getLogger().handlers if isinstance(each, _Lines)), None)
-    return nullcontext() if handler is None else handler.together()
+    return nullcontext(logging.getLogger(_OURS).handle) if handler is None else handler.together()
 
 
 def configure_logging(log_format: LogFormat, *, debug: bool, stream: TextIO | None = None) -> None:

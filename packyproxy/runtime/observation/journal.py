@@ -5,7 +5,7 @@ them without parsing the text. What an operator may want to look up later is log
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from packyproxy.runtime.observation.log_line import LogLine
 from packyproxy.translate.contract import Note
@@ -13,13 +13,16 @@ from packyproxy.usage.records import AttemptRecord, RequestRecord
 from packyproxy.usage.timestamps import timestamp
 from packyproxy.usage.tps import Tps
 
-__all__ = ["log_hedge", "log_notes", "log_request", "log_tps"]
+__all__ = ["Handle", "log_hedge", "log_notes", "log_request", "log_tps"]
 
 _log = logging.getLogger("packyproxy")
 
+Handle = Callable[[logging.LogRecord], None]
+"""Takes a line of the log: by default, gives it to every handler there is."""
 
-def log_request(record: RequestRecord) -> None:
-    """Log what a request came to."""
+
+def log_request(record: RequestRecord, handle: Handle = _log.handle) -> None:
+    """Log what a request came to; ``handle`` takes the line."""
     if not _log.isEnabledFor(logging.INFO):
         return
     provider = record.provider
@@ -47,10 +50,10 @@ def log_request(record: RequestRecord) -> None:
         facts["output_tokens"], facts["reasoning_tokens"] = tokens.output, tokens.reasoning
     who = f"{provider}, {record.model}" if provider is not None else "nobody was asked"
     args = (record.request_id, who, record.status, seconds)
-    _log.handle(LogLine("request %s (%s): %s in %s s", args, facts))
+    handle(LogLine("request %s (%s): %s in %s s", args, facts))
 
 
-def log_tps(record: AttemptRecord, tps: Tps | None) -> None:
+def log_tps(record: AttemptRecord, tps: Tps | None, handle: Handle = _log.handle) -> None:
     """Log how many tokens per second an attempt gave; null where the upstream counted none."""
     if not _log.isEnabledFor(logging.INFO):
         return
@@ -76,15 +79,13 @@ def log_tps(record: AttemptRecord, tps: Tps | None) -> None:
         "measured_at": timestamp(record.ended_at),
     }
     if tokens is None or tps is None:
-        _log.handle(
-            LogLine("%s: the upstream counted no tokens (%s %.2f s)", (provider_model, *window), facts)
-        )
+        handle(LogLine("%s: the upstream counted no tokens (%s %.2f s)", (provider_model, *window), facts))
         return
     facts["input_tokens"], facts["output_tokens"] = tokens.input, tokens.output
     facts["total_tokens"] = tokens.input + tokens.output
     facts["tps_completion"], facts["tps_total"] = tps.completion, tps.total
     args = (provider_model, tokens.output, tps.completion, *window)
-    _log.handle(LogLine("%s: %s tokens, %.2f tokens/s (%s %.2f s)", args, facts))
+    handle(LogLine("%s: %s tokens, %.2f tokens/s (%s %.2f s)", args, facts))
 
 
 def log_hedge(loser: str, winner: str | None, seconds: float, request_id: str) -> None:

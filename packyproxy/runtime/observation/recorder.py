@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
-from packyproxy.runtime.observation.journal import log_request, log_tps
+from packyproxy.runtime.observation.journal import Handle, log_request, log_tps
 from packyproxy.runtime.observation.provider_notes import ProviderNotebook
 from packyproxy.runtime.observation.telemetry import Telemetry
 from packyproxy.usage.figures import Figures, Surface
@@ -51,10 +51,10 @@ class Recorder:
         self._will_catch_up = False
         self.telemetry = Telemetry()
         """Gives the same facts to OpenTelemetry."""
-        self.log_together: Callable[[], AbstractContextManager[None]] | None = None
-        """Where it is given, lines of a crowd wait a twentieth of a second, and are logged in a row within
-        it, which costs each a third: for a process that does nothing but serve. The first few, and those of
-        requests that failed, never wait."""
+        self.log_together: Callable[[], AbstractContextManager[Handle]] | None = None
+        """Where it is given, lines of a crowd wait a twentieth of a second and are given, in a row, to what
+        it returns, which costs each a third: for a process that does nothing but serve. The first few, and
+        those of requests that failed, never wait."""
 
     def tps(self) -> TpsSamples:
         """Return the speed of every attempt that is kept: a copy, to be reported on at leisure."""
@@ -143,12 +143,12 @@ class Recorder:
             for record in answered.values():
                 self._providers.note(record)
         if lines and self.log_together is not None:
-            with self.log_together():
+            with self.log_together() as handle:
                 for line in lines:
                     if isinstance(line, RequestRecord):
-                        log_request(line)
+                        log_request(line, handle)
                     else:
-                        log_tps(*line)
+                        log_tps(*line, handle)
 
     def _count_attempt(self, record: AttemptRecord) -> Tps | None:
         speed = measure(record)

@@ -94,34 +94,38 @@ class Counted(io.StringIO):
         return super().write(text)
 
 
+def line(text: str) -> logging.LogRecord:
+    return logging.makeLogRecord({"msg": text, "levelno": logging.INFO, "levelname": "INFO"})
+
+
 def test_lines_may_be_written_together() -> None:
     """Lines of one block are one write; after it, each is one again."""
     stream = Counted()
     log = log_to(stream)
-    with log_together():
-        log.info("1")
-        log.info("2")
+    with log_together() as handle:
+        handle(line("1"))
+        handle(line("2"))
         assert "" == stream.getvalue()
     log.info("3")
-    assert ["1", "2", "3"] == [json.loads(line)["message"] for line in stream.getvalue().splitlines()]
+    assert ["1", "2", "3"] == [json.loads(text)["message"] for text in stream.getvalue().splitlines()]
     assert 2 == stream.writes
 
 
 def test_lines_are_written_though_their_block_fails() -> None:
     """What was logged before an exception is not lost."""
     stream = io.StringIO()
-    log = log_to(stream)
-    with suppress(KeyError), log_together():
-        log.info("1")
+    log_to(stream)
+    with suppress(KeyError), log_together() as handle:
+        handle(line("1"))
         raise KeyError
     assert '"1"' in stream.getvalue()
 
 
 def test_other_handlers_are_left_alone() -> None:
-    """Where the log is not ours, nothing is held."""
-    logging.getLogger().handlers[:] = [handler := logging.StreamHandler(stream := io.StringIO())]
-    with log_together():
-        handler.handle(logging.makeLogRecord({"msg": "1"}))
+    """Where the log is not ours, every handler gets each line at once."""
+    logging.getLogger().handlers[:] = [logging.StreamHandler(stream := io.StringIO())]
+    with log_together() as handle:
+        handle(line("1"))
         assert "1\n" == stream.getvalue()
 
 
@@ -132,5 +136,5 @@ def test_a_stream_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) ->
     log = log_to(stream)
     stream.close()
     log.info("1")
-    with log_together():
-        log.info("2")
+    with log_together() as handle:
+        handle(line("2"))

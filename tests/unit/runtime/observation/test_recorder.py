@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytest
 
 from packyproxy.errors import FailureKind
+from packyproxy.runtime.observation.journal import Handle
 from packyproxy.runtime.observation.recorder import Recorder
 from tests.support.records import NOW, attempt, request
 
@@ -20,9 +21,8 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return lambda: [vars(record)["request_id"] for record in caplog.records]
 
 
-@contextmanager
-def together() -> Iterator[None]:
-    yield
+def together() -> AbstractContextManager[Handle]:
+    return nullcontext(logging.getLogger("packyproxy").handle)
 
 
 def holding() -> Recorder:
