@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import signal
 import socket
+from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -20,6 +22,7 @@ from packyproxy.runtime.reload.config_file import ConfigFile
 
 __all__ = ["follow_logging", "serve"]
 
+_STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
 _LONGEST_GRACE_SECONDS: Final = 30.0
 """Service managers and containers kill what has not ended by then."""
 
@@ -64,12 +67,18 @@ def serve(
     return _serve_in_workers(file, listener, workers)
 
 
-def _serve_here(file: ConfigFile, listener: socket.socket, *signals: signal.Signals) -> int:
+def _serve_here(
+    file: ConfigFile,
+    listener: socket.socket,
+    *signals: signal.Signals,
+    let_signals_in: Callable[[], object] = lambda: None,
+) -> int:
     from packyproxy.app import PackyProxy
 
     async def main() -> int:
         stop = Stop()
         stop.on_signals(*signals)
+        let_signals_in()
         grace_seconds = min(file.loaded.config.streaming.total_timeout, _LONGEST_GRACE_SECONDS)
         proxy = PackyProxy(file)
         proxy.runtime.listen(follow_logging)
@@ -103,17 +112,19 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> 
 
     def stop(*_: object) -> None:
         nonlocal is_stopping
-        if multiprocessing.parent_process() is not None:
-            raise SystemExit(0)  # a worker that has not begun yet still has this handler
         is_stopping = True
         for worker in workers:
             worker.terminate()
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    while len(workers) < count and not is_stopping:
+    # A signal that comes meanwhile waits: here until there is a whole list of workers to pass it on to, in a
+    # worker until it can stop in order.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    for _ in range(count):
         workers.append(context.Process(target=_worker, args=(file, listener)))
         workers[-1].start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     wait([worker.sentinel for worker in workers])
     has_died = not is_stopping
     if has_died:
@@ -127,4 +138,5 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> 
 
 def _worker(file: ConfigFile, listener: socket.socket) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _serve_here(file, listener, signal.SIGTERM)
+    let_in = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _STOPPING)
+    _serve_here(file, listener, signal.SIGTERM, let_signals_in=let_in)
