@@ -73,9 +73,16 @@ class _Lines(logging.StreamHandler[TextIO]):
     def together(self) -> Iterator[Handle]:
         """Make one write of all lines that are given to what this returns; others wait meanwhile."""
         row: list[str] = []
+
+        def take(record: logging.LogRecord) -> None:
+            try:
+                row.append(f"{self.format(record)}\n")
+            except Exception:  # noqa: BLE001 - as in ``emit``: a line that cannot be written ends no request
+                self.handleError(record)
+
         with self.lock or nullcontext():
             try:
-                yield lambda record: row.append(f"{self.format(record)}\n")
+                yield take
             finally:
                 with suppress(OSError, ValueError):  # a stream that is gone must not stop the program
                     self._write("".join(row))

@@ -111,6 +111,17 @@ def test_lines_may_be_written_together() -> None:
     assert 2 == stream.writes
 
 
+def test_a_line_that_cannot_be_written_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its text does not fit its arguments; those beside it are written."""
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    stream = io.StringIO()
+    log_to(stream)
+    with log_together() as handle:
+        handle(logging.makeLogRecord({"msg": "%d", "args": ("one",), "levelname": "INFO"}))
+        handle(line("2"))
+    assert ["2"] == [json.loads(text)["message"] for text in stream.getvalue().splitlines()]
+
+
 def test_lines_are_written_though_their_block_fails() -> None:
     """What was logged before an exception is not lost."""
     stream = io.StringIO()
