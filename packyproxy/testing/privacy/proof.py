@@ -84,6 +84,7 @@ class Played(Struct, frozen=True, kw_only=True):
     """How many things were looked at."""
     leaks: tuple[Leak, ...]
     failed: tuple[Failed, ...]
+    """In the order of the scenarios."""
 
 
 async def prove(make_proxy: MakeProxy, *, progress: Callable[[int], None] | None = None) -> Proof:
@@ -127,7 +128,7 @@ async def play(
 ) -> Played:
     """Play scenarios, several at once, and look at everything meanwhile."""
     watch = Watch()
-    failed: list[Failed] = []
+    failed: dict[int, Failed] = {}
     turns = asyncio.Semaphore(_AT_ONCE)
     done = 0
     made = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="packyproxy-privacy-")
@@ -140,7 +141,7 @@ async def play(
             await asyncio.to_thread(place.mkdir)
             stage = Stage(scenario, _owner(index), make_proxy=make_proxy, watch=watch, folder=place)
             if (reason := await _outcome(scenario, stage)) is not None:
-                failed.append(Failed(scenario=scenario.name, reason=reason))
+                failed[index] = Failed(scenario=scenario.name, reason=reason)
             done += 1
             if progress is not None:
                 progress(done)
@@ -157,7 +158,7 @@ async def play(
         Leak(scenario=_name(scenarios, seen.owner), place=seen.place, kind=seen.kind)
         for seen in watch.sightings
     }
-    return Played(looks=watch.looks, leaks=tuple(sorted(leaks)), failed=tuple(failed))
+    return Played(looks=watch.looks, leaks=tuple(sorted(leaks)), failed=tuple(failed[index] for index in sorted(failed)))
 
 
 async def _outcome(scenario: Scenario, stage: Stage) -> str | None:
