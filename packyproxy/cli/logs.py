@@ -15,7 +15,7 @@ from typing import Final, TextIO
 import msgspec
 
 from packyproxy.config.schema import LogFormat
-from packyproxy.runtime.observation.journal import Handle
+from packyproxy.runtime.observation.journal import WriteLine, give_to_handlers
 from packyproxy.runtime.observation.log_line import LogLine
 from packyproxy.usage.timestamps import timestamp
 
@@ -40,15 +40,17 @@ class JsonFormatter(logging.Formatter):
             if type(record) is LogLine
             else {k: value for k, value in record.__dict__.items() if k not in _STANDARD_ATTRIBUTES}
         )
-        line: dict[str, object] = {
-            "time": timestamp(record.created),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-            **facts,
-        }
         if record.exc_info and record.exc_info[0]:
-            line["error"] = record.exc_info[0].__name__
+            facts = {**facts, "error": record.exc_info[0].__name__}
+        return self.line(
+            record.created, record.levelname.lower(), record.getMessage(), facts, logger=record.name
+        )
+
+    def line(
+        self, at: float, level: str, message: str, facts: dict[str, object], *, logger: str = _OURS
+    ) -> str:
+        """Write the line of a record that there is not, with what would be in it."""
+        line = {"time": timestamp(at), "level": level, "logger": logger, "message": message, **facts}
         try:
             return _encode(line).decode()
         except (TypeError, ValueError):  # a lone surrogate, a number beyond 64 bits, keys that are no texts
@@ -60,32 +62,43 @@ class ConsoleFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one line; of an exception only its type, since its text may quote content."""
-        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
         error = f" ({record.exc_info[0].__name__})" if record.exc_info and record.exc_info[0] else ""
-        message = record.getMessage().replace("\n", "\\n")
-        return f"{time} {record.levelname.lower():<8} {message}{error}"
+        return self.line(record.created, record.levelname.lower(), record.getMessage(), {}) + error
+
+    def line(self, at: float, level: str, message: str, _: dict[str, object]) -> str:
+        """Write the line of a record that there is not."""
+        time = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
+        one_line = message.replace("\n", "\\n")
+        return f"{time} {level:<8} {one_line}"
 
 
 class _Lines(logging.StreamHandler[TextIO]):
     """Writes a line at a time, or several ``together``."""
 
+    def __init__(self, stream: TextIO, formatter: JsonFormatter | ConsoleFormatter) -> None:
+        super().__init__(stream)
+        self.setFormatter(formatter)
+        self._line = formatter.line
+
     @contextmanager
-    def together(self) -> Iterator[Handle]:
+    def together(self) -> Iterator[WriteLine]:
         """Make one write of all lines that are given to what this returns; others wait meanwhile."""
         row: list[str] = []
+        line = self._line
 
-        def take(record: logging.LogRecord) -> None:
+        def write(at: float, text: str, args: tuple[object, ...], facts: dict[str, object]) -> None:
             try:
-                row.append(f"{self.format(record)}\n")
+                row.append(line(at, "info", text % args, facts))
             except Exception:  # noqa: BLE001 - as in ``emit``: a line that cannot be written ends no request
-                self.handleError(record)
+                self.handleError(LogLine(text, args, facts))
 
         with self.lock or nullcontext():
             try:
-                yield take
+                yield write
             finally:
+                row.append("")
                 with suppress(OSError, ValueError):  # a stream that is gone must not stop the program
-                    self._write("".join(row))
+                    self._write("\n".join(row))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
@@ -99,10 +112,10 @@ class _Lines(logging.StreamHandler[TextIO]):
         self.stream.flush()
 
 
-def log_together() -> AbstractContextManager[Handle]:
+def log_together() -> AbstractContextManager[WriteLine]:
     """Return what takes lines of packyproxy's log, and writes them all at once when its block ends."""
     handler = next((each for each in logging.getLogger().handlers if isinstance(each, _Lines)), None)
-    return nullcontext(logging.getLogger(_OURS).handle) if handler is None else handler.together()
+    return nullcontext(give_to_handlers) if handler is None else handler.together()
 
 
 def configure_logging(log_format: LogFormat, *, debug: bool, stream: TextIO | None = None) -> None:
@@ -113,8 +126,7 @@ def configure_logging(log_format: LogFormat, *, debug: bool, stream: TextIO | No
     """
     output: TextIO = stream if stream is not None else sys.stderr
     is_console = log_format == "console" or (log_format == "auto" and output.isatty())
-    handler = _Lines(output)
-    handler.setFormatter(ConsoleFormatter() if is_console else JsonFormatter())
+    handler = _Lines(output, ConsoleFormatter() if is_console else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)

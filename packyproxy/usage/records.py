@@ -20,7 +20,7 @@ NO_GAPS: Final = (0,) * (len(GAP_BOUNDS) + 1)
 """One count per bucket, and one for longer gaps."""
 
 
-class AttemptRecord(Struct, frozen=True, kw_only=True):
+class AttemptRecord(Struct, frozen=True, kw_only=True, gc=False):
     """One try at one provider, which has ended."""
 
     request_id: str
@@ -67,7 +67,7 @@ class AttemptRecord(Struct, frozen=True, kw_only=True):
         return self.failure is None and not self.is_cut_off
 
 
-class RequestRecord(Struct, frozen=True, kw_only=True):
+class RequestRecord(Struct, frozen=True, kw_only=True, gc=False):
     """One request of a client, answered or given up."""
 
     request_id: str

@@ -12,7 +12,7 @@ _MOST: Final = 10**9
 """More than any answer has; sums and rates of such counts fit 64 bits."""
 
 
-class Tokens(Struct, frozen=True):
+class Tokens(Struct, frozen=True, gc=False):
     """What one answer took and gave, each from 0 to 10**9."""
 
     input: int = 0

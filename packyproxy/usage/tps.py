@@ -54,7 +54,7 @@ _Sample = tuple[float, int, int, int]
 """Time, completion and total in hundredths, index of provider and model."""
 
 
-class Tps(Struct, frozen=True):
+class Tps(Struct, frozen=True, gc=False):
     """The speed of one attempt, in hundredths of tokens per second."""
 
     completion_hundredths: int

@@ -13,16 +13,22 @@ from packyproxy.usage.records import AttemptRecord, RequestRecord
 from packyproxy.usage.timestamps import timestamp
 from packyproxy.usage.tps import Tps
 
-__all__ = ["Handle", "log_hedge", "log_notes", "log_request", "log_tps"]
+__all__ = ["WriteLine", "give_to_handlers", "log_hedge", "log_notes", "log_request", "log_tps"]
 
 _log = logging.getLogger("packyproxy")
 
-Handle = Callable[[logging.LogRecord], None]
-"""Takes a line of the log: by default, gives it to every handler there is."""
+WriteLine = Callable[[float, str, tuple[object, ...], dict[str, object]], None]
+"""Takes a line of the log, at INFO: when it came up in Unix seconds, its text with a ``%`` format for each of its
+arguments, these, and its facts."""
 
 
-def log_request(record: RequestRecord, handle: Handle = _log.handle) -> None:
-    """Log what a request came to; ``handle`` takes the line."""
+def give_to_handlers(_: float, text: str, args: tuple[object, ...], facts: dict[str, object]) -> None:
+    """Give a line to every handler there is, as of now."""
+    _log.handle(LogLine(text, args, facts))
+
+
+def log_request(record: RequestRecord, write: WriteLine = give_to_handlers) -> None:
+    """Log what a request came to; ``write`` takes the line, and by default gives it to every handler there is."""
     if not _log.isEnabledFor(logging.INFO):
         return
     provider = record.provider
@@ -50,14 +56,15 @@ def log_request(record: RequestRecord, handle: Handle = _log.handle) -> None:
         facts["output_tokens"], facts["reasoning_tokens"] = tokens.output, tokens.reasoning
     who = f"{provider}, {record.model}" if provider is not None else "nobody was asked"
     args = (record.request_id, who, record.status, seconds)
-    handle(LogLine("request %s (%s): %s in %s s", args, facts))
+    write(record.ended_at, "request %s (%s): %s in %s s", args, facts)
 
 
-def log_tps(record: AttemptRecord, tps: Tps | None, handle: Handle = _log.handle) -> None:
-    """Log how many tokens per second an attempt gave; null where the upstream counted none."""
+def log_tps(record: AttemptRecord, tps: Tps | None, write: WriteLine = give_to_handlers) -> None:
+    """Log how many tokens per second an attempt gave, null where the upstream counted none; ``write`` as above."""
     if not _log.isEnabledFor(logging.INFO):
         return
     tokens = record.tokens
+    ended_at = record.ended_at
     provider_model = f"{record.provider}/{record.model}"
     window = (
         ("stream", record.stream_seconds) if record.is_streaming else ("request", record.duration_seconds)
@@ -76,16 +83,16 @@ def log_tps(record: AttemptRecord, tps: Tps | None, handle: Handle = _log.handle
         "total_tokens": None,
         "tps_completion": None,
         "tps_total": None,
-        "measured_at": timestamp(record.ended_at),
+        "measured_at": timestamp(ended_at),
     }
     if tokens is None or tps is None:
-        handle(LogLine("%s: the upstream counted no tokens (%s %.2f s)", (provider_model, *window), facts))
+        write(ended_at, "%s: the upstream counted no tokens (%s %.2f s)", (provider_model, *window), facts)
         return
     facts["input_tokens"], facts["output_tokens"] = tokens.input, tokens.output
     facts["total_tokens"] = tokens.input + tokens.output
     facts["tps_completion"], facts["tps_total"] = tps.completion, tps.total
     args = (provider_model, tokens.output, tps.completion, *window)
-    handle(LogLine("%s: %s tokens, %.2f tokens/s (%s %.2f s)", args, facts))
+    write(ended_at, "%s: %s tokens, %.2f tokens/s (%s %.2f s)", args, facts)
 
 
 def log_hedge(loser: str, winner: str | None, seconds: float, request_id: str) -> None:

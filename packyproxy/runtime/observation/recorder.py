@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
-from packyproxy.runtime.observation.journal import Handle, log_request, log_tps
+from packyproxy.runtime.observation.journal import WriteLine, log_request, log_tps
 from packyproxy.runtime.observation.provider_notes import ProviderNotebook
 from packyproxy.runtime.observation.telemetry import Telemetry
 from packyproxy.usage.figures import Figures, Surface
@@ -51,7 +51,7 @@ class Recorder:
         self._will_catch_up = False
         self.telemetry = Telemetry()
         """Gives the same facts to OpenTelemetry."""
-        self.log_together: Callable[[], AbstractContextManager[Handle]] | None = None
+        self.log_together: Callable[[], AbstractContextManager[WriteLine]] | None = None
         """Where it is given, lines of a crowd wait a twentieth of a second and are given, in a row, to what
         it returns, which costs each a third: for a process that does nothing but serve. The first few, and
         those of requests that failed, never wait."""
@@ -143,12 +143,12 @@ class Recorder:
             for record in answered.values():
                 self._providers.note(record)
         if lines and self.log_together is not None:
-            with self.log_together() as handle:
+            with self.log_together() as write:
                 for line in lines:
                     if isinstance(line, RequestRecord):
-                        log_request(line, handle)
+                        log_request(line, write)
                     else:
-                        log_tps(*line, handle)
+                        log_tps(*line, write)
 
     def _count_attempt(self, record: AttemptRecord) -> Tps | None:
         speed = measure(record)

@@ -94,17 +94,17 @@ class Counted(io.StringIO):
         return super().write(text)
 
 
-def line(text: str) -> logging.LogRecord:
-    return logging.makeLogRecord({"msg": text, "levelno": logging.INFO, "levelname": "INFO"})
+def line(text: str) -> tuple[float, str, tuple[object, ...], dict[str, object]]:
+    return 0.0, text, (), {}
 
 
 def test_lines_may_be_written_together() -> None:
     """Lines of one block are one write; after it, each is one again."""
     stream = Counted()
     log = log_to(stream)
-    with log_together() as handle:
-        handle(line("1"))
-        handle(line("2"))
+    with log_together() as write:
+        write(*line("1"))
+        write(*line("2"))
         assert "" == stream.getvalue()
     log.info("3")
     assert ["1", "2", "3"] == [json.loads(text)["message"] for text in stream.getvalue().splitlines()]
@@ -116,9 +116,9 @@ def test_a_line_that_cannot_be_written_stops_no_other(monkeypatch: pytest.Monkey
     monkeypatch.setattr(logging, "raiseExceptions", False)
     stream = io.StringIO()
     log_to(stream)
-    with log_together() as handle:
-        handle(logging.makeLogRecord({"msg": "%d", "args": ("one",), "levelname": "INFO"}))
-        handle(line("2"))
+    with log_together() as write:
+        write(0.0, "%d", ("one",), {})
+        write(*line("2"))
     assert ["2"] == [json.loads(text)["message"] for text in stream.getvalue().splitlines()]
 
 
@@ -126,8 +126,8 @@ def test_lines_are_written_though_their_block_fails() -> None:
     """What was logged before an exception is not lost."""
     stream = io.StringIO()
     log_to(stream)
-    with suppress(KeyError), log_together() as handle:
-        handle(line("1"))
+    with suppress(KeyError), log_together() as write:
+        write(*line("1"))
         raise KeyError
     assert '"1"' in stream.getvalue()
 
@@ -135,8 +135,8 @@ def test_lines_are_written_though_their_block_fails() -> None:
 def test_other_handlers_are_left_alone() -> None:
     """Where the log is not ours, every handler gets each line at once."""
     logging.getLogger().handlers[:] = [logging.StreamHandler(stream := io.StringIO())]
-    with log_together() as handle:
-        handle(line("1"))
+    with log_together() as write:
+        write(*line("1"))
         assert "1\n" == stream.getvalue()
 
 
@@ -147,5 +147,5 @@ def test_a_stream_that_is_gone_stops_nothing(monkeypatch: pytest.MonkeyPatch) ->
     log = log_to(stream)
     stream.close()
     log.info("1")
-    with log_together() as handle:
-        handle(line("2"))
+    with log_together() as write:
+        write(*line("2"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from packyproxy.errors import FailureKind
-from packyproxy.runtime.observation.journal import Handle
+from packyproxy.runtime.observation.journal import WriteLine, give_to_handlers
 from packyproxy.runtime.observation.recorder import Recorder
 from tests.support.records import NOW, attempt, request
 
@@ -21,8 +21,8 @@ def lines(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
     return lambda: [vars(record)["request_id"] for record in caplog.records]
 
 
-def together() -> AbstractContextManager[Handle]:
-    return nullcontext(logging.getLogger("packyproxy").handle)
+def together() -> AbstractContextManager[WriteLine]:
+    return nullcontext(give_to_handlers)
 
 
 def holding() -> Recorder:
