@@ -57,7 +57,7 @@ Turn = Callable[[bool], Awaitable[float]]
 
 async def measure(*, quick: bool, surfaces: Sequence[str] = ("messages", "responses")) -> list[Figure]:
     """Measure every workload in pairs of on and off."""
-    pairs = 6 if quick else 40
+    pairs, request_pairs = (6, 6) if quick else (40, 150)
     figures: list[Figure] = []
     async with started_upstream() as upstream:
         config = _CONFIG.format(upstream_url=upstream.url, request_log="false")
@@ -65,9 +65,9 @@ async def measure(*, quick: bool, surfaces: Sequence[str] = ("messages", "respon
             for surface in surfaces:
                 target = surface_target(surface, process.port, SURFACES[surface])
                 bench = _Bench(upstream, process, target)
-                figures += await bench.small_requests("small", pairs)
+                figures += await bench.small_requests("small", request_pairs)
                 await _set_request_log(process, is_on=True)
-                figures += await bench.small_requests("request_log", pairs)
+                figures += await bench.small_requests("request_log", request_pairs)
                 await _set_request_log(process, is_on=False)
                 figures += await bench.events(pairs, "ev1", 1)
                 figures += await bench.events(pairs, "m50", 50)

@@ -9,6 +9,7 @@ Usage: python benchmarks/observed_serve.py FILE serve ...
 import signal
 import sys
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from packyproxy.cli.main import main
@@ -62,7 +63,9 @@ class Switch:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._observing = [(owner, name, getattr(owner, name)) for owner, name, _ in _REPLACEMENTS]
+        self._methods = [getattr(owner, name) for owner, name, _ in _REPLACEMENTS]
+        self._observing = [method.__code__ for method in self._methods]
+        self._not_observing = [replacement.__code__ for _, _, replacement in _REPLACEMENTS]
 
     def turn_on(self, *_: object) -> None:
         """Observe."""
@@ -70,11 +73,13 @@ class Switch:
 
     def turn_off(self, *_: object) -> None:
         """Do not."""
-        self._set(_REPLACEMENTS)
+        self._set(self._not_observing)
 
-    def _set(self, methods: Any) -> None:
-        for owner, name, method in methods:
-            setattr(owner, name, method)
+    def _set(self, codes: list[CodeType]) -> None:
+        # Other methods would make the interpreter forget what it knows of their classes, which slows down all
+        # that comes after; other code of the same methods does not.
+        for method, code in zip(self._methods, codes, strict=True):
+            method.__code__ = code
         self._file.touch()
 
 

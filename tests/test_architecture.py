@@ -289,19 +289,18 @@ def test_metrics_are_documented() -> None:
     """The operations page has a row for every metric, under the name that is scraped, and for no other."""
     page = (ROOT / "docs" / "operations.md").read_text("utf-8")
     figures = Figures()
-    figures.add_request(
-        RequestRecord(
-            request_id="r",
-            protocol="chat",
-            is_streaming=True,
-            provider="p",
-            model="m",
-            status=200,
-            ended_at=1.0,
-            duration_seconds=1.0,
-            first_output_seconds=1.0,
-        )
+    request = RequestRecord(
+        request_id="r",
+        protocol="chat",
+        is_streaming=True,
+        provider="p",
+        model="m",
+        status=200,
+        ended_at=1.0,
+        duration_seconds=1.0,
+        first_output_seconds=1.0,
     )
+    figures.add_requests([request])
     scraped = expose(figures, (), version=__version__).body.decode()
     documented = re.findall(r"^\| `((?:gen_ai|packyproxy)_\w+)` \|", page, re.MULTILINE)
     assert sorted(re.findall(r"^# TYPE (\w+) ", scraped, re.MULTILINE)) == sorted(documented)

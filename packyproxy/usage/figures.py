@@ -5,6 +5,7 @@ kept for a bounded number of providers and models, and durations of failures by 
 whoever invents names of models, or fails in many ways, cannot make these figures grow.
 """
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from packyproxy.errors import FailureKind
@@ -180,61 +181,61 @@ class Figures:
         rates = {provider: cache_hit_rate(cached[provider], taken[provider]) for provider in taken}
         return {provider: rate for provider, rate in rates.items() if rate is not None}
 
-    def request_begins(self) -> None:
-        """Count a request in."""
-        self.in_flight += 1
-
-    def request_ends(self) -> None:
-        """Count a request out; what it came to is for :meth:`add_request`."""
-        self.in_flight -= 1
-
-    def add_attempt(self, record: AttemptRecord) -> None:
-        """Count an attempt."""
-        operation = operation_of(record.protocol)
-        figures = self.targets.get((record.provider, record.model, operation))
+    def add_attempts(self, records: Sequence[AttemptRecord]) -> None:
+        """Count attempts, one or several that are alike."""
+        some = records[0]
+        operation = operation_of(some.protocol)
+        figures = self.targets.get((some.provider, some.model, operation))
         if figures is None:
-            figures = self._meet(record.provider, record.model, operation, is_proven=record.is_success)
+            figures = self._meet(some.provider, some.model, operation, is_proven=some.is_success)
         failure = ""
-        if record.failure is not None:
-            failure = record.failure.value
-            failed = (self._providers.of(record.provider), failure)
-            self.attempt_failures[failed] = self.attempt_failures.get(failed, 0) + 1
-        elif record.is_cut_off:
+        if some.failure is not None:
+            failure = some.failure.value
+            failed = (self._providers.of(some.provider), failure)
+            self.attempt_failures[failed] = self.attempt_failures.get(failed, 0) + len(records)
+        elif some.is_cut_off:
             failure = CUT_OFF
         durations = figures.attempt_seconds.get(failure) or self._room_for(figures.attempt_seconds, failure)
-        durations.observe(record.duration_seconds)
-        if record.first_output_seconds is not None:
-            figures.first_chunk_seconds.observe(record.first_output_seconds)
-            if record.gaps is not NO_GAPS:
-                figures.chunk_seconds.merge(record.gaps, record.stream_seconds)
-        tokens = record.tokens
-        if tokens is not None:
-            figures.input_tokens.observe(tokens.input)
-            figures.output_tokens.observe(tokens.output)
+        durations.observe([record.duration_seconds for record in records])
+        figures.first_chunk_seconds.observe(
+            [record.first_output_seconds for record in records if record.first_output_seconds is not None]
+        )
+        counts = [record.tokens for record in records if record.tokens is not None]
+        figures.input_tokens.observe([tokens.input for tokens in counts])
+        figures.output_tokens.observe([tokens.output for tokens in counts])
+        for tokens in counts:
             figures.cached_tokens += tokens.cached
             figures.reasoning_tokens += tokens.reasoning
+        for record in records:
+            if record.gaps is not NO_GAPS:
+                figures.chunk_seconds.merge(record.gaps, record.stream_seconds)
 
-    def add_request(self, record: RequestRecord) -> None:
-        """Count a request, whoever has served it, if anybody."""
-        failure = failure_of(record) or ""
-        provider, model = record.provider or "", record.model or ""
-        operation = operation_of(record.protocol)
+    def add_requests(self, records: Sequence[RequestRecord]) -> None:
+        """Count requests, one or several that are alike, whoever has served them, if anybody."""
+        some, count = records[0], len(records)
+        failure = failure_of(some) or ""
+        provider, model = some.provider or "", some.model or ""
+        operation = operation_of(some.protocol)
         figures = self.targets.get((provider, model, operation))
         if figures is None:
             figures = self._meet(provider, model, operation, is_proven=not failure)
-        answered = (record.protocol, record.status // 100)
-        figures.requests[answered] = figures.requests.get(answered, 0) + 1
+        answered = (some.protocol, some.status // 100)
+        figures.requests[answered] = figures.requests.get(answered, 0) + count
         if failure:
-            failed = (record.protocol, failure)
-            self.request_failures[failed] = self.request_failures.get(failed, 0) + 1
+            failed = (some.protocol, failure)
+            self.request_failures[failed] = self.request_failures.get(failed, 0) + count
         durations = figures.request_seconds.get(failure) or self._room_for(figures.request_seconds, failure)
-        durations.observe(record.duration_seconds)
-        if record.first_output_seconds is not None:
-            figures.first_event_seconds.observe(record.first_output_seconds)
-            tokens = record.tokens.output if record.tokens is not None else 0
-            if tokens > 1 and not failure:
-                seconds = record.duration_seconds - record.first_output_seconds
-                figures.seconds_per_token.observe(seconds / (tokens - 1))
+        durations.observe([record.duration_seconds for record in records])
+        first_events, per_token = [], []
+        for record in records:
+            if record.first_output_seconds is not None:
+                first_events.append(record.first_output_seconds)
+                tokens = record.tokens.output if record.tokens is not None else 0
+                if tokens > 1 and not failure:
+                    seconds = record.duration_seconds - record.first_output_seconds
+                    per_token.append(seconds / (tokens - 1))
+        figures.first_event_seconds.observe(first_events)
+        figures.seconds_per_token.observe(per_token)
 
     def add_failover(self, provider: str) -> None:
         """Count that somebody else is asked because a provider has failed."""

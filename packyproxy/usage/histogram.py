@@ -27,10 +27,12 @@ class Histogram:
         """How many values there were."""
         return sum(self.counts)
 
-    def observe(self, value: float) -> None:
-        """Count one value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+    def observe(self, values: Sequence[float]) -> None:
+        """Count some values."""
+        counts, bounds = self.counts, self.bounds
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        self.sum += sum(values)
 
     def merge(self, counts: Iterable[int], total: float) -> None:
         """Add the counts of a histogram with the same bounds, and the sum of its values."""

@@ -4,6 +4,8 @@ Every figure is made from these two records: log lines, tokens per second, total
 nothing that a client or a model has said, and no key; a client's session is a hash.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec import Struct
@@ -11,7 +13,17 @@ from msgspec import Struct
 from packyproxy.errors import FailureKind
 from packyproxy.usage.tokens import Tokens
 
-__all__ = ["GAP_BOUNDS", "NO_GAPS", "AttemptRecord", "RequestRecord"]
+__all__ = [
+    "DAY_SECONDS",
+    "GAP_BOUNDS",
+    "NO_GAPS",
+    "AttemptRecord",
+    "RequestRecord",
+    "alike_attempts",
+    "alike_requests",
+]
+
+DAY_SECONDS: Final = 86_400
 
 GAP_BOUNDS: Final = tuple(0.001 * 2**power for power in range(15))
 """Upper bounds of the buckets of :attr:`AttemptRecord.gaps` in seconds: 1 ms, 2 ms, 4 ms ... 16.4 s."""
@@ -96,3 +108,25 @@ class RequestRecord(Struct, frozen=True, kw_only=True, gc=False):
     first_output_seconds: float | None = None
     """From accepting the request until its first model output was there."""
     tokens: Tokens | None = None
+
+
+def alike_attempts(records: Iterable[AttemptRecord]) -> Iterable[list[AttemptRecord]]:
+    """Sort records into those that differ in ids, times within a day, output and tokens alone."""
+    groups: defaultdict[object, list[AttemptRecord]] = defaultdict(list)
+    for record in records:
+        day = int(record.ended_at // DAY_SECONDS)
+        groups[record.provider, record.model, record.protocol, record.failure, record.is_cut_off, day].append(
+            record
+        )
+    return groups.values()
+
+
+def alike_requests(records: Iterable[RequestRecord]) -> Iterable[list[RequestRecord]]:
+    """Sort records into those that differ in ids, sessions, times within a day, output and tokens alone."""
+    groups: defaultdict[object, list[RequestRecord]] = defaultdict(list)
+    for record in records:
+        day = int(record.ended_at // DAY_SECONDS)
+        groups[
+            record.provider, record.model, record.protocol, record.key_id, record.failure, record.status, day
+        ].append(record)
+    return groups.values()

@@ -6,14 +6,15 @@ Everything is bounded: names of which there are too many share a row, and old da
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from heapq import nlargest
 from typing import Final, TypedDict, TypeVar
 
 from msgspec import Struct
 
 from packyproxy.usage.names import MOST_PROVIDERS, OTHER, Names
-from packyproxy.usage.records import AttemptRecord, RequestRecord
+from packyproxy.usage.records import DAY_SECONDS, AttemptRecord, RequestRecord
 from packyproxy.usage.timestamps import timestamp
 from packyproxy.usage.tokens import NO_TOKENS, Tokens, cache_hit_rate
 
@@ -42,7 +43,6 @@ _MOST_KEYS: Final = 256
 _MOST_DAYS: Final = 90
 _MOST_SESSIONS: Final = 1024
 _SHOWN_SESSIONS: Final = 20
-_DAY_SECONDS: Final = 86_400
 _REMOVED: Final = "removed"
 
 K = TypeVar("K")
@@ -152,33 +152,47 @@ class Totals:
         self._model_names = Names(_MOST_MODELS)
         self._key_names = Names(_MOST_KEYS)
 
-    def add_attempt(self, record: AttemptRecord) -> None:
-        """Count an attempt."""
-        provider = self._providers.get(record.provider) or self._meet_provider(record.provider)
-        provider.attempts += 1
-        model = self._models.get(record.model) or self._meet_model(record.model, is_proven=record.is_success)
-        model.attempts += 1
-        self._day(record.sent_at + record.duration_seconds).attempts += 1
-        if record.failure is not None:
-            kind = record.failure.value
-            provider.failed_attempts[kind] = provider.failed_attempts.get(kind, 0) + 1
+    def add_attempts(self, records: Sequence[AttemptRecord]) -> None:
+        """Count attempts, one or several that are alike."""
+        some, count = records[0], len(records)
+        provider = self._providers.get(some.provider) or self._meet_provider(some.provider)
+        provider.attempts += count
+        model = self._models.get(some.model) or self._meet_model(some.model, is_proven=some.is_success)
+        model.attempts += count
+        self._day(some.ended_at).attempts += count
+        if some.failure is not None:
+            kind = some.failure.value
+            provider.failed_attempts[kind] = provider.failed_attempts.get(kind, 0) + count
 
-    def add_request(self, record: RequestRecord) -> None:
-        """Count a request, whoever has served it, if anybody."""
-        failure = failure_of(record)
-        tokens = record.tokens or NO_TOKENS
-        provider = self._providers.get(record.provider) or self._meet_provider(record.provider)
-        provider.add(tokens, failure)
-        model = self._models.get(record.model) or self._meet_model(record.model, is_proven=failure is None)
-        model.add(tokens, failure)
-        self._day(record.ended_at).add(tokens, failure)
-        key = self._keys.get(record.key_id) or self._meet_key(record.key_id)
-        key.attempts += record.attempts
-        key.add(tokens, failure)
+    def add_requests(self, records: Sequence[RequestRecord]) -> None:
+        """Count requests, one or several that are alike, whoever has served them, if anybody."""
+        some = records[0]
+        failure = failure_of(some)
+        added = _Sums()
+        for record in records:
+            tokens = record.tokens or NO_TOKENS
+            added.attempts += record.attempts
+            added.input += tokens.input
+            added.cached += tokens.cached
+            added.output += tokens.output
+            added.reasoning += tokens.reasoning
+            if record.session:
+                self._add_to_session(record.session, tokens, record.ended_at)
+        added.requests = len(records)
         if failure is not None:
-            self._failures[failure] = self._failures.get(failure, 0) + 1
-        if record.session:
-            self._add_to_session(record.session, tokens, record.ended_at)
+            self._failures[failure] = self._failures.get(failure, 0) + added.requests
+            if failure in CANCELLED:
+                added.cancelled = added.requests
+            else:
+                added.failures = added.requests
+        key = self._keys.get(some.key_id) or self._meet_key(some.key_id)
+        key.add(added)
+        added.attempts = 0  # of the others, those of whoever was asked count
+        provider = self._providers.get(some.provider) or self._meet_provider(some.provider)
+        provider.add(added)
+        model = self._models.get(some.model) or self._meet_model(some.model, is_proven=failure is None)
+        model.add(added)
+        self._day(some.ended_at).add(added)
 
     def report(self, masks: Mapping[str, str], *, sessions: int = _SHOWN_SESSIONS) -> UsageReport:
         """Return the sums.
@@ -187,7 +201,7 @@ class Totals:
             masks: what may be shown of each client key, by the id that records have.
             sessions: how many are shown at most.
         """
-        latest = list(reversed(self._sessions.items()))[:sessions]
+        latest = nlargest(sessions, reversed(self._sessions.items()), key=lambda item: item[1].last_used)
         return UsageReport(
             since=timestamp(self._since),
             total=UsageCounts(**_sum(self._providers.values()).counts()),
@@ -221,7 +235,7 @@ class Totals:
         return self._keys.setdefault(self._key_names.of(key_id), _Sums())
 
     def _day(self, seconds: float) -> "_Sums":
-        day = int(seconds // _DAY_SECONDS)
+        day = int(seconds // DAY_SECONDS)
         sums = self._days.get(day)
         if sums is None:
             sums = self._days[day] = _Sums()
@@ -240,7 +254,7 @@ class Totals:
         sums.requests += 1
         sums.input += tokens.input
         sums.cached += tokens.cached
-        sums.last_used = now
+        sums.last_used = max(sums.last_used, now)
 
 
 class _Counts(TypedDict):
@@ -264,18 +278,15 @@ class _Sums:
         self.requests = self.failures = self.cancelled = self.attempts = 0
         self.input = self.cached = self.output = self.reasoning = 0
 
-    def add(self, tokens: Tokens, failure: str | None) -> None:
-        self.requests += 1
-        if failure is not None:
-            if failure in CANCELLED:
-                self.cancelled += 1
-            else:
-                self.failures += 1
-        if tokens is not NO_TOKENS:
-            self.input += tokens.input
-            self.cached += tokens.cached
-            self.output += tokens.output
-            self.reasoning += tokens.reasoning
+    def add(self, more: "_Sums") -> None:
+        self.requests += more.requests
+        self.failures += more.failures
+        self.cancelled += more.cancelled
+        self.attempts += more.attempts
+        self.input += more.input
+        self.cached += more.cached
+        self.output += more.output
+        self.reasoning += more.reasoning
 
     def counts(self) -> _Counts:
         return _Counts(
@@ -320,8 +331,7 @@ class _SessionSums:
 def _sum(parts: Iterable[_Sums]) -> _Sums:
     whole = _Sums()
     for part in parts:
-        for name in _Sums.__slots__:
-            setattr(whole, name, getattr(whole, name) + getattr(part, name))
+        whole.add(part)
     return whole
 
 
@@ -337,4 +347,4 @@ def _shown(key_id: str, masks: Mapping[str, str]) -> str | None:
 
 
 def _date(day: int) -> str:
-    return datetime.fromtimestamp(day * _DAY_SECONDS, UTC).date().isoformat()
+    return datetime.fromtimestamp(day * DAY_SECONDS, UTC).date().isoformat()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from packyproxy.asgi.metrics import expose
 from packyproxy.errors import FailureKind
 from packyproxy.usage.figures import MOST_FAILED_DURATIONS, MOST_TARGETS, Figures
 from packyproxy.usage.names import MOST_PROVIDERS
-from packyproxy.usage.records import AttemptRecord
+from packyproxy.usage.records import NO_GAPS, AttemptRecord, RequestRecord, alike_attempts, alike_requests
 from packyproxy.usage.totals import Totals
 from tests.support.records import NOW, attempt, request, tokens
 
@@ -41,6 +42,30 @@ _REQUESTS = st.builds(
     ended_at=st.floats(NOW - 10**8, NOW + 10**8),
     tokens=_TOKENS,
 )
+_FEW = {"provider": st.sampled_from(("a", "b")), "model": st.sampled_from(("a", "b"))}
+_TIMES = st.integers(0, 3).map(lambda quarters: NOW + quarters * 43_200)
+_SOME_ATTEMPTS = st.builds(
+    attempt,
+    **_FEW,
+    failure=st.sampled_from((None, FailureKind.OVERLOADED)),
+    is_cut_off=st.booleans(),
+    sent_at=_TIMES,
+    first_output_seconds=st.sampled_from((None, 0.5, 1.0)),
+    gaps=st.sampled_from((NO_GAPS, (1,) * len(NO_GAPS))),
+    tokens=st.sampled_from((None, tokens(100, 10), tokens(7, 1, cached=3))),
+)
+_SOME_REQUESTS = st.builds(
+    request,
+    **_FEW,
+    status=st.sampled_from((200, 429)),
+    key_id=st.sampled_from(("", "k")),
+    session=st.sampled_from(("", "s", "t")),
+    failure=st.sampled_from((None, "client_left", "overloaded")),
+    ended_at=_TIMES,
+    first_output_seconds=st.sampled_from((None, 0.5)),
+    tokens=st.sampled_from((None, tokens(100, 10), tokens(7, 1, cached=3))),
+)
+_ROWS = ("providers", "models", "client-keys", "sessions")
 _FLOODS = st.integers(0, 300)
 """How many names somebody makes up in a row."""
 
@@ -61,9 +86,9 @@ def _flood(number: int) -> list[Any]:
 
 def _add(figures: Figures | Totals, record: Any) -> None:
     if isinstance(record, AttemptRecord):
-        figures.add_attempt(record)
+        figures.add_attempts([record])
     else:
-        figures.add_request(record)
+        figures.add_requests([record])
 
 
 def _labels(figures: Figures) -> set[tuple[str, ...]]:
@@ -120,3 +145,28 @@ def test_usage_adds_up(flood: int, records: list[Any]) -> None:
     assert report.total.attempts == sum(row.attempts for row in report.models)
     assert report.total.failures + report.total.cancelled == sum(report.failures.values())
     assert (len(report.providers) <= 34, len(report.models) <= 258, len(report.days) <= 90) == (True,) * 3
+
+
+@given(st.lists(st.one_of(_SOME_ATTEMPTS, _SOME_REQUESTS), max_size=12))
+def test_alike_ones_may_be_counted_together(records: list[AttemptRecord | RequestRecord]) -> None:
+    """Together or one by one, they come to the same."""
+    one_by_one, together = Figures(), Figures()
+    sums, sums_together = Totals(NOW), Totals(NOW)
+    for record in records:
+        _add(one_by_one, record)
+        _add(sums, record)
+    for attempts in alike_attempts(each for each in records if isinstance(each, AttemptRecord)):
+        together.add_attempts(attempts)
+        sums_together.add_attempts(attempts)
+    for requests in alike_requests(each for each in records if isinstance(each, RequestRecord)):
+        together.add_requests(requests)
+        sums_together.add_requests(requests)
+    first, second = (expose(each, (), version="1").body.splitlines() for each in (one_by_one, together))
+    assert sorted(first) == sorted(second)
+    assert _sorted_rows(sums) == _sorted_rows(sums_together)
+
+
+def _sorted_rows(totals: Totals) -> dict[str, Any]:
+    """Return a report whose rows are not in the order in which they were met."""
+    report = msgspec.to_builtins(totals.report({}))
+    return {key: sorted(value, key=str) if key in _ROWS else value for key, value in report.items()}

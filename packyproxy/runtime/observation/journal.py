@@ -18,8 +18,8 @@ __all__ = ["WriteLine", "give_to_handlers", "log_hedge", "log_notes", "log_reque
 _log = logging.getLogger("packyproxy")
 
 WriteLine = Callable[[float, str, tuple[object, ...], dict[str, object]], None]
-"""Takes a line of the log, at INFO: when it came up in Unix seconds, its text with a ``%`` format for each of its
-arguments, these, and its facts."""
+"""Takes a line of the log, at INFO: when it came up in Unix seconds, its text with a ``%`` format for each of
+its arguments, these, and its facts."""
 
 
 def give_to_handlers(_: float, text: str, args: tuple[object, ...], facts: dict[str, object]) -> None:
@@ -28,7 +28,7 @@ def give_to_handlers(_: float, text: str, args: tuple[object, ...], facts: dict[
 
 
 def log_request(record: RequestRecord, write: WriteLine = give_to_handlers) -> None:
-    """Log what a request came to; ``write`` takes the line, and by default gives it to every handler there is."""
+    """Log what a request came to; ``write`` takes the line."""
     if not _log.isEnabledFor(logging.INFO):
         return
     provider = record.provider
@@ -60,7 +60,7 @@ def log_request(record: RequestRecord, write: WriteLine = give_to_handlers) -> N
 
 
 def log_tps(record: AttemptRecord, tps: Tps | None, write: WriteLine = give_to_handlers) -> None:
-    """Log how many tokens per second an attempt gave, null where the upstream counted none; ``write`` as above."""
+    """Log how many tokens per second an attempt gave; null where the upstream counted none."""
     if not _log.isEnabledFor(logging.INFO):
         return
     tokens = record.tokens

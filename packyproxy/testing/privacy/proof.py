@@ -158,7 +158,9 @@ async def play(
         Leak(scenario=_name(scenarios, seen.owner), place=seen.place, kind=seen.kind)
         for seen in watch.sightings
     }
-    return Played(looks=watch.looks, leaks=tuple(sorted(leaks)), failed=tuple(failed[index] for index in sorted(failed)))
+    return Played(
+        looks=watch.looks, leaks=tuple(sorted(leaks)), failed=tuple(failed[index] for index in sorted(failed))
+    )
 
 
 async def _outcome(scenario: Scenario, stage: Stage) -> str | None:

@@ -23,9 +23,9 @@ def _figures(*records: Any) -> Figures:
 
 def _add(figures: Figures, record: Any) -> None:
     if isinstance(record, AttemptRecord):
-        figures.add_attempt(record)
+        figures.add_attempts([record])
     else:
-        figures.add_request(record)
+        figures.add_requests([record])
 
 
 def _target(*records: Any) -> TargetFigures:
@@ -42,32 +42,6 @@ def test_before_the_first_request_everything_is_zero() -> None:
         figures.prompt_share,
     )
     assert ({}, {}, {}) == (figures.cache_hit_rates(), figures.credential_failures(), figures.failovers)
-
-
-def test_a_request_is_in_flight_until_it_ends() -> None:
-    """A request is in flight from its beginning to its end, whatever it comes to."""
-    figures = Figures()
-    figures.request_begins()
-    figures.request_begins()
-    figures.request_ends()
-    figures.add_request(request())
-    assert 1 == figures.in_flight
-
-
-def test_requests_and_failures() -> None:
-    """Every request that has ended counts; those that lost their client are no failures."""
-    figures = _figures(
-        request(),
-        request(status=529, failure="overloaded"),
-        request(status=499, failure="client_left"),
-        request(status=404, provider=None, model=None),
-    )
-    assert (4, 2) == (figures.requests, figures.failures)
-    assert {
-        ("messages", "overloaded"): 1,
-        ("messages", "client_left"): 1,
-        ("messages", "refused"): 1,
-    } == figures.request_failures
 
 
 def test_requests_by_protocol_and_status() -> None:
@@ -254,7 +228,7 @@ def test_a_copy_says_the_same() -> None:
         request(status=529, failure="overloaded"),
     )
     figures = _figures(*records)
-    figures.request_begins()
+    figures.in_flight = 1
     figures.add_failover("packycode")
     figures.add_denial("gateway")
     copied, before = figures.copy(), _everything(figures)
@@ -289,7 +263,7 @@ def test_many_failures_share_one_name() -> None:
     figures = _figures(*(attempt(model=f"m{model}") for model in range(8)))
     for model in range(8):
         for kind in kinds:
-            figures.add_attempt(attempt(model=f"m{model}", failure=kind))
+            figures.add_attempts([attempt(model=f"m{model}", failure=kind)])
     told_apart = sum(
         failure not in ("", "_OTHER")
         for target in figures.targets.values()

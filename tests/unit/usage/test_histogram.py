@@ -11,7 +11,7 @@ _BOUNDS = (0.1, 1.0, 10.0)
 def _of(*values: float) -> Histogram:
     histogram = Histogram(_BOUNDS)
     for value in values:
-        histogram.observe(value)
+        histogram.observe([value])
     return histogram
 
 
@@ -35,7 +35,7 @@ def test_a_copy_stays_as_it_was() -> None:
     """What is added after copying is not in the copy."""
     histogram = _of(0.5)
     copied = histogram.copy()
-    histogram.observe(0.5)
+    histogram.observe([0.5])
     assert ([0, 1, 0, 0], 0.5, [0, 2, 0, 0]) == (copied.counts, copied.sum, histogram.counts)
 
 

@@ -17,9 +17,9 @@ def _report(*records: Any, masks: dict[str, str] | None = None, **question: Any)
     totals = Totals(since=NOW - 60)
     for record in records:
         if isinstance(record, AttemptRecord):
-            totals.add_attempt(record)
+            totals.add_attempts([record])
         else:
-            totals.add_request(record)
+            totals.add_requests([record])
     return msgspec.json.decode(msgspec.json.encode(totals.report(masks or {}, **question)))
 
 
