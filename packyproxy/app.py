@@ -1,9 +1,8 @@
 """packyproxy as one ASGI application: the components, put together over one runtime."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
-from os import PathLike, fspath
-from typing import Any, Self
+from typing import Self
 
 import httpx
 from starlette.types import Receive, Scope, Send
@@ -16,10 +15,9 @@ from packyproxy.asgi.management.component import Management
 from packyproxy.asgi.models import Models
 from packyproxy.asgi.routes import RouteTable
 from packyproxy.asgi.status import Status
-from packyproxy.config import Config, config_from_mapping
 from packyproxy.config.changes import Change
-from packyproxy.runtime.reload.config_file import ConfigFile
-from packyproxy.runtime.runtime import Runtime
+from packyproxy.runtime.hooks import Authorize, OnRoute, OnUsage
+from packyproxy.runtime.runtime import ConfigSource, Runtime
 
 __all__ = ["PackyProxy"]
 
@@ -31,6 +29,10 @@ class PackyProxy:
         config: a path to config.yaml, or None to look for it in the usual places; either is followed: a
             change applies within a second. Under the file lie the environment (``PACKYCODE_*``) and the
             files of the Codex CLI. A :class:`Config`, or a mapping in the file's shape, counts as it is.
+        authorize: given the ASGI scope of a request for a model, or for the list of models, returns, now or
+            when awaited, whether it is let in; the client keys of the configuration, if any, are needed too.
+        on_route: told who is asked for a request, as a :class:`RouteDecision`.
+        on_usage: told what a request came to, as a :class:`RequestRecord`.
         client: your own ``httpx.AsyncClient`` for upstream calls; you close it.
         transport: your own httpx transport for upstream calls; you close it.
 
@@ -40,12 +42,22 @@ class PackyProxy:
 
     def __init__(
         self,
-        config: "Config | ConfigFile | Mapping[str, Any] | str | PathLike[str] | None" = None,
+        config: ConfigSource = None,
         *,
+        authorize: Authorize | None = None,
+        on_route: OnRoute | None = None,
+        on_usage: OnUsage | None = None,
         client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.runtime = Runtime(_origin(config), client=client, transport=transport)
+        self.runtime = Runtime(
+            config,
+            authorize=authorize,
+            on_route=on_route,
+            on_usage=on_usage,
+            client=client,
+            transport=transport,
+        )
         runtime = self.runtime
         components = (Gateway(runtime), Models(runtime), Status(runtime), Management(runtime))
         self._table = RouteTable(route for component in components for route in component.routes)
@@ -82,13 +94,3 @@ class PackyProxy:
 
     def _answer(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         return dispatch(self._table, scope, receive, send)
-
-
-def _origin(
-    config: Config | ConfigFile | Mapping[str, Any] | str | PathLike[str] | None,
-) -> Config | ConfigFile:
-    if isinstance(config, Config | ConfigFile):
-        return config
-    if isinstance(config, Mapping):
-        return config_from_mapping(config)
-    return ConfigFile(None if config is None else fspath(config))

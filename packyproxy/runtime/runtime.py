@@ -13,18 +13,20 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Self
+from os import PathLike, fspath
+from typing import Any, Self, TypeAlias
 from weakref import WeakKeyDictionary
 
 import httpx
 
-from packyproxy.config import Config
+from packyproxy.config import Config, config_from_mapping
 from packyproxy.config.changes import Change, changes
 from packyproxy.providers.learned import Learned
 from packyproxy.providers.provider import Provider
 from packyproxy.runtime.background.discovery import run_discovery
 from packyproxy.runtime.background.health_checks import run_health_checks
 from packyproxy.runtime.background.tasks import Background
+from packyproxy.runtime.hooks import Authorize, Hooks, OnRoute, OnUsage
 from packyproxy.runtime.management_key import ManagementKey, follow_management_key
 from packyproxy.runtime.observation.audit import Audit
 from packyproxy.runtime.observation.provider_notes import ProviderNotebook
@@ -41,7 +43,10 @@ from packyproxy.store.memory import MemoryStore
 from packyproxy.translate.token_count import ScaleFactors
 from packyproxy.version import __version__
 
-__all__ = ["Runtime"]
+__all__ = ["ConfigSource", "Runtime"]
+
+ConfigSource: TypeAlias = "Config | ConfigFile | Mapping[str, Any] | str | PathLike[str] | None"
+"""Where a configuration comes from."""
 
 _FOLLOW = "following the configuration"
 
@@ -52,22 +57,35 @@ class Runtime:
     """What the components of one proxy share.
 
     Args:
-        config: a valid configuration, or the files to read and to follow.
-        client: a caller's own HTTP client for every upstream call; never closed here.
-        transport: likewise a transport; tests reach an in-process upstream through it.
+        config: a path to config.yaml, or None to look for it in the usual places; either is followed: a
+            change applies within a second. Under the file lie the environment (``PACKYCODE_*``) and the
+            files of the Codex CLI. A :class:`Config`, or a mapping in the file's shape, counts as it is.
+        authorize: lets requests in, in addition to the client keys of the configuration, if it has any.
+        on_route: told who is asked for a request.
+        on_usage: told what a request came to.
+        client: your own ``httpx.AsyncClient`` for upstream calls; you close it.
+        transport: your own httpx transport for upstream calls; you close it.
         store: keeps what workers share; in this process's memory by default.
+
+    Raises:
+        ConfigError: with every problem found in the configuration.
     """
 
     version = __version__
 
     def __init__(
         self,
-        config: Config | ConfigFile,
+        config: ConfigSource = None,
         *,
+        authorize: Authorize | None = None,
+        on_route: OnRoute | None = None,
+        on_usage: OnUsage | None = None,
         client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         store: Store | None = None,
     ) -> None:
+        config = _origin(config)
+        self.hooks = Hooks(authorize=authorize, on_route=on_route, on_usage=on_usage)
         self.audit = Audit(now=self.now)
         self._reloader: Reloader | None = None
         if isinstance(config, ConfigFile):
@@ -255,6 +273,14 @@ class Runtime:
             duties[_FOLLOW] = self._reloader.follow
             duties["hashing the management key"] = partial(follow_management_key, self)
         return duties
+
+
+def _origin(config: ConfigSource) -> Config | ConfigFile:
+    if isinstance(config, Config | ConfigFile):
+        return config
+    if isinstance(config, Mapping):
+        return config_from_mapping(config)
+    return ConfigFile(None if config is None else fspath(config))
 
 
 def _log_listener_failed(error: Exception) -> None:
