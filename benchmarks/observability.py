@@ -1,29 +1,29 @@
 """What does observability cost?
 
-One ``packyproxy serve`` observes and does not observe in turns: with all that is on by default and with
-``metrics`` (records, totals, samples, spans, ``tps-log`` as JSON lines into a file), and with nothing of it,
-not even a look at the clock (``observed_serve.py``). It is the same process all the time, so that nothing
-else differs, and the turns are short and many, so that a busy machine troubles both alike. Costs are CPU time
-of that process:
+With all that is on by default and with ``metrics`` (records, totals, samples, spans, ``tps-log`` as JSON
+lines into a file), against nothing of it, not even a look at the clock (``observed_serve.py``). Costs are CPU time.
 
-- small: a 30 KB request, an answer of 20 events; per request
+- small: a 30 KB request, an answer of 20 events; per request. One ``packyproxy serve`` observes and does not
+  observe in turns: the same process, so that nothing else differs, in turns that are short and many, so that
+  a busy machine troubles both alike.
 - request_log: the same with ``request-log``, a second line for each request
-- ev1: one event per network read at an equal rate on many streams; per event
+- ev1: one event per network read on many streams; per event. What is added is some hundredth of what an event
+  costs as it is served, which no such pair can tell from noise. So the share is that of two measurements: what
+  the loop over an answer takes longer while observing (``observed_loop.py``), and what a ``packyproxy serve``
+  spends on an event.
 - m50: 50 events in one write; per event
 - scrape: one GET of /metrics, as a Prometheus server sends every few seconds
-
-Whether a stream is measured is settled when it begins. So half of the streams are opened in either state, and
-then the upstream writes to one half and to the other in turns.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from figures import Figure
-from load_client import ClientConnection, closed_loop
+from load_client import closed_loop
+from observed_loop import quickest_loops
 from processes import ServerProcess, started_proxy
 from targets import Target, surface_target
-from upstream_server import Paced, PausedStreams, UpstreamServer, Whole, started_upstream
+from upstream_server import Paced, UpstreamServer, Whole, started_upstream
 from workloads import SURFACES, long_text, small_answer, unlike
 
 __all__ = ["measure"]
@@ -43,10 +43,12 @@ _PER_EVENT_GOAL = 1.0
 _CONNECTIONS = 8
 _BATCH = 100
 _STREAMS = {1: 100, 50: 10}
-"""In either state, by the events of a beat."""
+"""By the events of a beat."""
 _BEAT_SECONDS = 0.05
 _TURN_SECONDS = 0.5
-_SETTLE_SECONDS = 0.1
+_READS = 1000
+_LOOPS = 10
+"""Pairs of runs for each turn of served streams: a run takes some milliseconds."""
 _SCRAPES = 20
 _RELOAD_SECONDS = 1.5
 """A saved file is in force by then."""
@@ -57,7 +59,7 @@ Turn = Callable[[bool], Awaitable[float]]
 
 async def measure(*, quick: bool, surfaces: Sequence[str] = ("messages", "responses")) -> list[Figure]:
     """Measure every workload in pairs of on and off."""
-    pairs, request_pairs = (6, 6) if quick else (40, 150)
+    turns, pairs = (4, 6) if quick else (12, 150)
     figures: list[Figure] = []
     async with started_upstream() as upstream:
         config = _CONFIG.format(upstream_url=upstream.url, request_log="false")
@@ -65,12 +67,12 @@ async def measure(*, quick: bool, surfaces: Sequence[str] = ("messages", "respon
             for surface in surfaces:
                 target = surface_target(surface, process.port, SURFACES[surface])
                 bench = _Bench(upstream, process, target)
-                figures += await bench.small_requests("small", request_pairs)
+                figures += await bench.small_requests("small", pairs)
                 await _set_request_log(process, is_on=True)
-                figures += await bench.small_requests("request_log", request_pairs)
+                figures += await bench.small_requests("request_log", pairs)
                 await _set_request_log(process, is_on=False)
-                figures += await bench.events(pairs, "ev1", 1)
-                figures += await bench.events(pairs, "m50", 50)
+                figures += await bench.events(turns, "ev1", 1)
+                figures += await bench.events(turns, "m50", 50)
             figures.append(await _scrape(process, 3 if quick else 10))
     return figures
 
@@ -99,39 +101,41 @@ class _Bench:
             connection.close()
         return figures
 
-    async def events(self, pairs: int, workload: str, events: int) -> list[Figure]:
-        upstream, process = self._upstream, self._process
-        head, delta, tail = long_text()
-        upstream.set_plan(Paced(head, (delta,) * events, tail, _BEAT_SECONDS))
-        clients: list[ClientConnection] = []
-        streams: dict[bool, PausedStreams] = {}
-        for is_on in (True, False):
-            await process.observe(is_on=is_on)
-            opened = await self._target.connections(_STREAMS[events])
-            for connection in opened:
-                connection.send(self._target.request())
-            for connection in opened:
-                await connection.wait_content()
-            streams[is_on] = upstream.pause_streams()
-            assert len(streams[is_on]) == len(opened), "each stream has an upstream"
-            clients += opened
-
-        async def turn(is_on: bool) -> float:
-            streams[is_on].go_on()
-            await asyncio.sleep(_SETTLE_SECONDS)
-            beats, before = upstream.beats, process.cpu_seconds()
+    async def events(self, turns: int, workload: str, events: int) -> list[Figure]:
+        """Measure what an event costs as it is served, and what observing adds to that."""
+        self._upstream.set_plan(Paced(*_beats(events), _BEAT_SECONDS))
+        clients = await self._target.connections(_STREAMS[events])
+        for client in clients:
+            client.send(self._target.request())
+        for client in clients:
+            await client.wait_content()
+        served = []
+        for _ in range(turns):
+            beats, before = self._upstream.beats, self._process.cpu_seconds()
             await asyncio.sleep(_TURN_SECONDS)
-            beats, spent = upstream.beats - beats, process.cpu_seconds() - before
-            streams[is_on].pause()
-            return spent / (beats * events) * 1e6
-
-        name = f"{workload}.{self._target.name}"
-        figures = await _compare(name, "us/event", turn, pairs=pairs, goal=_PER_EVENT_GOAL)
-        upstream.finish_streams()
+            beats, spent = self._upstream.beats - beats, self._process.cpu_seconds() - before
+            served.append(spent / (beats * events) * 1e6)
+        self._upstream.finish_streams()
         for client in clients:
             await client.wait_whole()
             client.close()
-        return figures
+        head, beat, tail = _beats(events)
+        reads = [b"".join(head), *([b"".join(beat)] * _READS), b"".join(tail)]
+        on, off = await quickest_loops(self._target.request(), reads, pairs=_LOOPS * turns)
+        added = (on - off) / (_READS * events) * 1e6
+        name = f"{workload}.{self._target.name}"
+        share = added / _quickest(served) * 100
+        return [
+            Figure(name=f"{name}.served", unit="us/event", samples=tuple(served)),
+            Figure(name=f"{name}.added", unit="us/event", samples=(added,)),
+            Figure(name=f"{name}.share", unit="%", samples=(share,), goal=_PER_EVENT_GOAL),
+        ]
+
+
+def _beats(events: int) -> tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]:
+    """Return the beginning of an answer, what each beat brings, and the end."""
+    head, delta, tail = long_text()
+    return head, (delta,) * events, tail
 
 
 async def _set_request_log(process: ServerProcess, *, is_on: bool) -> None:

@@ -15,7 +15,6 @@ from msgspec import Struct
 
 __all__ = [
     "Paced",
-    "PausedStreams",
     "Refused",
     "Silent",
     "UpstreamServer",
@@ -93,37 +92,10 @@ class UpstreamServer:
         self.head = _HEAD + http_chunks(plan.head) if isinstance(plan, Paced) else b""
         self.beat = http_chunks(plan.beat) if isinstance(plan, Paced) else b""
 
-    def pause_streams(self) -> "PausedStreams":
-        """Let every paced stream that is open write no more beats, until it is told to."""
-        connections = [connection for connection in self.open_connections if connection.is_beating]
-        paused = PausedStreams(connections)
-        paused.pause()
-        return paused
-
     def finish_streams(self) -> None:
         """End every paced stream with its tail."""
         for connection in list(self.open_connections):
             connection.finish()
-
-
-class PausedStreams:
-    """Some paced streams, that go on and pause together."""
-
-    def __init__(self, connections: "list[_Connection]") -> None:
-        self._connections = connections
-
-    def __len__(self) -> int:
-        return len(self._connections)
-
-    def go_on(self) -> None:
-        """Write beats again, spread evenly as before."""
-        for number, connection in enumerate(self._connections):
-            connection.go_on(number * _GOLDEN % 1)
-
-    def pause(self) -> None:
-        """Write none."""
-        for connection in self._connections:
-            connection.pause()
 
 
 class _Connection(asyncio.Protocol):
@@ -164,19 +136,6 @@ class _Connection(asyncio.Protocol):
             self._awaited_bytes = 0
             self._answer()
 
-    @property
-    def is_beating(self) -> bool:
-        return self._timer is not None
-
-    def go_on(self, share: float) -> None:
-        """Write the next beat after this share of the time between two."""
-        assert self._paced is not None, "only what was paused goes on"
-        self._next_beat_at = self._loop.time() + self._paced.seconds * share
-        self._timer = self._loop.call_at(self._next_beat_at, self._write_beat)
-
-    def pause(self) -> None:
-        self._stop_beating()
-
     def finish(self) -> None:
         paced, self._paced = self._paced, None
         if paced is not None:
@@ -194,7 +153,8 @@ class _Connection(asyncio.Protocol):
         elif isinstance(plan, Paced):
             self._paced = plan
             self._transport.write(server.head)
-            self.go_on(server.requests * _GOLDEN % 1)
+            self._next_beat_at = self._loop.time() + plan.seconds * (server.requests * _GOLDEN % 1)
+            self._timer = self._loop.call_at(self._next_beat_at, self._write_beat)
 
     def _write_beat(self) -> None:
         assert self._paced is not None, "a finished stream has no timer"
