@@ -1,16 +1,17 @@
 """What does observability cost?
 
 With all that is on by default and with ``metrics`` (records, totals, samples, spans, ``tps-log`` as JSON
-lines into a file), against nothing of it, not even a look at the clock (``observed_serve.py``). Costs are CPU time.
+lines into a file), against nothing of it, not even a look at the clock (``observed_serve.py``). Costs are
+CPU time.
 
 - small: a 30 KB request, an answer of 20 events; per request. One ``packyproxy serve`` observes and does not
   observe in turns: the same process, so that nothing else differs, in turns that are short and many, so that
   a busy machine troubles both alike.
 - request_log: the same with ``request-log``, a second line for each request
 - ev1: one event per network read on many streams; per event. What is added is some hundredth of what an event
-  costs as it is served, which no such pair can tell from noise. So the share is that of two measurements: what
-  the loop over an answer takes longer while observing (``observed_loop.py``), and what a ``packyproxy serve``
-  spends on an event.
+  costs as it is served, which no such pair can tell from noise. So the share is that of two measurements:
+  what the loop over an answer takes longer while observing (``observed_loop.py``), and what a
+  ``packyproxy serve`` spends on an event.
 - m50: 50 events in one write; per event
 - scrape: one GET of /metrics, as a Prometheus server sends every few seconds
 """
