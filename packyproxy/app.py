@@ -64,7 +64,11 @@ class PackyProxy:
         self._http = Cors(self._answer, self.runtime)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI scope; a websocket is refused, since no route here speaks it."""
+        """Serve one ASGI scope; a websocket is refused, since no route here speaks it.
+
+        Raises:
+            NotImplementedError: the scope is of another type; so ASGI wants applications to say that.
+        """
         if scope["type"] == "http":
             await self.runtime.catch_up()
             await self._http(scope, receive, send)
@@ -72,6 +76,12 @@ class PackyProxy:
             await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
             await serve_lifespan(self.runtime, receive, send)
+        else:
+            raise NotImplementedError(f"packyproxy serves no ASGI scope of type {scope['type']!r}")
+
+    def has_route(self, path: str) -> bool:
+        """Tell whether a path, as ``asgi.paths.route_path`` reads it, is served here at this moment."""
+        return self._table.knows(path)
 
     def lifespan(self, host: object = None) -> AbstractAsyncContextManager[None]:
         """Return what a host runs for its lifetime: ``FastAPI(lifespan=proxy.lifespan)``."""

@@ -1,9 +1,16 @@
-"""The proxy around an application of yours: it answers what is its own, and hands on everything else."""
+"""The proxy around an application of yours: it answers what is its own, and hands on everything else.
+
+The host gets its scopes, ``receive`` and ``send`` as they came; only its lifespan passes through here, so
+that the proxy starts before it and stops after it. Websockets are always the host's.
+"""
 
 import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from packyproxy.app import PackyProxy
+from packyproxy.asgi.lifespan import serve_lifespan_around
+from packyproxy.asgi.management.request import PREFIX as MANAGEMENT
+from packyproxy.asgi.paths import is_below, route_path, scope_below
 from packyproxy.runtime.hooks import Authorize, OnRoute, OnUsage
 from packyproxy.runtime.runtime import ConfigSource
 
@@ -41,6 +48,7 @@ class PackyProxyMiddleware:
         client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self._prefix = _valid(prefix)
         self.app = app
         self.proxy = PackyProxy(
             config,
@@ -50,8 +58,34 @@ class PackyProxyMiddleware:
             client=client,
             transport=transport,
         )
-        self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
+        kind = scope["type"]
+        if kind == "http":
+            ours = await self._ours(scope)
+            if ours is not None:
+                await self.proxy(ours, receive, send)
+                return
+        elif kind == "lifespan":
+            await serve_lifespan_around(self.proxy.runtime, self.app, scope, receive, send)
+            return
         await self.app(scope, receive, send)
+
+    async def _ours(self, scope: Scope) -> Scope | None:
+        """Return the scope of a request as the proxy takes it; None for one that is the host's."""
+        if self._prefix:
+            return scope_below(scope, self._prefix)
+        path = route_path(scope)
+        if is_below(path, MANAGEMENT):
+            await self.proxy.runtime.catch_up()  # the key that makes these routes may be new
+        elif not path.startswith("/v1/"):
+            return None
+        return scope if self.proxy.has_route(path) else None
+
+
+def _valid(prefix: str) -> str:
+    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+        fixed = "/".join(("", *filter(None, prefix.split("/"))))
+        raise ValueError(f"prefix must begin with a slash and not end with one: write prefix={fixed!r}")
+    return prefix

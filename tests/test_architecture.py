@@ -43,10 +43,11 @@ MAY_IMPORT_HTTPX = (
     "packyproxy/testing/",
     "packyproxy/cli/commands/demo.py",
     "packyproxy/app.py",
+    "packyproxy/middleware.py",
     "packyproxy/runtime/runtime.py",
     "packyproxy/runtime/pools.py",
 )
-"""The last three only hand on a caller's own client, and name its type."""
+"""The last four only hand on a caller's own client, and name its type."""
 HEAVY = {
     "aiohttp",
     "httpx",

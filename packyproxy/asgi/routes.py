@@ -80,11 +80,19 @@ class RouteTable:
         Raises:
             InvalidRequest: 404 for an unknown path.
         """
+        route = self._look_up(path)
+        if route is None:
+            raise InvalidRequest("there is no such route here", status=404, code="not_found")
+        return route
+
+    def knows(self, path: str) -> bool:
+        """Tell whether a path is served, by whatever method."""
+        return self._look_up(path) is not None
+
+    def _look_up(self, path: str) -> Route | None:
         route = self._exact.get(path)
         if route is None:
             route = next(
                 (below for prefix, below in self._below if path.startswith(prefix) and path != prefix), None
             )
-        if route is None or (route.is_there is not None and not route.is_there()):
-            raise InvalidRequest("there is no such route here", status=404, code="not_found")
-        return route
+        return None if route is None or (route.is_there is not None and not route.is_there()) else route
