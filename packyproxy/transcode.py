@@ -29,7 +29,10 @@ _ENDINGS = frozenset({"completed", "incomplete", "failed", "cancelled"})
 
 
 class Transcoder:
-    """Feed it what one upstream sends; it returns what the client gets.
+    """Feed it what one upstream sends, in any pieces; it returns what the client gets.
+
+    ``feed`` each piece and ``finish`` in the end; neither raises. Whether the answer ended well is
+    ``is_finished``, and what went wrong otherwise ``failure``: also with a stream that just ended too early.
 
     Args:
         writer: fresh, or at least unused by any other upstream stream.

@@ -7,11 +7,13 @@ logged.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from msgspec import Struct
 
 from packyproxy.errors import Failure
+from packyproxy.translate.effort import allowed_efforts
+from packyproxy.translate.reasoning import scope_of
 from packyproxy.wire.responses_events import Usage
 
 __all__ = [
@@ -87,6 +89,33 @@ class Target(Struct, frozen=True, kw_only=True):
     """Whether Chat clients are shown reasoning summaries (wire-mapping 6.1)."""
     requested_model: str = ""
     """The model string as the client sent it."""
+
+    @classmethod
+    def for_model(
+        cls,
+        model: str,
+        *,
+        provider: str = "",
+        default_effort: str | None = None,
+        capabilities: Capabilities = Capabilities(),
+    ) -> Self:
+        """Describe a model by what is built in, where no configuration says more.
+
+        Args:
+            model: the upstream's model id, without an effort.
+            provider: any text that tells providers apart, usually the base URL: encrypted reasoning goes back
+                to the provider and model that made it, and to nobody else.
+            default_effort: where the request asks for none.
+            capabilities: what the provider accepts.
+        """
+        return cls(
+            model=model,
+            scope=scope_of(provider, model),
+            efforts=allowed_efforts(model),
+            default_effort=default_effort,
+            capabilities=capabilities,
+            provider_scope=scope_of(provider, ""),
+        )
 
 
 class AttemptFacts(Struct, frozen=True, kw_only=True):
@@ -320,7 +349,11 @@ class ClientProtocol(Protocol):
         ...
 
     def fold(self, frames: bytes) -> bytes:
-        """Fold a whole client stream into the JSON body of the non-stream answer (wire-mapping 5.1)."""
+        """Fold a whole client stream into the JSON body of the non-stream answer (wire-mapping 5.1).
+
+        Args:
+            frames: all that a writer returned whose answer ended well; of any other there is no answer.
+        """
         ...
 
     def write_token_count(self, facts: StreamFacts) -> bytes:

@@ -33,6 +33,7 @@ __all__ = [
     "classify_error_object",
     "classify_response",
     "exhausted_response",
+    "failure_response",
     "internal_error_response",
     "mask_secrets",
     "refusal_response",
@@ -158,6 +159,30 @@ def exhausted_response(
             status = failure.status
     headers = retry_headers(told, family, row_status, status, now)
     return ErrorResponse(status=status, headers=headers, body=body)
+
+
+def failure_response(
+    failure: Failure, family: Family, *, request_id: str, now: float, in_stream: bool = False
+) -> ErrorResponse:
+    """Write what a client is told when the only upstream failed and nothing is known of the request.
+
+    Args:
+        failure: of ``Transcoder.failure``, or of :func:`classify_response`.
+        family: whose shape to write: the ``family`` of the client's protocol.
+        request_id: stands in Anthropic bodies.
+        now: Unix seconds.
+        in_stream: the client has seen content; ``StreamWriter.fail`` makes frames of the result.
+    """
+    return exhausted_response(
+        (Tried(provider="upstream", failure=failure),),
+        family,
+        request_id=request_id,
+        now=now,
+        input_tokens_estimate=0,
+        context_window=0,
+        max_tokens=None,
+        in_stream=in_stream,
+    )
 
 
 def refusal_response(

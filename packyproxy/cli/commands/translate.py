@@ -15,19 +15,19 @@ from msgspec.structs import replace
 from packyproxy.cli.failures import CommandFailed, WrongUsage
 from packyproxy.config import Config, config_from_mapping
 from packyproxy.config.reading import discover_config
-from packyproxy.errors import CapabilityMissing, ConfigError, Failure, InvalidRequest, Tried
+from packyproxy.errors import CapabilityMissing, ConfigError, Failure, InvalidRequest
 from packyproxy.runtime.snapshot import Snapshot
 from packyproxy.transcode import Transcoder
-from packyproxy.translate.contract import (
+from packyproxy.translate import (
+    PROTOCOLS,
     ClientProtocol,
     ClientRequest,
     StreamFacts,
     StreamWriter,
     Target,
     Translation,
+    failure_response,
 )
-from packyproxy.translate.failures import exhausted_response
-from packyproxy.translate.protocols import PROTOCOLS
 from packyproxy.translate.session import prompt_cache_key, session_key
 
 __all__ = ["translate"]
@@ -195,14 +195,7 @@ def _frames(transcoder: Transcoder, source: BinaryIO) -> Iterable[bytes]:
 
 def _error_frame(protocol: ClientProtocol, writer: StreamWriter, failure: Failure) -> bytes:
     """Write what a client is told that has seen content already."""
-    error = exhausted_response(
-        (Tried(provider="upstream", failure=failure),),
-        protocol.family,
-        request_id=_REQUEST_ID,
-        now=time.time(),
-        input_tokens_estimate=0,
-        context_window=0,
-        max_tokens=None,
-        in_stream=True,
+    error = failure_response(
+        failure, protocol.family, request_id=_REQUEST_ID, now=time.time(), in_stream=True
     )
     return writer.fail(error.status, error.body)
