@@ -1,24 +1,31 @@
-"""What tests against packyproxy need instead of a network: a fake upstream and a streaming ASGI transport."""
+"""What tests need instead of a network: a fake upstream, and transports that lead into an ASGI app.
 
-from packyproxy.testing.events import rate_limits_event
-from packyproxy.testing.fake_upstream import Answer, FakeUpstream, Script
-from packyproxy.testing.faults import Fault
-from packyproxy.testing.received_request import Fate, ReceivedRequest
-from packyproxy.testing.script import (
-    Call,
-    Citation,
-    Compaction,
-    Framing,
-    Item,
-    Message,
-    OutputItem,
-    Reasoning,
-    Search,
-    Stream,
-    Turn,
-    Usage,
-)
-from packyproxy.testing.streaming_transport import StreamingASGITransport
+Names load on first use: pytest imports this package in every run, also where nothing of it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from packyproxy.testing.events import rate_limits_event
+    from packyproxy.testing.fake_upstream import Answer, FakeUpstream, Script
+    from packyproxy.testing.faults import Fault
+    from packyproxy.testing.received_request import Fate, ReceivedRequest
+    from packyproxy.testing.script import (
+        Call,
+        Citation,
+        Compaction,
+        Framing,
+        Item,
+        Message,
+        OutputItem,
+        Reasoning,
+        Search,
+        Stream,
+        Turn,
+        Usage,
+    )
+    from packyproxy.testing.streaming_transport import StreamingASGITransport
 
 __all__ = [
     "Answer",
@@ -42,3 +49,25 @@ __all__ = [
     "Usage",
     "rate_limits_event",
 ]
+
+_HOMES = {
+    "Answer": "fake_upstream",
+    "FakeUpstream": "fake_upstream",
+    "Fate": "received_request",
+    "Fault": "faults",
+    "ReceivedRequest": "received_request",
+    "Script": "fake_upstream",
+    "StreamingASGITransport": "streaming_transport",
+    "rate_limits_event": "events",
+}
+"""The modules of the names; those that are not here are in ``script``."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module(f"packyproxy.testing.{_HOMES.get(name, 'script')}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
