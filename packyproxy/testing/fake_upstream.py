@@ -245,7 +245,7 @@ class FakeUpstream:
                 delivery = Delivery(answer.code, headers, iter((answer.body,)))
             case Stream():
                 body = (answer.body,) if isinstance(answer.body, bytes) else answer.body
-                delivery = Delivery(answer.status, answer.headers, iter(body))
+                delivery = Delivery(answer.status, answer.headers, iter(body), is_cut=answer.is_cut)
             case str() | Turn() | BrokenStream() if request.wants_document:
                 delivery = deliver_document(answer, self._document(request, answer), mode=self._mode)
             case str() | Turn() | BrokenStream():

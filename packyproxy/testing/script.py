@@ -198,3 +198,5 @@ class Stream(Struct, frozen=True):
     body: bytes | Sequence[bytes]
     status: int = 200
     headers: Mapping[str, str] = msgspec.field(default_factory=lambda: {"content-type": "text/event-stream"})
+    is_cut: bool = False
+    """Whether the connection is dropped after the last write."""
