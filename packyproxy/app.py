@@ -5,7 +5,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Self
 
 import httpx
-from starlette.types import Receive, Scope, Send
 
 from packyproxy.asgi.cors import Cors
 from packyproxy.asgi.dispatch import dispatch
@@ -15,6 +14,7 @@ from packyproxy.asgi.management.component import Management
 from packyproxy.asgi.models import Models
 from packyproxy.asgi.routes import RouteTable
 from packyproxy.asgi.status import Status
+from packyproxy.asgi.types import Receive, Scope, Send
 from packyproxy.config.changes import Change
 from packyproxy.runtime.hooks import Authorize, OnRoute, OnUsage
 from packyproxy.runtime.runtime import ConfigSource, Runtime

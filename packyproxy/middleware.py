@@ -5,12 +5,12 @@ that the proxy starts before it and stops after it. Websockets are always the ho
 """
 
 import httpx
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from packyproxy.app import PackyProxy
 from packyproxy.asgi.lifespan import serve_lifespan_around
 from packyproxy.asgi.management.request import PREFIX as MANAGEMENT
 from packyproxy.asgi.paths import is_below, route_path, scope_below
+from packyproxy.asgi.types import ASGIApp, Receive, Scope, Send
 from packyproxy.runtime.hooks import Authorize, OnRoute, OnUsage
 from packyproxy.runtime.runtime import ConfigSource
 

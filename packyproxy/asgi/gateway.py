@@ -4,13 +4,12 @@ Answers that were stored can be asked for as well, to be told that none are (wir
 Order of the checks: route, method, client key, content type, body. A body is read only for a known client.
 """
 
-from starlette.types import Receive, Send
-
 from packyproxy.asgi.access import let_in
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Endpoint, Route, RouteTable
+from packyproxy.asgi.types import Receive, Send
 from packyproxy.errors import InvalidRequest, NoProvider
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.runtime import Runtime
@@ -69,7 +68,7 @@ class Gateway:
         return count
 
     async def _tell_of_no_store(self, call: Call) -> None:
-        let_in(call, self._runtime, self._runtime.snapshot)
+        await let_in(call, self._runtime, self._runtime.snapshot)
         raise InvalidRequest("responses are not stored by this gateway", status=404, code="not_found")
 
     def _no_provider(self) -> NoProvider:
@@ -78,7 +77,7 @@ class Gateway:
     async def _take(self, call: Call) -> tuple[Inbound, bytes]:
         accepted_at = self._runtime.monotonic()
         snapshot = self._runtime.snapshot
-        key_id = let_in(call, self._runtime, snapshot)
+        key_id = await let_in(call, self._runtime, snapshot)
         content_type = call.headers.get("content-type", "application/json")
         if content_type.partition(";")[0].strip().lower() != "application/json":
             raise InvalidRequest(

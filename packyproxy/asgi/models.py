@@ -6,13 +6,12 @@ which it uses the one that it brings along. The usual list would be read as an e
 
 from urllib.parse import parse_qs
 
-from starlette.types import Receive, Send
-
 from packyproxy.asgi.access import let_in
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Route, RouteTable
+from packyproxy.asgi.types import Receive, Send
 from packyproxy.errors import InvalidRequest
 from packyproxy.registry.listing import list_models, show_model
 from packyproxy.runtime.codex_catalogue import find_catalogue
@@ -39,7 +38,7 @@ class Models:
 
     async def _list(self, call: Call) -> None:
         snapshot = self._runtime.snapshot
-        let_in(call, self._runtime, snapshot)
+        await let_in(call, self._runtime, snapshot)
         query = {
             name: values[-1]
             for name, values in parse_qs(call.scope["query_string"].decode("latin-1")).items()
@@ -59,6 +58,6 @@ class Models:
 
     async def _show(self, call: Call) -> None:
         snapshot = self._runtime.snapshot
-        let_in(call, self._runtime, snapshot)
+        await let_in(call, self._runtime, snapshot)
         model = call.path.removeprefix("/v1").removeprefix("/models/")
         await call.answer(200, show_model(snapshot.registry, call.family, model))

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from starlette.types import Receive, Send
 
 from packyproxy.asgi.access import let_in
 from packyproxy.asgi.addresses import is_local
@@ -16,6 +15,7 @@ from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Route, RouteTable
+from packyproxy.asgi.types import Receive, Send
 from packyproxy.runtime.observation.survey import ProviderReport, survey
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.usage.figures import Figures
@@ -74,7 +74,7 @@ class Status:
     async def _metrics(self, call: Call) -> None:
         runtime = self._runtime
         if not is_local(call.scope, call.headers):
-            let_in(call, runtime, runtime.snapshot)
+            await let_in(call, runtime, runtime.snapshot)
         providers = await survey(runtime)
         figures = runtime.recorder.figures()
         accept = call.headers.get("accept", "")

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
-from starlette.types import Receive, Send
 
 from packyproxy.asgi.call import Call
 from packyproxy.asgi.dispatch import dispatch, log_bug
@@ -21,6 +20,7 @@ from packyproxy.asgi.management.refusals import Refusal
 from packyproxy.asgi.management.request import PREFIX, ManagementRequest
 from packyproxy.asgi.paths import Scope
 from packyproxy.asgi.routes import Route, RouteTable
+from packyproxy.asgi.types import Receive, Send
 from packyproxy.errors import ClientLeft
 from packyproxy.runtime.runtime import Runtime
 
