@@ -172,7 +172,15 @@ class CapabilityMissing(InvalidRequest):
 
 
 class AccessDenied(PackyProxyError):
-    """The client showed no key that is known here. Says what was missing, never what was sent."""
+    """The client showed no key that is known here, or the host does not let it in.
+
+    Says what was missing, never what was sent.
+    """
+
+    def __init__(self, *, is_by_host: bool = False) -> None:
+        super().__init__("not authorized by the host" if is_by_host else "no valid client key")
+        self.is_by_host = is_by_host
+        """Whether no key would have helped."""
 
 
 class ClientLeft(PackyProxyError):

@@ -43,6 +43,8 @@ __all__ = [
 _UNAUTHORISED = 401
 """Never shown for an upstream's refusal: the client would ask its user for another key of ours."""
 
+_NOT_BY_THE_HOST = "not authorized by this server"
+
 
 class ErrorResponse(Struct, frozen=True, kw_only=True):
     """An error as its client's protocol writes it.
@@ -190,11 +192,7 @@ def refusal_response(
 ) -> ErrorResponse:
     """Write what a client is told when its request went nowhere (``inbound`` in wire-mapping 8.3)."""
     if isinstance(error, AccessDenied):
-        if family == "anthropic":
-            body = write_anthropic_error("authentication_error", "invalid x-api-key", request_id=request_id)
-        else:
-            body = write_openai_error("invalid_request_error", "invalid API key", code="invalid_api_key")
-        return ErrorResponse(status=401, body=body)
+        return ErrorResponse(status=401, body=_denial(error, family, request_id))
     if isinstance(error, NoProvider):
         message = no_provider_text(is_managed=error.is_managed)
         if family == "anthropic":
@@ -211,6 +209,15 @@ def refusal_response(
             "invalid_request_error", error.message, code=code, param=error.field or None
         )
     return ErrorResponse(status=error.status, body=body)
+
+
+def _denial(error: AccessDenied, family: Family, request_id: str) -> bytes:
+    if family == "anthropic":
+        text = _NOT_BY_THE_HOST if error.is_by_host else "invalid x-api-key"
+        return write_anthropic_error("authentication_error", text, request_id=request_id)
+    if error.is_by_host:
+        return write_openai_error("invalid_request_error", _NOT_BY_THE_HOST, code="unauthorized")
+    return write_openai_error("invalid_request_error", "invalid API key", code="invalid_api_key")
 
 
 def internal_error_response(family: Family, request_id: str) -> ErrorResponse:

@@ -187,6 +187,11 @@ class Audit:
         text = "a client at %s showed an unknown key" if has_key else "a client at %s showed no key"
         self._refuse("auth_failed", text, address, facts)
 
+    def not_authorized(self, address: str | None, request_id: str) -> None:
+        """Note a client that the host has not let in, whatever key it showed; logged like a wrong one."""
+        facts = {"reason": "not_authorized", "request_id": request_id}
+        self._refuse("auth_failed", "a client at %s was not let in by the host", address, facts)
+
     def management_refused(self, address: str | None, *, is_banned: bool = False) -> None:
         """Note somebody who showed no or a wrong management key, or who is banned for that."""
         if is_banned:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from packyproxy.errors import CapabilityMissing, Failure, Tried
+from packyproxy.runtime.hooks import RouteDecision
 from packyproxy.runtime.identity import new_answer_id
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.observation.journal import log_hedge, log_notes
@@ -70,10 +71,13 @@ class Asking:
         self._start_over = start_over
         self._time = asyncio.get_running_loop().time
         self._has_choice = len(plan.providers) > 1
-        self._line = list(reversed(range(len(plan.providers))))
+        self._order: Sequence[int] = range(len(plan.providers))
+        self._line = list(reversed(self._order))
         """The candidates still to be asked, the next one last."""
         self._probes: frozenset[int] = frozenset()
         self._passed: list[int] = []
+        self._turns = 0
+        """How many candidates were turned to so far."""
         self._is_shown = False
         self._lacks_some = False
         """Whether a candidate was skipped for what it cannot do."""
@@ -92,6 +96,7 @@ class Asking:
     async def line_up(self) -> None:
         """Decide who is asked in which order, and note who is passed over; else all are, in their order."""
         choice = await self._routing.choose(self._plan, self._config.routing)
+        self._order = choice.order
         self._line = list(reversed(choice.order))
         if choice.probes or choice.passed:
             self._probes = choice.probes
@@ -217,6 +222,9 @@ class Asking:
 
     async def _ask(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Failure | None:
         """Ask one candidate until it answers (None) or is not worth asking again (its failure, noted)."""
+        self._turns += 1
+        if self._runtime.hooks.on_route is not None:
+            self._runtime.hooks.route(self._decision(inquiry))
         if inquiry.is_probe:
             take = self._reporting(inquiry, take)
         try:
@@ -251,6 +259,25 @@ class Asking:
             raise
         await self._note_failure(inquiry, failure)
         return failure
+
+    def _decision(self, inquiry: Inquiry) -> RouteDecision:
+        """Return what the host is told of whom is turned to now."""
+        plan = self._plan
+        is_hedge = inquiry is not self.inquiry
+        has_followed = bool(self._failed) and not is_hedge
+        return RouteDecision(
+            request_id=self._request_id,
+            protocol=plan.protocol.name,
+            requested_model=plan.resolution.requested,
+            number=self._turns,
+            provider=inquiry.provider.name,
+            model=inquiry.target.model,
+            effort=inquiry.effort,
+            reasons=inquiry.candidate.reasons,
+            candidates=tuple(plan.providers[index].name for index in self._order),
+            after_failure=self._failed[-1][0].failure.kind.value if has_followed else None,
+            is_hedge=is_hedge,
+        )
 
     def _begin(self, inquiry: Inquiry, guard: Guard, clock: Clock, take: Take) -> Attempt:
         self._outcome.attempts += 1

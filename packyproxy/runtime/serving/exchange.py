@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
-from packyproxy.errors import ClientLeft, PackyProxyError, Tried
+from packyproxy.errors import ClientLeft, Tried
 from packyproxy.runtime.inbound import Inbound
 from packyproxy.runtime.plan import make_plan
 from packyproxy.runtime.runtime import Runtime
@@ -63,7 +63,7 @@ class Exchange:
             request = protocol.read(body)
             self._outcome.is_stream = self._is_stream = request.is_stream
             self._plan = make_plan(protocol, request, inbound)
-        except PackyProxyError as error:
+        except Exception as error:
             self._runtime.recorder.request_begins()
             self._outcome.ended_by(error)
             self._record()
@@ -144,6 +144,8 @@ class Exchange:
     def _record(self) -> None:
         record = self._outcome.record(self._time(), ended_at=self._runtime.now())
         self._runtime.recorder.request_ended(record, is_log_wanted=self._snapshot.config.request_log)
+        if self._runtime.hooks.on_usage is not None:
+            self._runtime.hooks.usage(record)
 
     async def _serve_stream(self, inquiry: Inquiry, watch: Watch, downstream: Downstream) -> None:
         tried = await self._asking.run(inquiry, watch, downstream.write)
