@@ -63,10 +63,12 @@ _HOMES = {
 """The modules of the names; those that are not here are in ``script``."""
 
 
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module(f"packyproxy.testing.{_HOMES.get(name, 'script')}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # to a type checker it would mean that any name is there
+
+    def __getattr__(name: str) -> Any:
+        if name in __all__:
+            return getattr(import_module(f"packyproxy.testing.{_HOMES.get(name, 'script')}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
