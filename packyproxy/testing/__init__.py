@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from packyproxy.testing.events import rate_limits_event
-    from packyproxy.testing.fake_upstream import Answer, FakeUpstream, Script
+    from packyproxy.testing.fake_upstream import Answer, FakeUpstream, Script, ScriptExhausted
     from packyproxy.testing.faults import Fault
+    from packyproxy.testing.moment import Moment
     from packyproxy.testing.received_request import Fate, ReceivedRequest
     from packyproxy.testing.script import (
         Call,
@@ -38,10 +39,12 @@ __all__ = [
     "Framing",
     "Item",
     "Message",
+    "Moment",
     "OutputItem",
     "Reasoning",
     "ReceivedRequest",
     "Script",
+    "ScriptExhausted",
     "Search",
     "Stream",
     "StreamingASGITransport",
@@ -55,8 +58,10 @@ _HOMES = {
     "FakeUpstream": "fake_upstream",
     "Fate": "received_request",
     "Fault": "faults",
+    "Moment": "moment",
     "ReceivedRequest": "received_request",
     "Script": "fake_upstream",
+    "ScriptExhausted": "fake_upstream",
     "StreamingASGITransport": "streaming_transport",
     "rate_limits_event": "events",
 }

@@ -7,8 +7,11 @@ or under any ASGI server. It never sleeps.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, MutableMapping, Sequence
 from itertools import count
+from pathlib import Path
+from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -17,12 +20,13 @@ from packyproxy.testing.delivery import Delivery, deliver, deliver_document
 from packyproxy.testing.encrypted_content import ReasoningVault
 from packyproxy.testing.events import AnswerWriter, Ids
 from packyproxy.testing.faults import BrokenStream, ErrorAnswer, Fault
+from packyproxy.testing.moment import Moment
 from packyproxy.testing.received_request import ReceivedRequest
 from packyproxy.testing.script import Framing, Stream, Turn
 from packyproxy.testing.validation import Refusal, Rules, check_compact_request, check_request
 from packyproxy.wire.content_encoding import DecompressionFailed, decompress
 
-__all__ = ["Answer", "FakeUpstream", "Script"]
+__all__ = ["Answer", "FakeUpstream", "Script", "ScriptExhausted"]
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
@@ -38,8 +42,13 @@ _COMPACT = "/responses/compact"
 _SEARCH = "/alpha/search"
 _ETAG = b'"fake-catalogue-1"'
 _MAX_BODY_BYTES = 256 * 1024 * 1024
+_HERE = Path(__file__).parent
 _instances = count(1)
 _encode = msgspec.json.Encoder().encode
+
+
+class ScriptExhausted(Exception):
+    """A request came after the last answer of the script."""
 
 
 class FakeUpstream:
@@ -54,8 +63,8 @@ class FakeUpstream:
         script: the answers.
         mode: ``codex`` accepts what the codex back end accepts, in its error shapes; ``platform`` is the
             public API.
-        when_exhausted: what follows the last answer of a sequence: that answer again, the user's words, or a
-            500.
+        when_exhausted: what follows the last answer of a sequence: that answer again, the user's words, or
+            :class:`ScriptExhausted`, raised as by a script that is a function.
         api_key: the bearer token to insist on; None admits anyone.
         models: the models that exist; None means any.
         efforts: allowed ``reasoning.effort`` values per model, over the built-in table.
@@ -84,8 +93,7 @@ class FakeUpstream:
         pace: Callable[[int], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self.script: Script | None = script
-        """May be replaced between requests; a new sequence starts at its beginning."""
+        self.script = script
         self.requests: list[ReceivedRequest] = []
         """Every ``POST`` received on a route that is there, refused ones included, in order of arrival."""
         self.model_requests: list[ReceivedRequest] = []
@@ -103,8 +111,26 @@ class FakeUpstream:
         self._rules = Rules(mode=mode, models=self._models, efforts=dict(efforts or {}))
         self._validates = validates
         self._lacks = frozenset(lacks)
-        self._position: tuple[Script | None, int] = (script, 0)
-        self._arrivals: list[tuple[int, asyncio.Event]] = []
+        self._script_errors: list[tuple[Exception, TracebackType | None]] = []
+        self._arrivals: list[tuple[int, Moment[ReceivedRequest]]] = []
+
+    @property
+    def script(self) -> Script | None:
+        """The answers; may be replaced between requests, and a sequence starts at its beginning then."""
+        return self._script
+
+    @script.setter
+    def script(self, script: Script | None) -> None:
+        self._script = script
+        if isinstance(script, Sequence) and not isinstance(script, str):
+            self._answers = deque(script)
+        else:
+            self._answers = deque()
+
+    @property
+    def remaining(self) -> int:
+        """How many answers of a sequence have not been asked for."""
+        return len(self._answers)
 
     @property
     def last_request(self) -> ReceivedRequest:
@@ -116,13 +142,23 @@ class FakeUpstream:
         for request in self.requests:
             request.release()
 
-    async def received(self, number: int = 1) -> ReceivedRequest:
-        """Wait for the request with this number, counted from 1."""
-        if len(self.requests) < number:
-            arrival = asyncio.Event()
-            self._arrivals.append((number, arrival))
-            await arrival.wait()
-        return self.requests[number - 1]
+    def received(self, number: int = 1) -> Moment[ReceivedRequest]:
+        """Return the moment of the request with this number, counted from 1; waiting for it gives that."""
+        arrival: Moment[ReceivedRequest] = Moment()
+        self._arrivals.append((number, arrival))
+        self._announce()
+        return arrival
+
+    def check_script(self) -> None:
+        """Raise the first error of the script itself, if there was one.
+
+        A function that raises, an answer of no known type and a request after the last answer are mistakes
+        of a test. The exception goes to whoever runs the upstream; but a proxy or a server in between makes
+        an error 500 of it, which does not say what it was.
+        """
+        __tracebackhide__ = True
+        for error, traceback in self._script_errors:
+            raise error.with_traceback(traceback)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:
         """Serve one ASGI scope."""
@@ -170,7 +206,7 @@ class FakeUpstream:
     def _announce(self) -> None:
         for number, arrival in self._arrivals:
             if len(self.requests) >= number:
-                arrival.set()
+                arrival.happen(self.requests[number - 1])
 
     async def _respond(self, request: ReceivedRequest, receive: _Receive, send: _Send) -> None:
         refusal = self._check_key(request.headers) or self._read(request)
@@ -223,39 +259,39 @@ class FakeUpstream:
             return script
         if callable(script):
             return script(request)
-        known, position = self._position
-        if known is not script:
-            position = 0
-        self._position = (script, position + 1)
-        if position < len(script):
-            return script[position]
-        if self._when_exhausted == "repeat" and script:
-            return script[-1]
-        return (
-            request.last_text
-            if self._when_exhausted == "echo"
-            else Fault.status(500, "The script has ended.")
-        )
+        try:
+            return self._answers.popleft()
+        except IndexError:
+            if self._when_exhausted == "repeat" and script:
+                return script[-1]
+            if self._when_exhausted == "echo":
+                return request.last_text
+        problem = f"request {len(self.requests)} came, but the script has {len(script)} answers"
+        raise ScriptExhausted(problem)
 
     async def _answer(self, request: ReceivedRequest, send: _Send) -> None:
-        answer = self._next_answer(request)
+        try:
+            delivery = self._delivery(request, self._next_answer(request))
+        except Exception as error:
+            self._script_errors.append((error, _frames_of_script(error.__traceback__)))
+            raise
+        await self._send(request, delivery, send)
+
+    def _delivery(self, request: ReceivedRequest, answer: Answer) -> Delivery:
         match answer:
             case ErrorAnswer():
                 headers = {**answer.headers, "content-length": str(len(answer.body))}
-                delivery = Delivery(answer.code, headers, iter((answer.body,)))
+                return Delivery(answer.code, headers, iter((answer.body,)))
             case Stream():
                 body = (answer.body,) if isinstance(answer.body, bytes) else answer.body
-                delivery = Delivery(answer.status, answer.headers, iter(body), is_cut=answer.is_cut)
+                return Delivery(answer.status, answer.headers, iter(body))
             case str() | Turn() | BrokenStream() if request.wants_document:
-                delivery = deliver_document(answer, self._document(request, answer), mode=self._mode)
+                return deliver_document(answer, self._document(request, answer), mode=self._mode)
             case str() | Turn() | BrokenStream():
-                delivery = deliver(
-                    answer, self._writer(request), request.body, self._framing, mode=self._mode
-                )
+                return deliver(answer, self._writer(request), request.body, self._framing, mode=self._mode)
             case _:
                 problem = f"a script cannot answer with {type(answer).__name__}"
                 raise TypeError(problem)
-        await self._send(request, delivery, send)
 
     def _document(self, request: ReceivedRequest, answer: str | Turn | BrokenStream) -> Mapping[str, Any]:
         turn = answer.turn if isinstance(answer, BrokenStream) else answer
@@ -346,3 +382,10 @@ def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
+
+
+def _frames_of_script(traceback: TracebackType | None) -> TracebackType | None:
+    """Leave out how the script came to be called."""
+    while traceback is not None and Path(traceback.tb_frame.f_code.co_filename).parent == _HERE:
+        traceback = traceback.tb_next
+    return traceback

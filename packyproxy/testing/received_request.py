@@ -1,10 +1,11 @@
 """What a fake upstream was asked, and what became of its answer."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
+
+from packyproxy.testing.moment import Moment
 
 __all__ = ["Fate", "ReceivedRequest"]
 
@@ -13,7 +14,10 @@ Fate = Literal["open", "completed", "disconnected", "cut"]
 
 
 class ReceivedRequest:
-    """One recorded request. It lives in memory only, and its ``repr`` shows no content."""
+    """One recorded request. It lives in memory only, and its ``repr`` shows no content.
+
+    What it shows is of the Responses API, whatever the client of a proxy in between has spoken.
+    """
 
     def __init__(self, *, method: str, path: str, query: str, headers: Mapping[str, str], raw: bytes) -> None:
         self.method = method
@@ -30,9 +34,9 @@ class ReceivedRequest:
         self.error: Mapping[str, Any] | None = None
         """The body of a refusal, when the request was not acceptable to the real API."""
         self.fate: Fate = "open"
-        self._ended = asyncio.Event()
-        self._stalled = asyncio.Event()
-        self._released = asyncio.Event()
+        self._ended: Moment[Fate] = Moment()
+        self._stalled: Moment[None] = Moment()
+        self._released: Moment[None] = Moment()
 
     def __repr__(self) -> str:
         return f"ReceivedRequest({self.method} {self.path}, status={self.status}, fate={self.fate!r})"
@@ -54,41 +58,74 @@ class ReceivedRequest:
         return str(self.body.get("model", ""))
 
     @property
+    def instructions(self) -> str:
+        """The system prompt, or an empty string."""
+        return str(self.body.get("instructions") or "")
+
+    @property
+    def texts(self) -> list[str]:
+        """The text of each input item that has any, in order: messages, and what tools returned.
+
+        An item of several parts is one text, its parts on lines of their own.
+        """
+        whole = self.body.get("input")
+        if isinstance(whole, str):
+            return [whole]
+        return [text for item in self.input if (text := _text_of(item)) is not None]
+
+    @property
     def last_text(self) -> str:
-        """The text of the last input item that has any: what an echo repeats."""
-        for item in reversed(self.input):
-            content = item.get("content", item.get("output"))
-            if isinstance(content, str):
-                return content
-            if isinstance(content, list):
-                texts = [part["text"] for part in content if isinstance(part, dict) and "text" in part]
-                if texts:
-                    return "\n".join(texts)
-        return ""
+        """The last of the texts, or an empty string: what an echo repeats."""
+        return next(reversed(self.texts), "")
+
+    @property
+    def tools(self) -> list[dict[str, Any]]:
+        """The tools that the model is offered; empty when there are none."""
+        tools = self.body.get("tools")
+        return tools if isinstance(tools, list) else []
+
+    @property
+    def tool_names(self) -> list[str]:
+        """The names of the tools, in order; of those that have none, their types."""
+        return [str(tool.get("name") or tool.get("type", "")) for tool in self.tools]
+
+    @property
+    def tool_outputs(self) -> dict[str, str]:
+        """What tools returned, as text, by the ids of the calls."""
+        return {
+            str(item.get("call_id", "")): _text_of(item) or ""
+            for item in self.input
+            if str(item.get("type", "")).endswith("_call_output")
+        }
+
+    @property
+    def effort(self) -> str | None:
+        """The reasoning effort asked for; None where none is."""
+        reasoning = self.body.get("reasoning")
+        return reasoning.get("effort") if isinstance(reasoning, dict) else None
 
     def release(self) -> None:
         """Let a stalled answer go on; also in advance."""
-        self._released.set()
+        self._released.happen(None)
 
-    async def stalled(self) -> None:
-        """Wait until the answer stalls (`Fault.stall`)."""
-        await self._stalled.wait()
+    def stalled(self) -> Moment[None]:
+        """Return the moment when the answer stalls (`Fault.stall`), to be waited for."""
+        return self._stalled
 
-    async def ended(self) -> Fate:
-        """Wait until the answer has ended in any way, and return how."""
-        await self._ended.wait()
-        return self.fate
+    def ended(self) -> Moment[Fate]:
+        """Return the moment when the answer has ended in any way; waiting for it says how."""
+        return self._ended
 
     async def wait_for_release(self) -> None:
         """Stall: called by the upstream."""
-        self._stalled.set()
-        await self._released.wait()
+        self._stalled.happen(None)
+        await self._released
 
     def end(self, fate: Fate) -> None:
         """Record the end: called by the upstream; only the first call counts."""
         if self.fate == "open":
             self.fate = fate
-            self._ended.set()
+            self._ended.happen(fate)
 
     def decode(self, data: bytes) -> bool:
         """Read the body from its JSON; False when it is no JSON object."""
@@ -97,3 +134,13 @@ class ReceivedRequest:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
         return True
+
+
+def _text_of(item: Mapping[str, Any]) -> str | None:
+    content = item.get("content", item.get("output"))
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return None
+    texts = [part["text"] for part in content if isinstance(part, dict) and "text" in part]
+    return "\n".join(texts) if texts else None

@@ -23,6 +23,7 @@ from packyproxy.testing import (
     OutputItem,
     Reasoning,
     ReceivedRequest,
+    ScriptExhausted,
     Search,
     Stream,
     StreamingASGITransport,
@@ -381,15 +382,29 @@ def _text(response: httpx.Response) -> str:
 
 @pytest.mark.parametrize(
     ("when_exhausted", "third"),
-    [("repeat", "two"), ("echo", "hi there"), ("fail", 500)],
-    ids=["repeat", "echo", "fail"],
+    [("repeat", "two"), ("echo", "hi there")],
 )
-async def test_a_sequence_is_used_up(when_exhausted: Any, third: str | int) -> None:
+async def test_a_sequence_is_used_up(when_exhausted: Any, third: str) -> None:
     """Each request takes the next answer; what follows the last is a choice."""
     upstream = FakeUpstream(["one", Turn("two")], when_exhausted=when_exhausted)
-    answers = [await ask(upstream) for _ in range(3)]
-    assert ["one", "two"] == [_text(answer) for answer in answers[:2]]
-    assert third == (_text(answers[2]) or answers[2].status_code)
+    answers = [_text(await ask(upstream)) for _ in range(3)]
+    assert ["one", "two", third] == answers
+
+
+async def test_a_request_too_many_can_be_an_error() -> None:
+    """With ``fail``, who asks for more than was scripted is told which request that was."""
+    upstream = FakeUpstream(["one", "two"], when_exhausted="fail")
+    assert ["one", "two"] == [_text(await ask(upstream)) for _ in range(2)]
+    with pytest.raises(ScriptExhausted, match="request 3 came, but the script has 2 answers"):
+        await ask(upstream)
+
+
+async def test_unused_answers_are_counted() -> None:
+    """What is left of a sequence can be asserted on; other scripts have no end."""
+    upstream = FakeUpstream(["one", "two"])
+    before = upstream.remaining
+    await ask(upstream)
+    assert (2, 1, 0) == (before, upstream.remaining, FakeUpstream("always").remaining)
 
 
 async def test_a_script_can_be_replaced() -> None:
@@ -415,6 +430,23 @@ async def test_an_error_in_a_script_surfaces() -> None:
     with pytest.raises(TypeError, match="cannot answer with int"):
         await ask(upstream)
     assert "cut" == upstream.last_request.fate
+
+
+async def test_an_error_in_a_script_can_be_raised_later() -> None:
+    """Where a proxy has answered in between, the test still sees its own mistake, at its own line."""
+
+    def script(request: ReceivedRequest) -> str:
+        return str(request.body["no-such-field"])
+
+    upstream = FakeUpstream(script)
+    upstream.check_script()
+    with pytest.raises(KeyError):
+        await ask(upstream)
+    with pytest.raises(KeyError) as caught:
+        upstream.check_script()
+    assert ["test_an_error_in_a_script_can_be_raised_later", "check_script", "script"] == [
+        entry.name for entry in caught.traceback
+    ]
 
 
 @pytest.mark.parametrize(
@@ -691,7 +723,7 @@ async def test_a_client_that_leaves_before_the_status_line_is_noticed() -> None:
 async def test_the_number_of_a_request_can_be_awaited() -> None:
     """Waiting for the second request passes over the first."""
     upstream = FakeUpstream("x")
-    waiting = asyncio.create_task(upstream.received(2))
+    waiting = asyncio.ensure_future(upstream.received(2))
     await client_of(upstream).post("/responses", json=BODY)
     assert not waiting.done()
     await client_of(upstream).post("/responses", json=BODY)
@@ -924,7 +956,7 @@ async def test_repeated_headers_are_joined() -> None:
 def test_importing_the_harness_loads_little_of_the_product() -> None:
     """Tests that use the harness do not load the proxy, its server or its HTTP engine."""
     program = (
-        "import sys, packyproxy.testing\n"
+        "import sys\nfrom packyproxy.testing import *\n"
         "names = {name.partition('.')[0] for name in sys.modules}\n"
         "print(sorted(names & {'aiohttp', 'hypercorn', 'starlette', 'yaml'}),"
         " [name for name in sys.modules if name.startswith(('packyproxy.runtime', 'packyproxy.translate'))])"
