@@ -8,10 +8,21 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PROMISES = {
-    "translate_only.py": '"content":[{"type":"text","text":"42"}]',
-    "starlette_mount.py": "Hello from below /llm",
+    "any_asgi_middleware.py": '"type":"text_delta","text":"Hello "',
+    "fastapi_mount.py": "the host's own page\nHello from below /llm\n",
+    "hypercorn_standalone.py": "Hello over HTTP\n",
+    "litestar_mount.py": "the host's own page\nHello from below /llm\n",
     "openai_sdk.py": "leave it at home",
+    "starlette_components.py": "not authorized by this server\nHello from the gateway\n",
+    "translate_only.py": '"content":[{"type":"text","text":"42"}]',
 }
+MOST_LINES = 60
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run Python where every warning is an error."""
+    command = [sys.executable, "-W", "error", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_every_example_is_run() -> None:
@@ -21,9 +32,13 @@ def test_every_example_is_run() -> None:
 
 @pytest.mark.parametrize("name", PROMISES)
 def test_an_example_runs(name: str) -> None:
-    """It ends well and prints its result."""
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / name], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert ("", 0) == (done.stderr, done.returncode)
+    """It ends well, without a warning, and prints its result."""
+    done = run(EXAMPLES / name)
+    assert (0, "") == (done.returncode, done.stderr if "Traceback" in done.stderr else "")
     assert PROMISES[name] in done.stdout
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.name)
+def test_an_example_is_short(path: Path) -> None:
+    """Each teaches one thing."""
+    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES

@@ -1,0 +1,47 @@
+"""Mount the proxy in a Litestar application.
+
+Run: python examples/litestar_mount.py     (asks itself one question; nothing leaves the process)
+For real use write ``proxy = PackyProxy("config.yaml")`` and serve ``app`` as you always do.
+"""
+
+from litestar import Litestar, asgi, get
+from litestar.testing import TestClient
+
+from packyproxy import PackyProxy
+from packyproxy.testing import FakeUpstream, StreamingASGITransport
+
+CONFIG = {
+    "packycode": {
+        "enabled": True,
+        "base-url": "https://provider.example/v1",
+        "credentials": {"openai-api-key": "sk-example"},
+    }
+}
+UPSTREAM = FakeUpstream("Hello from below /llm")
+
+
+@get("/")
+async def home() -> str:
+    """Answer for the host application."""
+    return "the host's own page"
+
+
+proxy = PackyProxy(CONFIG, transport=StreamingASGITransport(UPSTREAM))
+llm = asgi("/llm", is_mount=True, copy_scope=True)(proxy)
+app = Litestar([home, llm], lifespan=[proxy.lifespan])
+
+
+def main() -> None:
+    """Ask the host, and the proxy in it."""
+    question = {
+        "model": "claude-sonnet-4-5",
+        "max_tokens": 100,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    with TestClient(app) as client:
+        print(client.get("/").text)
+        print(client.post("/llm/v1/messages", json=question).json()["content"][0]["text"])
+
+
+if __name__ == "__main__":
+    main()
