@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         Usage,
     )
     from packyproxy.testing.streaming_transport import StreamingASGITransport
+    from packyproxy.testing.threaded_transport import ThreadedASGITransport
 
 __all__ = [
     "Answer",
@@ -48,6 +49,7 @@ __all__ = [
     "Search",
     "Stream",
     "StreamingASGITransport",
+    "ThreadedASGITransport",
     "Turn",
     "Usage",
     "rate_limits_event",
@@ -63,6 +65,7 @@ _HOMES = {
     "Script": "fake_upstream",
     "ScriptExhausted": "fake_upstream",
     "StreamingASGITransport": "streaming_transport",
+    "ThreadedASGITransport": "threaded_transport",
     "rate_limits_event": "events",
 }
 """The modules of the names; those that are not here are in ``script``."""

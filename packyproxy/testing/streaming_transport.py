@@ -18,14 +18,14 @@ from typing import Any
 
 import httpx
 
-__all__ = ["StreamingASGITransport"]
+__all__ = ["DEFAULT_BUFFER_BYTES", "StreamingASGITransport", "client_library"]
 
 _Message = MutableMapping[str, Any]
 _Receive = Callable[[], Awaitable[_Message]]
 _Send = Callable[[_Message], Awaitable[None]]
 _App = Callable[[MutableMapping[str, Any], _Receive, _Send], Awaitable[None]]
 
-_DEFAULT_BUFFER_BYTES = 64 * 1024
+DEFAULT_BUFFER_BYTES = 64 * 1024
 """What hypercorn and uvicorn hold back for one connection before ``send`` waits."""
 
 
@@ -49,7 +49,7 @@ class StreamingASGITransport(httpx.AsyncBaseTransport):
         *,
         root_path: str = "",
         client: tuple[str, int] = ("127.0.0.1", 50000),
-        buffer_bytes: int = _DEFAULT_BUFFER_BYTES,
+        buffer_bytes: int = DEFAULT_BUFFER_BYTES,
     ) -> None:
         self._app: _App = app
         self._root_path = root_path
@@ -60,7 +60,7 @@ class StreamingASGITransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Start the app on one request and return its answer as soon as the headers are known."""
-        library = _library_of(request)
+        library = client_library(request)
         exchange = _Exchange(
             self._app, self._scope(request), request, library, self._buffer_bytes, self._ended
         )
@@ -248,7 +248,7 @@ class _Exchange:
         raise self.error
 
 
-def _library_of(request: httpx.Request) -> ModuleType:
+def client_library(request: httpx.Request) -> ModuleType:
     """Find the client library, as its responses and errors must be of its own types."""
     return sys.modules[type(request).__module__.partition(".")[0]]
 
