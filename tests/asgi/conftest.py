@@ -20,10 +20,12 @@ HELLO = {"model": "claude-sonnet-4-5", "max_tokens": 1000, "messages": [{"role":
 class Stage:
     """A client, the proxy and an upstream."""
 
-    def __init__(self, script: Script | None, config: dict[str, Any], upstream: dict[str, Any]) -> None:
+    def __init__(
+        self, script: Script | None, config: dict[str, Any], upstream: dict[str, Any], hooks: dict[str, Any]
+    ) -> None:
         self.upstream = FakeUpstream(script, **upstream)
         settings: dict[str, Any] = {"packycode": provider(), **config}
-        self.proxy = PackyProxy(settings, transport=StreamingASGITransport(self.upstream))
+        self.proxy = PackyProxy(settings, transport=StreamingASGITransport(self.upstream), **hooks)
         self.client = httpx.AsyncClient(
             transport=StreamingASGITransport(self.proxy), base_url="http://proxy.test", timeout=None
         )
@@ -73,6 +75,7 @@ class Ensemble(Stage):
         config: dict[str, Any],
         providers: Mapping[str, dict[str, Any]],
         upstreams: Mapping[str, dict[str, Any]],
+        hooks: dict[str, Any],
     ) -> None:
         self.upstreams = {
             name: FakeUpstream(script, **upstreams.get(name, {}))
@@ -92,7 +95,7 @@ class Ensemble(Stage):
         self.settings: dict[str, Any] = {"tppc": {"providers": self._providers}, **config}
         errors = {name: script for name, script in scripts.items() if isinstance(script, Exception)}
         self.network = Network(self.upstreams, errors)
-        self.proxy = PackyProxy(self.settings, transport=self.network)
+        self.proxy = PackyProxy(self.settings, transport=self.network, **hooks)
         self.client = httpx.AsyncClient(
             transport=StreamingASGITransport(self.proxy), base_url="http://proxy.test", timeout=None
         )
@@ -106,8 +109,8 @@ class Ensemble(Stage):
 async def ensemble() -> AsyncIterator[Callable[..., Ensemble]]:
     """Return a function that sets the stage for several providers.
 
-    ``ensemble({"a": script, "b": UNREACHABLE}, config={...}, providers={"a": {...}}, upstreams={"a": {...}})``;
-    an exception in the place of a script is what the way to that upstream ends in.
+    ``ensemble({"a": script, "b": UNREACHABLE}, config={...}, providers={"a": {...}}, upstreams={"a": {...}},
+    hooks={...})``; an exception in the place of a script is what the way to that upstream ends in.
     """
     made: list[Ensemble] = []
 
@@ -117,8 +120,9 @@ async def ensemble() -> AsyncIterator[Callable[..., Ensemble]]:
         config: dict[str, Any] | None = None,
         providers: Mapping[str, dict[str, Any]] | None = None,
         upstreams: Mapping[str, dict[str, Any]] | None = None,
+        hooks: dict[str, Any] | None = None,
     ) -> Ensemble:
-        made.append(Ensemble(scripts, config or {}, providers or {}, upstreams or {}))
+        made.append(Ensemble(scripts, config or {}, providers or {}, upstreams or {}, hooks or {}))
         return made[-1]
 
     yield make
@@ -135,7 +139,7 @@ def unreachable() -> object:
 
 @pytest.fixture
 async def stage() -> AsyncIterator[Callable[..., Stage]]:
-    """Return a function that sets the stage: ``stage(script, config={...}, upstream={...})``."""
+    """Return a function that sets the stage: ``stage(script, config={...}, upstream={...}, hooks={...})``."""
     stages: list[Stage] = []
 
     def make(
@@ -143,8 +147,9 @@ async def stage() -> AsyncIterator[Callable[..., Stage]]:
         *,
         config: dict[str, Any] | None = None,
         upstream: dict[str, Any] | None = None,
+        hooks: dict[str, Any] | None = None,
     ) -> Stage:
-        stages.append(Stage(script, config or {}, upstream or {}))
+        stages.append(Stage(script, config or {}, upstream or {}, hooks or {}))
         return stages[-1]
 
     yield make

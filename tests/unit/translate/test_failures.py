@@ -220,6 +220,25 @@ def test_secrets_are_masked() -> None:
             id="key-o",
         ),
         pytest.param(
+            AccessDenied(is_by_host=True),
+            "anthropic",
+            401,
+            {"type": "authentication_error", "message": "not authorized by this server"},
+            id="host-a",
+        ),
+        pytest.param(
+            AccessDenied(is_by_host=True),
+            "openai",
+            401,
+            {
+                "type": _INVALID,
+                "message": "not authorized by this server",
+                "code": "unauthorized",
+                "param": None,
+            },
+            id="host-o",
+        ),
+        pytest.param(
             InvalidRequest("field required", field="model"),
             "anthropic",
             400,

@@ -228,6 +228,14 @@ def test_what_is_said_of_an_event(
     assert name in [vars(record)["event"] for record in caplog.records]
 
 
+def test_whom_the_host_refuses_is_told_apart(audit: Audit, caplog: pytest.LogCaptureFixture) -> None:
+    """Under the same name as a wrong key, with words and a reason of its own."""
+    audit.not_authorized("192.0.2.1", "req_1")
+    assert ["a client at 192.0.2.1 was not let in by the host"] == caplog.messages
+    [event] = entries(audit, event="auth_failed")
+    assert ("not_authorized", "req_1") == (event.detail["reason"], event.detail["request-id"])
+
+
 @pytest.mark.parametrize("tell", [case[0] for case in EVENTS.values()], ids=EVENTS.keys())
 def test_no_event_holds_a_secret(
     tell: Callable[[Audit], None], audit: Audit, caplog: pytest.LogCaptureFixture
