@@ -1,0 +1,41 @@
+"""Every host x mounted or middleware: what is the host's own works as it did without the proxy."""
+
+import json
+from typing import Any
+
+import httpx
+
+from tests.support.asgi_servers import in_process
+from tests.support.hosts import EVERY_CELL, Host, Life
+from tests.support.surfaces import MESSAGES
+
+pytestmark = EVERY_CELL
+
+
+async def test_its_pages_and_handlers_answer(
+    cell: Any, client: httpx.AsyncClient, host: Host, placing: str
+) -> None:
+    """Its routes, its handlers of errors, its state and its middleware are those of the host without us."""
+    paths = ["/hello", "/broken", "/nothing", "/v1/models"]
+    if placing == "middleware" or host.mounts_segments:
+        paths.append("/llmx/v1/models")
+    life = Life(cell.proxy)
+    async with in_process(host.build(None, life if host.has_lifespan else None)) as alone:
+        expected = [await look(alone, path) for path in paths]
+    assert expected == [await look(client, path) for path in paths]
+    assert {"host": str(host), "database": "open" if host.has_lifespan else None} == json.loads(
+        expected[0][1]
+    )
+
+
+async def look(client: httpx.AsyncClient, path: str) -> tuple[int, str, dict[str, str]]:
+    """Return all there is to see of a page."""
+    answer = await client.get(path)
+    return answer.status_code, answer.text, {k: v for k, v in answer.headers.items() if k != "date"}
+
+
+async def test_its_context_variables_survive(cell: Any, client: httpx.AsyncClient) -> None:
+    """Whatever is called for a request, as far as the way to the upstream, sees the variables of its host."""
+    for is_stream in (False, True):
+        await client.post("/llm/v1/messages", json={**MESSAGES.hello, "stream": is_stream})
+    assert ["tenant-1", "tenant-1"] == cell.tenants
