@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-__all__ = ["KINDS", "Canary", "Category", "canary_text", "find_canaries", "stage_owner"]
+__all__ = ["KINDS", "Canary", "Category", "canary_text", "careless_text", "find_canaries", "stage_owner"]
 
 Category = Literal["content", "secret"]
 """What clients, models and providers say; what grants access."""
@@ -100,6 +100,12 @@ def canary_text(kind: str, owner: int) -> str:
     """Return the canary of a kind: 32 lower-case letters and digits; ``owner`` is below 1,296."""
     code = _MARKER + _write(_NAMES.index(kind)) + _write(owner)
     return code + code
+
+
+def careless_text(owner: int) -> str:
+    """Return what an exception should not have quoted."""
+    kinds = ("exception text", "user text", "provider key", "provider header", "proxy password")
+    return " ".join(canary_text(kind, owner) for kind in kinds)
 
 
 def stage_owner(owner: int) -> int:

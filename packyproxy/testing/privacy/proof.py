@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from packyproxy.testing.privacy.canaries import canary_text
 from packyproxy.testing.privacy.gateway_scenarios import GATEWAY_SCENARIOS
+from packyproxy.testing.privacy.hook_scenarios import HOOK_SCENARIOS
 from packyproxy.testing.privacy.operator_scenarios import OPERATOR_SCENARIOS
 from packyproxy.testing.privacy.planted import PLANTED, leaking, unheard
 from packyproxy.testing.privacy.process import exception_texts, look_into_files, watching_process
@@ -25,7 +26,7 @@ from packyproxy.testing.privacy.watch import PLACES, Place, Watch
 
 __all__ = ["SCENARIOS", "Failed", "Leak", "Look", "Played", "Proof", "overlooked", "play", "prove"]
 
-SCENARIOS: Final = (*GATEWAY_SCENARIOS, *OPERATOR_SCENARIOS)
+SCENARIOS: Final = (*GATEWAY_SCENARIOS, *HOOK_SCENARIOS, *OPERATOR_SCENARIOS)
 """All of them; their names are unique."""
 
 _OPTIONAL: Final[Mapping[Place, tuple[str, str]]] = {
