@@ -11,7 +11,6 @@ import os
 from collections.abc import Awaitable, Callable, Mapping
 from hashlib import sha256
 from typing import Final, Protocol
-from weakref import WeakKeyDictionary
 
 from packyproxy.config import Config
 from packyproxy.config.password_hash import SALT_BYTES, check_management_key, hash_password, is_hash, matches
@@ -21,6 +20,7 @@ from packyproxy.errors import ConfigError, PackyProxyError
 from packyproxy.runtime.background.reload_signal import ReloadSignal
 from packyproxy.runtime.background.tasks import RuntimeView
 from packyproxy.runtime.observation.audit import Audit
+from packyproxy.runtime.per_loop import PerLoop
 
 __all__ = ["ManagementKey", "follow_management_key", "with_hashed_key"]
 
@@ -51,7 +51,7 @@ class ManagementKey:
         self._digest_key = os.urandom(32)
         self._proven = b""
         """Keyed digest of the hash in force and the key that is known to match it."""
-        self._turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+        self._turns = PerLoop(asyncio.Lock)
 
     @property
     def is_set(self) -> bool:
@@ -79,7 +79,7 @@ class ManagementKey:
 
     def turn(self) -> asyncio.Lock:
         """Return what to hold while keys are looked at: each takes 16 MiB and a core, and anybody may ask."""
-        return self._turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+        return self._turns.here()
 
     async def protect(self) -> None:
         """Replace a plain key in the file by its hash; tried once for each key, and free otherwise."""

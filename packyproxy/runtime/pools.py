@@ -4,15 +4,21 @@ A way is what a connection depends on: the base URL and the proxy before it. Key
 request, so a provider that changes in anything else keeps its connections. The pool of a way that no provider
 has any longer is retired: it closes when its last answer has ended. An exchange that began before the change
 may still ask through it.
+
+The pools of a loop close when they are told to, and else with their loop, or with their owner.
 """
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from weakref import finalize
 
 from packyproxy.config import Secret
 from packyproxy.providers.provider import Provider
+from packyproxy.runtime.per_loop import PerLoop
 from packyproxy.runtime.upstream import Upstream
 
-__all__ = ["Pools"]
+__all__ = ["LoopPools", "Pools"]
 
 _Way = tuple[str, Secret | None]
 
@@ -62,6 +68,92 @@ class Pools:
         """Close everything that was opened here."""
         for upstream in self._upstreams.values():
             await upstream.aclose()
+
+    def abandon(self) -> None:
+        """Let go of connections whose event loop has closed, so that nothing can be closed in order."""
+        for upstream in self._upstreams.values():
+            upstream.abandon()
+
+
+class LoopPools:
+    """The pools of every event loop that asks for some.
+
+    Args:
+        make: as :class:`Pools` takes it; it must not hold whoever owns this.
+    """
+
+    def __init__(self, make: Callable[[str | None], Upstream]) -> None:
+        stays: PerLoop[_Stay] = PerLoop(lambda: _Stay(make, stays.pop), _Stay.abandon)
+        self._stays = stays
+        # What nobody can reach any longer is collected together, in any order: aiohttp would complain of an
+        # open session before anything of ours closes it.
+        finalize(self, _close_all, stays).atexit = False
+
+    def here(self) -> Pools:
+        """Return the pools of the running loop."""
+        return self._stays.here().pools
+
+    async def aclose_here(self) -> None:
+        """Close those of the running loop; whoever asks again gets new ones."""
+        stay = self._stays.pop(asyncio.get_running_loop())
+        if stay is not None:
+            await stay.aclose()
+
+
+class _Stay:
+    """Pools on the running loop, closed at the latest when that ends.
+
+    A loop that ends in order (of ``asyncio.run``, servers, test runners) closes the asynchronous generators
+    that were begun on it, so one of these closes the pools. A task that waits for the end would be in the way
+    of whoever looks at the tasks of a loop.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[str | None], Upstream],
+        forget: Callable[[asyncio.AbstractEventLoop], object],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._forget = forget
+        self.pools = Pools(make)
+        self._end = _ending_with(self._loop_ends)
+        with suppress(StopIteration):
+            self._end.asend(None).send(None)  # to its yield, which takes no waiting
+        self._closing: asyncio.Task[None]
+
+    async def aclose(self) -> None:
+        """Close the pools, in the loop's time."""
+        await self._end.aclose()
+
+    def close_soon(self) -> None:
+        """Close the pools, from whichever thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._close)
+        except RuntimeError:  # the loop has closed
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of the pools of a loop that has closed without a word."""
+        self.pools.abandon()
+
+    def _close(self) -> None:
+        self._closing = self._loop.create_task(self.aclose())
+
+    async def _loop_ends(self) -> None:
+        self._forget(self._loop)
+        await self.pools.aclose()
+
+
+async def _ending_with(end: Callable[[], Awaitable[None]]) -> AsyncGenerator[None, None]:
+    try:
+        yield
+    finally:
+        await end()
+
+
+def _close_all(stays: PerLoop[_Stay]) -> None:
+    for stay in stays.by_loop().values():
+        stay.close_soon()
 
 
 def _way(provider: Provider) -> _Way:

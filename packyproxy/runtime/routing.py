@@ -147,8 +147,11 @@ class Routing:
         self._restored.update((provider.id, provider) for provider in providers)
 
     async def _start_afresh(self) -> None:
-        while self._restored:
-            _, provider = self._restored.popitem()
+        while True:
+            try:
+                _, provider = self._restored.popitem()
+            except KeyError:  # another thread may have taken the last one
+                return
             await self._signal(provider, Signal.RESTORED)
 
     async def claim_probe(self, provider: Provider) -> Tried | None:

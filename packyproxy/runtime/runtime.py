@@ -1,9 +1,9 @@
 """The running proxy: its snapshot, what it has learned, and the connections of each event loop.
 
 Construction is free: no task, no connection, and no I/O but the reading of the configuration. Connections
-belong to the event loop that opened them, so one runtime may serve several loops; whoever leaves its context
-closes those of the current loop. What runs in the background does so from the first entering to the last
-leaving.
+belong to the event loop that opened them, so one runtime may serve several loops, in several threads; the
+last to leave its context on a loop closes those of that loop, and at the latest they close with it. What runs
+in the background does so on one loop, from the first entering to the last leaving.
 """
 
 import asyncio
@@ -11,11 +11,10 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from os import PathLike, fspath
 from typing import Any, Self, TypeAlias
-from weakref import WeakKeyDictionary
 
 import httpx
 
@@ -31,7 +30,8 @@ from packyproxy.runtime.management_key import ManagementKey, follow_management_k
 from packyproxy.runtime.observation.audit import Audit
 from packyproxy.runtime.observation.provider_notes import ProviderNotebook
 from packyproxy.runtime.observation.recorder import Recorder
-from packyproxy.runtime.pools import Pools
+from packyproxy.runtime.per_loop import Entries
+from packyproxy.runtime.pools import LoopPools
 from packyproxy.runtime.reload.config_file import ConfigFile
 from packyproxy.runtime.reload.editing import ConfigEditor, FileText, MemoryText
 from packyproxy.runtime.reload.reloader import Reloader, ReloadState
@@ -63,8 +63,9 @@ class Runtime:
         authorize: lets requests in, in addition to the client keys of the configuration, if it has any.
         on_route: told who is asked for a request.
         on_usage: told what a request came to.
-        client: your own ``httpx.AsyncClient`` for upstream calls; you close it.
-        transport: your own httpx transport for upstream calls; you close it.
+        client: your own ``httpx.AsyncClient`` for upstream calls; you close it, and see to it that it can
+            be used on every event loop that serves requests.
+        transport: your own httpx transport for upstream calls; likewise.
         store: keeps what workers share; in this process's memory by default.
 
     Raises:
@@ -94,15 +95,14 @@ class Runtime:
         self._snapshot = Snapshot.build(config if isinstance(config, Config) else config.loaded.config)
         self._served = self._snapshot.config
         self.editor = ConfigEditor(self._text(config))
+        self._beginning = threading.Lock()
         self._has_begun = False
         self._number = 1
         self.started_at = self._applied_at = self.now()
         self._listeners: list[Callable[[Config], None]] = []
-        self._client = client
-        self._transport = transport
-        self._entered: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
+        self._entries = Entries()
         self._background = Background(self._duties())
-        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, Pools] = WeakKeyDictionary()
+        self._pools = LoopPools(lambda url: Upstream(client=client, transport=transport, proxy_url=url))
         self._discovered: Mapping[str, tuple[str, ...]] = {}
         self.store = store or MemoryStore(clock=self.now)
         self.management_key = ManagementKey(
@@ -133,7 +133,7 @@ class Runtime:
     @property
     def has_lifespan(self) -> bool:
         """Whether somebody has entered this runtime, on whichever event loop."""
-        return bool(self._entered)
+        return bool(self._entries.loops())
 
     @property
     def provider_notes(self) -> ProviderNotebook:
@@ -195,8 +195,8 @@ class Runtime:
 
     async def catch_up(self) -> None:
         """Let a request see the latest configuration; free where a background task follows the files."""
-        if not self._has_begun:
-            self._begin()
+        if not self._has_begun and self._begin() and not self.has_lifespan:
+            _log_no_lifespan(self._snapshot.config)
         if self._reloader is not None and not self._background.is_running(_FOLLOW):
             await self._reloader.catch_up()
 
@@ -211,10 +211,7 @@ class Runtime:
 
     def upstream(self, provider: Provider) -> Upstream:
         """Return the connections to a provider on the running loop, made at the first request."""
-        loop = asyncio.get_running_loop()
-        pools = self._pools.get(loop)
-        if pools is None:
-            pools = self._pools[loop] = Pools(self._make_upstream)
+        pools = self._pools.here()
         pools.serve(self._snapshot.providers)
         return pools.upstream(provider)
 
@@ -222,25 +219,26 @@ class Runtime:
         if not self._has_begun:
             self._begin()
         await self.management_key.protect()
-        loop = asyncio.get_running_loop()
-        self._entered[loop] = self._entered.get(loop, 0) + 1
+        self._entries.enter()
         self._background.start()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        loop = asyncio.get_running_loop()
-        self._entered[loop] -= 1
-        if not self._entered[loop]:
-            del self._entered[loop]
+        if not self._entries.leave():
+            return
+        # Each step is made whatever becomes of those before: whoever stops may be cancelled meanwhile.
+        try:
             await self._background.stop()
-            await self.aclose()
-            self.recorder.catch_up()
+        finally:
+            self._hand_over()
+            try:
+                await self.aclose()
+            finally:
+                self.recorder.catch_up()
 
     async def aclose(self) -> None:
         """Close the running loop's connections; a later request opens new ones."""
-        pools = self._pools.pop(asyncio.get_running_loop(), None)
-        if pools is not None:
-            await pools.aclose()
+        await self._pools.aclose_here()
 
     @asynccontextmanager
     async def running(self, _host: object = None) -> AsyncIterator[None]:
@@ -248,10 +246,23 @@ class Runtime:
         async with self:
             yield
 
-    def _begin(self) -> None:
-        """Say what is served: once, when the first lifespan begins or the first request comes."""
-        self._has_begun = True
-        self.audit.models_registered(self._snapshot.registry)
+    def _begin(self) -> bool:
+        """Say what is served, when the first lifespan begins or the first request comes; tell who did it."""
+        with self._beginning:
+            is_first, self._has_begun = not self._has_begun, True
+        if is_first:
+            self.audit.models_registered(self._snapshot.registry)
+        return is_first
+
+    def _hand_over(self) -> None:
+        """Let the loops that are still inside go on with what this one has done in the background."""
+        for loop in self._entries.loops():
+            with suppress(RuntimeError):  # it has closed since
+                loop.call_soon_threadsafe(self._take_over, loop)
+
+    def _take_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self._entries.has_entered(loop):
+            self._background.start()
 
     def _in_force(self) -> Config:
         return self._snapshot.config
@@ -260,9 +271,6 @@ class Runtime:
         if self._reloader is None or isinstance(config, Config):
             return MemoryText(self._in_force, self.apply)
         return FileText(config, self._reloader, self._in_force)
-
-    def _make_upstream(self, proxy_url: str | None) -> Upstream:
-        return Upstream(client=self._client, transport=self._transport, proxy_url=proxy_url)
 
     def _duties(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         duties: dict[str, Callable[[], Coroutine[None, None, None]]] = {
@@ -289,4 +297,16 @@ def _log_listener_failed(error: Exception) -> None:
         "internal error: a listener failed with %s",
         type(error).__name__,
         extra={"event": "internal_error", "error": type(error).__name__},
+    )
+
+
+def _log_no_lifespan(config: Config) -> None:
+    """Log what the host has left out, and what mends it; a warning where something wanted does not run."""
+    is_missed = config.health_check.enabled or config.discover_models
+    _log.log(
+        logging.WARNING if is_missed else logging.INFO,
+        "packyproxy starts with a request, for no lifespan has started it%s: pass lifespan=proxy.lifespan to "
+        "the host, write async with proxy, or use PackyProxyMiddleware",
+        ", and neither health checks nor discovery run" if is_missed else "",
+        extra={"event": "no_lifespan"},
     )

@@ -144,6 +144,15 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             session, self._session = self._session, None
             await session.close()
 
+    def abandon(self) -> None:
+        """Let go of every pooled connection, when their event loop has closed and none can be closed."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            if session.connector is not None:
+                # Does no more than note it, so that nobody is told of open ones; there is nothing to await.
+                session.connector.close().__await__()
+            session.detach()
+
     def _open_session(self) -> aiohttp.ClientSession:
         connector = aiohttp.TCPConnector(
             limit=0,
@@ -334,6 +343,11 @@ class Upstream:
             await asyncio.wait({self._closing})
         if self._own_transport is not None:
             await self._own_transport.aclose()
+
+    def abandon(self) -> None:
+        """Let go of what was opened here, on an event loop that has closed."""
+        if self._own_transport is not None:
+            self._own_transport.abandon()
 
     async def _send(self, outgoing: httpx.Request) -> httpx.Response:
         if self._transport is not None:

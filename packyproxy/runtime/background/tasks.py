@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
@@ -57,7 +58,7 @@ class RuntimeView(Protocol):
 
 
 class Background:
-    """Run duties that go on until they are cancelled.
+    """Run duties that go on until they are cancelled, each on one loop of those that start them.
 
     Args:
         duties: what to run, by name.
@@ -65,6 +66,7 @@ class Background:
 
     def __init__(self, duties: Mapping[str, _Duty]) -> None:
         self._duties = duties
+        self._starting = threading.Lock()
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def is_running(self, name: str) -> bool:
@@ -75,19 +77,21 @@ class Background:
     def start(self) -> None:
         """Start, on the running loop, what is not running anywhere."""
         loop = asyncio.get_running_loop()
-        for name, duty in self._duties.items():
-            if not self.is_running(name):
-                task = loop.create_task(duty(), name=f"packyproxy {name}")
-                task.add_done_callback(_log_its_end)
-                self._tasks[name] = task
+        with self._starting:
+            for name, duty in self._duties.items():
+                if not self.is_running(name):
+                    task = loop.create_task(duty(), name=f"packyproxy {name}")
+                    task.add_done_callback(_log_its_end)
+                    self._tasks[name] = task
 
     async def stop(self) -> None:
         """Cancel what the running loop runs, and wait for its end."""
         loop = asyncio.get_running_loop()
-        ours = {name: task for name, task in self._tasks.items() if task.get_loop() is loop}
-        for name, task in ours.items():
-            task.cancel()
-            del self._tasks[name]
+        with self._starting:
+            ours = {name: task for name, task in self._tasks.items() if task.get_loop() is loop}
+            for name, task in ours.items():
+                task.cancel()
+                del self._tasks[name]
         if ours:
             await asyncio.wait(ours.values())
 

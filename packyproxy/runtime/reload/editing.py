@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, TypeAlias
-from weakref import WeakKeyDictionary
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +22,7 @@ from packyproxy.config.reading import parse_config, text_revision
 from packyproxy.config.yaml_file import read_bytes, read_text
 from packyproxy.config.yaml_writer import write_config
 from packyproxy.errors import ConfigError, PackyProxyError
+from packyproxy.runtime.per_loop import PerLoop
 from packyproxy.runtime.reload.config_file import ConfigFile
 from packyproxy.runtime.reload.reloader import Reloader
 
@@ -197,9 +197,6 @@ class MemoryText:
         return said
 
 
-_Turns: TypeAlias = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]
-
-
 class ConfigEditor:
     """Reads and changes the text of a runtime's configuration; work that blocks is done in threads.
 
@@ -209,8 +206,8 @@ class ConfigEditor:
 
     def __init__(self, text: ConfigText) -> None:
         self._text = text
-        self._turns: _Turns = WeakKeyDictionary()
-        self._examinations: _Turns = WeakKeyDictionary()
+        self._turns = PerLoop(asyncio.Lock)
+        self._examinations = PerLoop(asyncio.Lock)
 
     @property
     def revision(self) -> str:
@@ -234,7 +231,7 @@ class ConfigEditor:
             ConfigError: as ``text`` does, or its secrets cannot be masked.
             NoFile: there is none.
         """
-        async with _turn(self._examinations):
+        async with self._examinations.here():
             text, revision = await self.text()
             return await asyncio.to_thread(masked_text, text), revision
 
@@ -251,7 +248,7 @@ class ConfigEditor:
                 written, or somebody else broke it at the same moment.
             NoFile: there is none.
         """
-        async with _turn(self._turns):
+        async with self._turns.here():
             await asyncio.to_thread(self._text.change, self._guarded(edit, if_match))
 
     async def preview(self, edit: EditText, *, if_match: str | None = None) -> Config:
@@ -261,7 +258,7 @@ class ConfigEditor:
             StaleRevision: as ``change`` does.
             ConfigError: as ``change`` does.
         """
-        async with _turn(self._examinations):
+        async with self._examinations.here():
             return await asyncio.to_thread(self._previewed, self._guarded(edit, if_match))
 
     def _previewed(self, edit: Callable[[str], str]) -> Config:
@@ -287,7 +284,3 @@ class ConfigEditor:
             return self._text.judge(text)
         except ConfigError:
             return None
-
-
-def _turn(turns: _Turns) -> asyncio.Lock:
-    return turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())

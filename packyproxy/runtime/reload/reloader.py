@@ -139,7 +139,10 @@ class Reloader:
         The others go on. A change that is not still yet is waited for: it holds for this very request.
         """
         clock = asyncio.get_running_loop().time
-        if clock() < self._next_look_at or not self._turn_to_look.acquire(blocking=False):
+        # The clock of another loop may have set this; more than a second ahead is none of ours.
+        if 0 < self._next_look_at - clock() <= _LOOK_SECONDS_ON_REQUESTS:
+            return
+        if not self._turn_to_look.acquire(blocking=False):
             return
         try:
             self._next_look_at = clock() + _LOOK_SECONDS_ON_REQUESTS
