@@ -16,8 +16,8 @@ from packyproxy.testing.privacy.stage import Scenario, ScenarioFailed, Stage
 
 __all__ = ["HOOK_SCENARIOS"]
 
-# The proxy holds on to its hooks, and they are looked at like everything that it holds on to. So they keep the
-# number of their owner alone, and find their words when they are called.
+# The proxy holds on to its hooks, and they are looked at like everything that it holds on to. So they keep no
+# more than the number of their owner, and find their words when they are called.
 _Hook = Callable[[object], Any]
 
 
