@@ -1,6 +1,7 @@
 """Look at everything that a proxy holds on to: what it shows of itself, and what it has kept."""
 
 import gc
+from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -21,7 +22,7 @@ _SHORTEST = 12
 """No canary is shorter, in no writing."""
 _NUMBERS = frozenset({int, float, bool, NoneType})
 _BETWEEN = "\n"
-_LEFT_OUT = (type, ModuleType, CodeType, FrameType, BuiltinFunctionType)
+_LEFT_OUT = (type, ModuleType, CodeType, FrameType, BuiltinFunctionType, AbstractEventLoop)
 """From these one gets to the whole process."""
 
 

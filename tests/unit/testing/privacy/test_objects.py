@@ -1,5 +1,6 @@
 """What a proxy holds on to: what of it is reached, and what of that is looked at."""
 
+import asyncio
 from collections import deque
 from functools import partial
 
@@ -49,6 +50,16 @@ def test_texts_are_reached_wherever_they_are_held(wrap: object) -> None:
     watch = Watch()
     look_at_objects(watch, wrap(WORD))
     assert {("memory", "user text")} == {(seen.place, seen.kind) for seen in watch.sightings}
+
+
+async def test_an_event_loop_is_no_way_on() -> None:
+    """From it one gets to everything that goes on in the process, whoever holds it."""
+    watch = Watch()
+    loop = asyncio.get_running_loop()
+    timer = loop.call_later(60, print, WORD)
+    look_at_objects(watch, [loop])
+    timer.cancel()
+    assert [] == list(watch.sightings)
 
 
 def test_objects_of_ours_are_shown() -> None:
