@@ -37,7 +37,7 @@ from packyproxy.runtime.reload.editing import ConfigEditor, FileText, MemoryText
 from packyproxy.runtime.reload.reloader import Reloader, ReloadState
 from packyproxy.runtime.routing import Routing
 from packyproxy.runtime.snapshot import Snapshot
-from packyproxy.runtime.upstream import Upstream
+from packyproxy.runtime.upstream import Upstream, WrapTransport
 from packyproxy.store.contract import Store
 from packyproxy.store.memory import MemoryStore
 from packyproxy.translate.token_count import ScaleFactors
@@ -102,7 +102,12 @@ class Runtime:
         self._listeners: list[Callable[[Config], None]] = []
         self._entries = Entries()
         self._background = Background(self._duties())
-        self._pools = LoopPools(lambda url: Upstream(client=client, transport=transport, proxy_url=url))
+        wrappers: list[WrapTransport] = []
+        self.transport_wrappers = wrappers
+        """Put around the transport to every upstream that is asked from then on."""
+        self._pools = LoopPools(
+            lambda url: Upstream(client=client, transport=transport, proxy_url=url, wrappers=wrappers)
+        )
         self._discovered: Mapping[str, tuple[str, ...]] = {}
         self.store = store or MemoryStore(clock=self.now)
         self.management_key = ManagementKey(

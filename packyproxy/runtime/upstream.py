@@ -7,8 +7,8 @@ are never followed: the provider's key would travel with them. Foreign exception
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Self
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Self, TypeAlias
 
 import aiohttp
 import httpx
@@ -18,7 +18,10 @@ from packyproxy.errors import FailureKind, UpstreamFailed
 from packyproxy.providers.request import UpstreamRequest
 from packyproxy.translate.failures import transport_failure
 
-__all__ = ["AiohttpTransport", "Upstream", "UpstreamResponse"]
+__all__ = ["AiohttpTransport", "Upstream", "UpstreamResponse", "WrapTransport"]
+
+WrapTransport: TypeAlias = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseTransport]
+"""Returns a transport that sends what it is given through another one."""
 
 _CONNECT_SECONDS = 10.0
 _TLS_SECONDS = 10.0
@@ -149,8 +152,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         if self._session is not None:
             session, self._session = self._session, None
             if session.connector is not None:
-                # Does no more than note it, so that nobody is told of open ones; there is nothing to await.
-                session.connector.close().__await__()
+                # On a closed loop that only notes it, so nothing of it waits, nor complains of open ones.
+                next(session.connector.close().__await__(), None)
             session.detach()
 
     def _open_session(self) -> aiohttp.ClientSession:
@@ -270,6 +273,7 @@ class Upstream:
         client: a caller's own client; it is used as it is and never closed here.
         transport: a caller's own transport; likewise.
         proxy_url: for our own transport, when neither is given.
+        wrappers: put around the transport in turn, to see what passes; not around a client.
     """
 
     def __init__(
@@ -278,10 +282,14 @@ class Upstream:
         client: httpx.AsyncClient | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         proxy_url: str | None = None,
+        wrappers: Iterable[WrapTransport] = (),
     ) -> None:
         self._client = client
         self._own_transport = None if client or transport else AiohttpTransport(proxy_url=proxy_url)
         self._transport = transport or self._own_transport
+        if self._transport is not None:
+            for wrap in wrappers:
+                self._transport = wrap(self._transport)
         self._urls: dict[str, httpx.URL] = {}
         self._finishing: set[asyncio.Task[None]] = set()
         self._open_answers = 0

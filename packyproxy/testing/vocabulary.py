@@ -64,13 +64,14 @@ FIELDS: Final = (
     | OPAQUE_FIELDS
     | _words(
         """
-        response output item part content text refusal delta arguments input name namespace annotations annotation
-        title url query queries sources action filename file_id container_id encrypted_content message error detail
-        errors incomplete_details instructions model background parallel_tool_calls prompt_cache_key reasoning store
-        safety_identifier format tools tool_usage web_search usage user input_tokens_details output_tokens_details
-        obfuscation description strict context_management moderation conversation headers data
-        rate_limits primary secondary credits allowed limit_reached first_id last_id has_more owned_by created
-        result revised_prompt partial_image_b64 outputs results command commands server_label stream
+        response output item part content text refusal delta arguments input name namespace annotations
+        annotation title url query queries sources action filename file_id container_id encrypted_content
+        message error detail errors incomplete_details instructions model background parallel_tool_calls
+        prompt_cache_key reasoning store safety_identifier format tools tool_usage web_search usage user
+        input_tokens_details output_tokens_details obfuscation description strict context_management
+        moderation conversation headers data rate_limits primary secondary credits allowed limit_reached
+        first_id last_id has_more owned_by created result revised_prompt partial_image_b64 outputs results
+        command commands server_label stream include
         """
     )
 )
@@ -139,7 +140,6 @@ HEADERS: Final = tuple(
             "content-type",
             r"(?:text/event-stream|application/json|text/html|text/plain)(?:; ?charset=[Uu][Tt][Ff]-8)?",
         ),
-        ("content-encoding", r"gzip|deflate|br|zstd|identity"),
         ("retry-after", rf"{_NUMBER}|{_DATE}"),
         (r"retry-after-ms|openai-processing-ms", _NUMBER),
         (r"x-ratelimit-(?:limit|remaining|reset)-(?:requests|tokens)", _SPAN),
@@ -149,7 +149,6 @@ HEADERS: Final = tuple(
         ),
         ("x-codex-plan-type", r"free|plus|pro|team|business|enterprise|edu"),
         ("cache-control", r"no-cache|no-store|no-transform|no-cache, no-transform"),
-        (r"connection|transfer-encoding", r"keep-alive|close|chunked"),
         ("openai-version", r"\d{4}-\d{2}-\d{2}"),
     )
 )
