@@ -71,6 +71,21 @@ def _run(arguments: Namespace) -> int:
             from packyproxy.cli.commands.run import run
 
             return run(arguments.config, arguments.child)
+        case "record" if arguments.show is not None:
+            from packyproxy.cli.commands.record import show
+
+            return show(arguments.show)
+        case "record":
+            from packyproxy.cli.commands.record import record
+
+            return record(
+                arguments.config,
+                arguments.child,
+                output=arguments.output,
+                replaces=arguments.force,
+                host=arguments.host,
+                port=arguments.port,
+            )
         case "demo":
             from packyproxy.cli.commands.demo import demo
 

@@ -16,6 +16,7 @@ from packyproxy.version import __version__
 __all__ = ["read_arguments"]
 
 _OPTIONS_OF_NO_COMMAND: Final = ("-h", "--help", "--version")
+_WITH_CHILD: Final = ("run", "record")
 _EXIT_CODES: Final = "exit codes: 0 success, 2 wrong usage or configuration, 1 any other failure"
 
 _OVERVIEW: Final = f"""\
@@ -166,12 +167,26 @@ CLI, which reads none of them, is given them by options.
 {_EXIT_CODES}
 """
 
+_RECORD: Final = f"""\
+examples:
+  packyproxy record -- claude -p "List the files here"
+  packyproxy record -o bug.jsonl        serves on a free port; point a client at it; Ctrl-C ends it
+  packyproxy record --show bug.jsonl    what is in it: look before you attach it to a report
+
+The file holds what the providers sent, event by event, with sizes, times and the cuts of network reads; every
+text is filler of the same length, ids are numbered, keys and hosts are left out. What an upstream said is
+written when its answer has ended. In a test, Cassette.load("bug.jsonl").upstream() of packyproxy.testing is a
+fake upstream that answers so again (docs/cassettes.md).
+
+{_EXIT_CODES}
+"""
+
 
 def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read a command line; ``argv`` defaults to the process's arguments.
 
-    The result has ``command`` and the options of that command; those of ``run`` include ``child``, the words
-    after ``--``. Help, version and wrong usage end the process.
+    The result has ``command`` and the options of that command; those of ``run`` and ``record`` include
+    ``child``, the words after ``--``. Help, version and wrong usage end the process.
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser, commands = _build()
@@ -184,15 +199,15 @@ def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     if name.startswith("-") and name not in _OPTIONS_OF_NO_COMMAND:
         parser.error(_misplaced(name.partition("=")[0], commands.values()))
     child: list[str] = []
-    if name == "run" and "--" in words:
+    if name in _WITH_CHILD and "--" in words:
         place = words.index("--")
         words, child = words[:place], words[place + 1 :]
     arguments, unknown = parser.parse_known_args(words)
     command = commands[arguments.command]
-    if name == "run":
+    if name in _WITH_CHILD:
         arguments.child = child
-        if not child:
-            command.error("name the program after --, for instance: packyproxy run -- claude")
+    if name == "run" and not child:
+        command.error("name the program after --, for instance: packyproxy run -- claude")
     if unknown:
         option = unknown[0].partition("=")[0]
         command.error(f"unknown argument {option}{_guess(option, _options_of(command))}")
@@ -375,6 +390,30 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
 
 
+def _record_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage = (
+        "packyproxy record [-h] [-o FILE] [--force] [--config PATH] [--host H] [--port N]\n"
+        "                         [-- PROGRAM [ARGUMENT ...]]\n"
+        "       packyproxy record --show FILE"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="cassette.jsonl",
+        help="the file to write (default ./cassette.jsonl)",
+    )
+    parser.add_argument("--force", action="store_true", help="write over a file that is there")
+    _add_config(parser)
+    parser.add_argument(
+        "--host", metavar="H", default="127.0.0.1", help="without a program: address (default 127.0.0.1)"
+    )
+    parser.add_argument(
+        "--port", metavar="N", type=_port, default=0, help="without a program: port (default: any free one)"
+    )
+    parser.add_argument("--show", metavar="FILE", help="record nothing: show what a cassette holds")
+
+
 def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) <= 65_535:
         return int(text)
@@ -390,6 +429,7 @@ def _workers(text: str) -> int:
 _COMMANDS: Final[dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]] = {
     "serve": (_serve_options, "run the proxy", _SERVE),
     "run": (_run_options, "run one program over a private proxy that ends with it", _RUN),
+    "record": (_record_options, "record what providers answer, without its content, for tests", _RECORD),
     "demo": (_demo_options, "run the proxy over a built-in fake upstream: no key, no network", _DEMO),
     "init": (_init_options, "write a commented configuration file", _INIT),
     "check": (_check_options, "validate the configuration and show what it means", _CHECK),

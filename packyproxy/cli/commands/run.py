@@ -27,6 +27,7 @@ from packyproxy.cli.logs import configure_logging
 from packyproxy.cli.server import Stop, bind, run_in_loop, serve_app, server_url
 from packyproxy.config import Config, Secret
 from packyproxy.runtime.reload.config_file import ConfigFile
+from packyproxy.runtime.upstream import WrapTransport
 
 __all__ = ["child_command", "child_environment", "run"]
 
@@ -48,11 +49,16 @@ _CODEX: Final = "codex"
 _PROVIDER: Final = "packyproxy"
 
 
-def run(path: str | None, command: Sequence[str]) -> int:
+def run(path: str | None, command: Sequence[str], *, wrappers: Sequence[WrapTransport] = ()) -> int:
     """Run a program against a proxy of its own; returns the program's exit code, or 128 and its signal.
 
     The configuration file is followed while the program runs; its ``host``, ``port`` and ``api-keys`` do not
     count.
+
+    Args:
+        path: of the configuration, None to look for it.
+        command: the program and its arguments.
+        wrappers: put around the transport to every upstream.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -74,7 +80,7 @@ def run(path: str | None, command: Sequence[str]) -> int:
     listener = bind("127.0.0.1", 0)
     environment = child_environment(os.environ, server_url(listener), key)
     child = child_command((program, *command[1:]), server_url(listener))
-    return run_in_loop(lambda: _serve_child(file, listener, child, environment))
+    return run_in_loop(lambda: _serve_child(file, listener, child, environment, wrappers))
 
 
 def child_command(command: Sequence[str], url: str) -> tuple[str, ...]:
@@ -121,12 +127,18 @@ def _log_warnings(config: Config) -> None:
 
 
 async def _serve_child(
-    file: ConfigFile, listener: socket.socket, command: Sequence[str], environment: Mapping[str, str]
+    file: ConfigFile,
+    listener: socket.socket,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    wrappers: Sequence[WrapTransport],
 ) -> int:
     from packyproxy.app import PackyProxy
 
     stop = Stop()
-    async with PackyProxy(file) as proxy:
+    proxy = PackyProxy(file)
+    proxy.runtime.transport_wrappers.extend(wrappers)
+    async with proxy:
         server = asyncio.create_task(serve_app(proxy, listener, stop, grace_seconds=_GRACE_SECONDS))
         try:
             child = await _start(command, environment)

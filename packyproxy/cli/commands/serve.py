@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -19,6 +19,7 @@ from packyproxy.cli.registration import Kind, register
 from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, serve_app, server_url
 from packyproxy.config import Config
 from packyproxy.runtime.reload.config_file import ConfigFile
+from packyproxy.runtime.upstream import WrapTransport
 
 __all__ = ["follow_logging", "serve"]
 
@@ -36,6 +37,7 @@ def serve(
     allow_open: bool,
     packycode: bool,
     tppc: bool,
+    wrappers: Sequence[WrapTransport] = (),
 ) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code.
 
@@ -47,6 +49,7 @@ def serve(
         allow_open: without api-keys, listen beyond loopback all the same.
         packycode: the models of the ``packycode`` block are expected.
         tppc: the models of ``tppc.providers`` are expected.
+        wrappers: put around the transport to every upstream; for one worker.
 
     Raises:
         ConfigError: the configuration cannot be used, lacks a source that was asked for, or would be open to
@@ -63,7 +66,7 @@ def serve(
     text = banner(config, server_url(listener), environment=os.environ, workers=workers, notes=notes)
     print(text, flush=True)
     if workers == 1:
-        return _serve_here(file, listener, signal.SIGINT, signal.SIGTERM)
+        return _serve_here(file, listener, signal.SIGINT, signal.SIGTERM, wrappers=wrappers)
     return _serve_in_workers(file, listener, workers)
 
 
@@ -72,6 +75,7 @@ def _serve_here(
     listener: socket.socket,
     *signals: signal.Signals,
     let_signals_in: Callable[[], object] = lambda: None,
+    wrappers: Sequence[WrapTransport] = (),
 ) -> int:
     from packyproxy.app import PackyProxy
 
@@ -81,6 +85,7 @@ def _serve_here(
         let_signals_in()
         grace_seconds = min(file.loaded.config.streaming.total_timeout, _LONGEST_GRACE_SECONDS)
         proxy = PackyProxy(file)
+        proxy.runtime.transport_wrappers.extend(wrappers)
         proxy.runtime.listen(follow_logging)
         proxy.runtime.recorder.log_together = log_together
         async with proxy:
