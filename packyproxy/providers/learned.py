@@ -1,11 +1,13 @@
 """What providers taught us while running: what they refuse, so that the next request need not ask again.
 
 Kept in memory until restart and bounded everywhere, since model names may come from clients. Times are Unix
-seconds and always arguments. Reasoning is remembered as a digest only.
+seconds and always arguments. Reasoning is remembered as a digest only. Threads may share it: whatever one of
+them finds, another may have taken out since.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from typing import TypeVar
 
@@ -28,10 +30,10 @@ class Learned:
     """The memory of refusals; providers are named by their id, so a new key or URL starts afresh."""
 
     def __init__(self) -> None:
-        self._removed: dict[tuple[str, str], frozenset[str]] = {}
-        self._efforts: dict[tuple[str, str], frozenset[str]] = {}
-        self._developer: dict[str, None] = {}
-        self._missing: dict[tuple[str, str], None] = {}
+        self._removed: OrderedDict[tuple[str, str], frozenset[str]] = OrderedDict()
+        self._efforts: OrderedDict[tuple[str, str], frozenset[str]] = OrderedDict()
+        self._developer: OrderedDict[str, None] = OrderedDict()
+        self._missing: OrderedDict[tuple[str, str], None] = OrderedDict()
         self._reasoning: OrderedDict[bytes, float] = OrderedDict()
 
     def attempt_facts(
@@ -75,8 +77,8 @@ class Learned:
         """Remember for an hour that a scope could not decrypt these contents (wire-mapping 2.4)."""
         for content in encrypted:
             digest = _digest(scope, content)
+            self._reasoning.pop(digest, None)
             self._reasoning[digest] = now + _REASONING_SECONDS
-            self._reasoning.move_to_end(digest)
         while len(self._reasoning) > _MAX_REASONING:
             self._reasoning.popitem(last=False)
 
@@ -91,20 +93,21 @@ class Learned:
             if expires_at is None:
                 return False
             if expires_at <= now:
-                del self._reasoning[digest]
+                self._reasoning.pop(digest, None)
                 return False
-            self._reasoning.move_to_end(digest)
+            with suppress(KeyError):
+                self._reasoning.move_to_end(digest)
             return True
 
         return is_refused
 
 
-def _remember(memory: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+def _remember(memory: OrderedDict[_Key, _Value], key: _Key, value: _Value) -> None:
     """Put a value in, and the oldest out where there are too many."""
     memory.pop(key, None)
     memory[key] = value
     if len(memory) > _MAX_TARGETS:
-        del memory[next(iter(memory))]
+        memory.popitem(last=False)
 
 
 def _digest(scope: str, encrypted: str) -> bytes:

@@ -9,6 +9,7 @@ Korean, Indic) 0.9, running text being 0.4-0.8; four (emoji, rare signs) 2.5. A 
 three bytes.
 """
 
+from collections import OrderedDict
 from math import ceil
 
 from msgspec import UNSET, Raw, json
@@ -208,7 +209,7 @@ class ScaleFactors:
     """
 
     def __init__(self) -> None:
-        self._factors: dict[str, float] = {}
+        self._factors: OrderedDict[str, float] = OrderedDict()
 
     def feed(self, model: str, estimated: int, actual: int) -> None:
         """Take one answered request.
@@ -225,7 +226,7 @@ class ScaleFactors:
         if factor is None:
             factor = 1.0
             if len(self._factors) >= _MAX_MODELS:
-                del self._factors[next(iter(self._factors))]
+                self._factors.popitem(last=False)
         self._factors[model] = factor + (ratio - factor) * (_RISE if ratio > factor else _FALL)
 
     def factor(self, model: str) -> float:

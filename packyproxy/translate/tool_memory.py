@@ -1,6 +1,11 @@
-"""Tool lists remembered by their bytes: agents send the same list, tens of kilobytes, at every turn."""
+"""Tool lists remembered by their bytes: agents send the same list, tens of kilobytes, at every turn.
+
+One gateway may serve event loops in several threads, and the cache is not made for that, so a lock is held
+while it is looked at; never while a list is read.
+"""
 
 from collections.abc import Callable, Sized
+from threading import Lock
 from typing import Generic, TypeVar
 
 from cachetools import LRUCache
@@ -26,16 +31,19 @@ class ToolMemory(Generic[_T]):
 
     def __init__(self, read: Callable[[Raw], _T], max_bytes: int = _MAX_MEMORY_BYTES) -> None:
         self._read = read
+        self._lock = Lock()
         self._lists: LRUCache[bytes, tuple[int, _T]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
 
     def read(self, tools: Raw) -> _T:
         """Return what ``read`` makes of the list."""
         data = bytes(tools)
-        found = self._lists.get(data)
+        with self._lock:
+            found = self._lists.get(data)
         if found is not None:
             return found[1]
         read = self._read(Raw(data))
         size = len(data) + _BYTES_PER_TOOL * len(read)
         if size <= self._lists.maxsize:
-            self._lists[data] = (size, read)
+            with self._lock:
+                self._lists[data] = (size, read)
         return read
