@@ -118,7 +118,7 @@ class Hooks:
             return True
         try:
             answer = self.authorize(scope)
-            if inspect.isawaitable(answer):
+            if not isinstance(answer, bool) and inspect.isawaitable(answer):
                 answer = await answer
         except (PackyProxyError, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():

@@ -80,25 +80,31 @@ class AttemptRecord(Struct, frozen=True, kw_only=True, gc=False):
 
 
 class RequestRecord(Struct, frozen=True, kw_only=True, gc=False):
-    """One request of a client, answered or given up."""
+    """One request of a client, answered or given up; what a host's ``on_usage`` is given."""
 
     request_id: str
+    """The answer's ``x-request-id``."""
     protocol: str
+    """What the client speaks: a name of ``translate.protocols.PROTOCOLS``."""
     is_streaming: bool
+    """Whether the client asked for a stream."""
     key_id: str = ""
-    """An id of the client key that was shown; ``""`` without keys."""
+    """The first 16 digits of the SHA-256 of the client key that was shown; ``""`` where none is needed."""
     session: str = ""
-    """A hash of what names the conversation; ``""`` where nobody was asked."""
+    """A hash of what names the conversation, another one after a restart; ``""`` where nobody was asked."""
     provider: str | None = None
     """Who answered, or whose failure was told; None if nobody was asked."""
     model: str | None = None
+    """The upstream's model id; None if nobody was asked."""
     effort: str | None = None
+    """The reasoning effort that was asked for."""
     status: int
-    """What the client was given; 499 if it left."""
+    """What the client was given, or would have been if its stream had not begun; 499 if it left."""
     failure: str | None = None
     """A value of :class:`~packyproxy.errors.FailureKind`, which ``invalid_request`` is too, ``client_left``,
     ``client_stalled``, ``no_provider`` (none is enabled) or ``internal_error``."""
     attempts: int = 0
+    """How often a provider was asked, with repeats."""
     body_bytes: int = 0
     """Size of the last upstream request."""
     ended_at: float
@@ -108,6 +114,8 @@ class RequestRecord(Struct, frozen=True, kw_only=True, gc=False):
     first_output_seconds: float | None = None
     """From accepting the request until its first model output was there."""
     tokens: Tokens | None = None
+    """What the answer took and gave, as the upstream counted it; None if it did not. What other attempts may
+    have cost is not in it."""
 
 
 def alike_attempts(records: Iterable[AttemptRecord]) -> Iterable[list[AttemptRecord]]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextvars import ContextVar
+from hashlib import sha256
 from typing import Any
 
 import httpx
@@ -216,6 +217,13 @@ async def test_who_asks_nobody_is_told_once(
     assert status == (await stage.ask(**fields)).status_code
     (record,) = heard.usage
     assert ([], status, failure, 0) == (heard.routes, record.status, record.failure, record.attempts)
+
+
+async def test_a_record_names_the_clients_key(stage: Any, heard: Heard) -> None:
+    """By digits that a host can compute for each of its keys, and that do not give the key away."""
+    scene = stage(Turn("ok"), config={"api-keys": [CANARY]}, hooks=heard.hooks)
+    await scene.client.post("/v1/messages", json=SURFACES[0].hello, headers={"x-api-key": CANARY})
+    assert [sha256(CANARY.encode()).hexdigest()[:16]] == [record.key_id for record in heard.usage]
 
 
 async def test_no_provider_is_enabled(stage: Any, heard: Heard) -> None:
