@@ -64,7 +64,7 @@ class FakeUpstream:
         mode: ``codex`` accepts what the codex back end accepts, in its error shapes; ``platform`` is the
             public API.
         when_exhausted: what follows the last answer of a sequence: that answer again, the user's words, or
-            :class:`ScriptExhausted`, raised as by a script that is a function.
+            :class:`ScriptExhausted`, which :meth:`check_script` raises.
         api_key: the bearer token to insist on; None admits anyone.
         models: the models that exist; None means any.
         efforts: allowed ``reasoning.effort`` values per model, over the built-in table.
@@ -153,8 +153,7 @@ class FakeUpstream:
         """Raise the first error of the script itself, if there was one.
 
         A function that raises, an answer of no known type and a request after the last answer are mistakes
-        of a test. The exception goes to whoever runs the upstream; but a proxy or a server in between makes
-        an error 500 of it, which does not say what it was.
+        of a test. Their requests are answered with a 400 that says so.
         """
         __tracebackhide__ = True
         for error, traceback in self._script_errors:
@@ -266,15 +265,16 @@ class FakeUpstream:
                 return script[-1]
             if self._when_exhausted == "echo":
                 return request.last_text
-        problem = f"request {len(self.requests)} came, but the script has {len(script)} answers"
+        problem = f"request {len(self.requests)} came, but the script ends after answer {len(script)}"
         raise ScriptExhausted(problem)
 
     async def _answer(self, request: ReceivedRequest, send: _Send) -> None:
         try:
             delivery = self._delivery(request, self._next_answer(request))
-        except Exception as error:
-            self._script_errors.append((error, _frames_of_script(error.__traceback__)))
-            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the test's, which is to be told
+            frames = _frames_of_script(error.__traceback__)
+            self._script_errors.append((error, frames))
+            delivery = self._delivery(request, _told(error, frames))
         await self._send(request, delivery, send)
 
     def _delivery(self, request: ReceivedRequest, answer: Answer) -> Delivery:
@@ -382,6 +382,16 @@ def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
         key, text = name.decode("latin-1").lower(), value.decode("latin-1")
         headers[key] = f"{headers[key]}, {text}" if key in headers else text
     return headers
+
+
+def _told(error: Exception, frames: TracebackType | None) -> Fault:
+    """Return the answer that tells of a mistake in the script; foreign text stays out, it may hold content."""
+    if frames is None:
+        text = str(error)
+    else:
+        place = f"{Path(frames.tb_frame.f_code.co_filename).name}:{frames.tb_lineno}"
+        text = f"{type(error).__name__} was raised by the script at {place}"
+    return Fault.status(400, f"The test is wrong: {text}.", type="invalid_request_error", code="script_error")
 
 
 def _frames_of_script(traceback: TracebackType | None) -> TracebackType | None:

@@ -392,11 +392,13 @@ async def test_a_sequence_is_used_up(when_exhausted: Any, third: str) -> None:
 
 
 async def test_a_request_too_many_can_be_an_error() -> None:
-    """With ``fail``, who asks for more than was scripted is told which request that was."""
+    """With ``fail``, who asks for more than was scripted is told so, and so is the test."""
     upstream = FakeUpstream(["one", "two"], when_exhausted="fail")
-    assert ["one", "two"] == [_text(await ask(upstream)) for _ in range(2)]
-    with pytest.raises(ScriptExhausted, match="request 3 came, but the script has 2 answers"):
-        await ask(upstream)
+    answers = [await ask(upstream) for _ in range(3)]
+    told = "The test is wrong: request 3 came, but the script ends after answer 2."
+    assert (400, told) == (answers[2].status_code, answers[2].json()["error"]["message"])
+    with pytest.raises(ScriptExhausted, match="request 3 came"):
+        upstream.check_script()
 
 
 async def test_unused_answers_are_counted() -> None:
@@ -424,27 +426,30 @@ async def test_a_function_can_decide() -> None:
     assert "gpt-5: hi there" == _text(await ask(FakeUpstream(script)))
 
 
-async def test_an_error_in_a_script_surfaces() -> None:
+async def test_an_answer_of_no_known_type_is_told() -> None:
     """A mistake of the test is not taken for an upstream's."""
     upstream = FakeUpstream(lambda _request: 42)  # type: ignore[arg-type]
+    message = (await ask(upstream)).json()["error"]["message"]
+    assert "The test is wrong: a script cannot answer with int." == message
     with pytest.raises(TypeError, match="cannot answer with int"):
-        await ask(upstream)
-    assert "cut" == upstream.last_request.fate
+        upstream.check_script()
 
 
-async def test_an_error_in_a_script_can_be_raised_later() -> None:
-    """Where a proxy has answered in between, the test still sees its own mistake, at its own line."""
+async def test_an_error_in_a_script_is_told_without_its_text() -> None:
+    """The client learns what was raised where, and the test meets the error at its own line."""
 
     def script(request: ReceivedRequest) -> str:
         return str(request.body["no-such-field"])
 
     upstream = FakeUpstream(script)
     upstream.check_script()
-    with pytest.raises(KeyError):
-        await ask(upstream)
+    message = (await ask(upstream)).json()["error"]["message"]
+    line = script.__code__.co_firstlineno + 1
+    told = f"The test is wrong: KeyError was raised by the script at test_fake_upstream.py:{line}."
+    assert told == message
     with pytest.raises(KeyError) as caught:
         upstream.check_script()
-    assert ["test_an_error_in_a_script_can_be_raised_later", "check_script", "script"] == [
+    assert ["test_an_error_in_a_script_is_told_without_its_text", "check_script", "script"] == [
         entry.name for entry in caught.traceback
     ]
 
@@ -856,8 +861,9 @@ async def test_documents_can_be_refused_cut_or_stalled() -> None:
     await (await upstream.received(3)).stalled()
     upstream.release()
     assert {"output": ""} == (await stalled).json()
+    assert 400 == (await ask_for(upstream, "/alpha/search", {})).status_code
     with pytest.raises(TypeError, match="a fault of the kind 'end' needs a stream"):
-        await ask_for(upstream, "/alpha/search", {})
+        upstream.check_script()
 
 
 async def test_a_bad_request_to_compact_is_refused() -> None:
