@@ -1,8 +1,9 @@
 """Read the path of a scope, whatever mounted us.
 
 Hosts differ: Starlette and FastAPI keep the full ``path`` and set ``root_path``; Litestar cuts ``path``, sets
-no ``root_path`` and appends a slash. So ``root_path`` is cut when it is a prefix in whole segments, then one
-trailing slash.
+no ``root_path`` and appends a slash. So do servers: hypercorn and granian leave a ``root_path`` of their own
+out of ``path``, and what a mount adds to it then stands in front. So the longest end of ``root_path`` that
+``path`` begins with, in whole segments, is cut, then one trailing slash.
 """
 
 from collections.abc import Mapping
@@ -53,4 +54,9 @@ def _root(scope: Scope) -> str:
 
 def _path_in_application(scope: Scope, root: str) -> str:
     path: str = scope["path"]
-    return path[len(root) :] if root and is_below(path, root) else path
+    while root:
+        if is_below(path, root):
+            return path[len(root) :]
+        _, slash, rest = root[1:].partition("/")
+        root = slash + rest
+    return path

@@ -30,6 +30,12 @@ TABLE = RouteTable([MESSAGES, MODEL, ROOT])
         ("/llm", "/llm", "/"),
         ("/llm/", "/llm", "/"),
         ("/", "", "/"),
+        ("/llm/v1/messages", "/site/llm", "/v1/messages"),
+        ("/llm/v1/messages", "/site/sub/llm", "/v1/messages"),
+        ("/llm/v1/messages", "/llm/llm", "/v1/messages"),
+        ("/llm", "/site/llm", "/"),
+        ("/v1/messages", "/site/llm", "/v1/messages"),
+        ("/v1/messages", "site", "/v1/messages"),
     ],
     ids=[
         "bare",
@@ -41,10 +47,16 @@ TABLE = RouteTable([MESSAGES, MODEL, ROOT])
         "root",
         "root-with-slash",
         "slash-only",
+        "server-omits-its-root",
+        "server-omits-a-longer-root",
+        "server-omits-the-same-root",
+        "server-omits-its-root-at-the-mount",
+        "server-omits-it-litestar",
+        "root-without-slash",
     ],
 )
 def test_the_mount_is_cut_in_whole_segments(path: str, root_path: str, expected: str) -> None:
-    """``root_path`` goes when it is a prefix in whole segments, and one trailing slash with it."""
+    """The longest end of ``root_path`` that the path begins with in whole segments goes, and one trailing slash."""
     assert expected == route_path({"path": path, "root_path": root_path})
 
 
