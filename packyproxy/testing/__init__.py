@@ -1,15 +1,23 @@
-"""What tests need instead of a network: a fake upstream, and transports that lead into an ASGI app.
+"""What tests need instead of a network: a fake upstream, ways into an ASGI app, SDK clients that take them.
 
-Names load on first use: pytest imports this package in every run, also where nothing of it is used.
+The fixtures of ``pytest_plugin`` put these together. Names load on first use, since pytest imports this
+package in every run, also where nothing of it is used.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from packyproxy.testing.clients import (
+        anthropic_client,
+        openai_client,
+        sync_anthropic_client,
+        sync_openai_client,
+    )
     from packyproxy.testing.events import rate_limits_event
     from packyproxy.testing.fake_upstream import Answer, FakeUpstream, Script, ScriptExhausted
     from packyproxy.testing.faults import Fault
+    from packyproxy.testing.forgetting import forget_failures
     from packyproxy.testing.moment import Moment
     from packyproxy.testing.received_request import Fate, ReceivedRequest
     from packyproxy.testing.script import (
@@ -52,7 +60,12 @@ __all__ = [
     "ThreadedASGITransport",
     "Turn",
     "Usage",
+    "anthropic_client",
+    "forget_failures",
+    "openai_client",
     "rate_limits_event",
+    "sync_anthropic_client",
+    "sync_openai_client",
 ]
 
 _HOMES = {
@@ -66,7 +79,12 @@ _HOMES = {
     "ScriptExhausted": "fake_upstream",
     "StreamingASGITransport": "streaming_transport",
     "ThreadedASGITransport": "threaded_transport",
+    "anthropic_client": "clients",
+    "forget_failures": "forgetting",
+    "openai_client": "clients",
     "rate_limits_event": "events",
+    "sync_anthropic_client": "clients",
+    "sync_openai_client": "clients",
 }
 """The modules of the names; those that are not here are in ``script``."""
 

@@ -385,7 +385,7 @@ def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _told(error: Exception, frames: TracebackType | None) -> Fault:
-    """Return the answer that tells of a mistake in the script; foreign text stays out, it may hold content."""
+    """Return the answer that tells of a mistake in the script, without foreign text: it may hold content."""
     if frames is None:
         text = str(error)
     else:
