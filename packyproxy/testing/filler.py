@@ -22,12 +22,15 @@ _LITERAL: Final = re.compile(
     rb"(?P<ascii>[ !#-\[\]-\x7f]+)"
     rb"|(?P<high>\\u[dD][89abAB][0-9a-fA-F]{2})"
     rb"|(?P<low>\\u[dD][c-fC-F][0-9a-fA-F]{2})"
-    rb"|(?P<control>\\u00(?:[01][0-9a-fA-F]|22|5[cC]))"
+    rb"|(?P<break>\\u000[89aAcCdD])"
+    rb"|(?P<control>\\u00[01][0-9a-fA-F])"
+    rb"|(?P<quote>\\u00(?:22|5[cC]))"
     rb"|(?P<narrow>\\u00[0-7][0-9a-fA-F])"
     rb"|(?P<escape2>\\u0[0-7][0-9a-fA-F]{2})"
     rb"|(?P<escape3>\\u[0-9a-fA-F]{4})"
     rb"|(?P<slash>\\/)"
-    rb'|(?P<short>\\["\\bfnrt])'
+    rb"|(?P<short>\\[bfnrt])"
+    rb'|(?P<backslash>\\["\\])'
     rb"|" + _WIDE + rb"|(?P<ascii1>[\x00-\x7f])|(?P<other>[\x80-\xff])"
 )
 _PLAIN: Final = re.compile(
@@ -37,12 +40,15 @@ _SPELLED: Final = re.compile(rb"\\u[0-9a-fA-F]{4}|\\[\s\S]|" + _WIDE + rb"|[\s\S
 _FILL: Final = {
     "high": rb"\ud835",
     "low": rb"\udccd",
-    "control": rb"\u000a",
+    "break": rb"\u000a",
+    "control": rb"\u0001",
+    "quote": rb"\u0022",
     "narrow": rb"\u0078",
     "escape2": rb"\u00d7",
     "escape3": rb"\u2573",
     "slash": rb"\/",
     "short": rb"\n",
+    "backslash": b'\\"',
     "other": b"\xff",
     "two": "\u00d7".encode(),
     "three": "\u2573".encode(),
@@ -54,6 +60,7 @@ _IN_WORDS: Final = {ord("t"): b"rue", ord("f"): b"alse", ord("n"): b"ull"}
 _SHORT_ESCAPES: Final = {ord(letter): value for letter, value in zip("bfnrt", b"\b\f\n\r\t", strict=True)}
 _HEX: Final = frozenset(b"0123456789abcdefABCDEF")
 _LETTERS: Final = 26
+_NOT_ASCII: Final = 0x80
 
 
 def fill_literal(inner: bytes) -> bytes:
@@ -110,7 +117,7 @@ class ArgumentsFiller:
         return self._take(_meaning(spelled), spelled)
 
     def _outside(self, char: int, spelled: bytes) -> bytes:
-        """Keep what JSON is made of; ``char`` is -1 for what is not ASCII."""
+        """Keep what JSON is made of."""
         was_digit, self._was_digit = self._was_digit, False
         if self._rest:
             if char == self._rest[0]:
@@ -153,7 +160,7 @@ class ArgumentsFiller:
         if char == ord("\\"):
             self._take = self._after_backslash
             return spelled
-        if char >= ord(" "):
+        if ord(" ") <= char < _NOT_ASCII:
             return _spell(self._letter, spelled)
         return fill_literal(spelled)
 
@@ -186,15 +193,14 @@ def _as_text(_: int, spelled: bytes) -> bytes:
 
 
 def _meaning(spelled: bytes) -> int:
-    """Return the ASCII character that is spelled so, or -1."""
+    """Return the ASCII character that is spelled so, or :data:`_NOT_ASCII`."""
     if len(spelled) == 1:
-        return spelled[0] if spelled[0] < 0x80 else -1
+        return min(spelled[0], _NOT_ASCII)
     if spelled[0] != ord("\\"):
-        return -1
+        return _NOT_ASCII
     if len(spelled) == 2:
         return _SHORT_ESCAPES.get(spelled[1], spelled[1])
-    code = int.from_bytes(bytes.fromhex(spelled[2:].decode()))
-    return code if code < 0x80 else -1
+    return min(int.from_bytes(bytes.fromhex(spelled[2:].decode())), _NOT_ASCII)
 
 
 def _spell(char: int, like: bytes) -> bytes:

@@ -41,7 +41,7 @@ _START: Final = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n]*[<{\[]?")
 _LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
 _HAS_FIELD: Final = re.compile(rb"(?:^|[\r\n])(?:data|event|id|retry|):")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\[\s\S])*"|[{}\[\],:]|[^\s{}\[\],:"]+')
-_ID: Final = re.compile(rb"[A-Za-z0-9_.:|/+=-]+")
+_ID: Final = re.compile(rb"[A-Za-z0-9_.:|/+=?&%#~-]+")
 _ID_PLACE: Final = re.compile(rb"[A-Za-z0-9]")
 _DIGITS: Final = re.compile(rb" ?[0-9]{1,9}")
 _UNKNOWN: Final = "?"
@@ -94,7 +94,7 @@ class Redactor:
         return KeptHeaders(values, others)
 
     def identify(self, text: bytes) -> bytes:
-        """Number an id among those of its kind; its prefix, its separators and its length stay."""
+        """Number an id or a link among those of its kind; its prefix, its separators and its length stay."""
         found = ID_PREFIXES.match(text)
         prefix = found[0] if found else b""
         rest = text[len(prefix) :]

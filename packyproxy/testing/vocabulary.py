@@ -31,9 +31,9 @@ def _words(text: str) -> frozenset[str]:
 
 
 ID_FIELDS: Final = _words(
-    "id item_id call_id response_id previous_response_id approval_request_id request_id"
+    "id item_id call_id response_id previous_response_id approval_request_id request_id url"
 )
-"""Fields whose texts are numbered: the same text gets the same number everywhere."""
+"""Fields whose texts are numbered: the same one gets the same number everywhere."""
 
 NUMBER_FIELDS: Final = _words(
     """
@@ -116,8 +116,9 @@ ARGUMENT_DELTAS: Final = _words("response.function_call_arguments.delta response
 
 ID_PREFIXES: Final = re.compile(
     rb"(?:resp|msg|rs|fc|call|ctc|ws|cmp|fs|ig|ci|cu|mcp|mcpl|mcpr|lsh|sh|apc|req|item|chatcmpl|toolu)[_-]"
+    rb"|https?://"
 )
-"""How the API begins an id of each kind."""
+"""How the API begins an id of each kind, and links begin."""
 
 MODEL: Final = re.compile(
     rb"(?:gpt|codex|chatgpt|o\d)"
