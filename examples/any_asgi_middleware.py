@@ -36,7 +36,7 @@ app = PackyProxyMiddleware(host, CONFIG, prefix="/llm", transport=StreamingASGIT
 async def main() -> None:
     """Ask the host, then the proxy around it, whose answer comes event by event."""
     question = {
-        "model": "claude-sonnet-4-5",
+        "model": "claude-sonnet-5",
         "max_tokens": 100,
         "messages": [{"role": "user", "content": "hi"}],
         "stream": True,

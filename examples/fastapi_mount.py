@@ -33,7 +33,7 @@ async def home() -> str:
 def main() -> None:
     """Ask the host, and the proxy in it."""
     question = {
-        "model": "claude-sonnet-4-5",
+        "model": "claude-sonnet-5",
         "max_tokens": 100,
         "messages": [{"role": "user", "content": "hi"}],
     }

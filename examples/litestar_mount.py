@@ -34,7 +34,7 @@ app = Litestar([home, llm], lifespan=[proxy.lifespan])
 def main() -> None:
     """Ask the host, and the proxy in it."""
     question = {
-        "model": "claude-sonnet-4-5",
+        "model": "claude-sonnet-5",
         "max_tokens": 100,
         "messages": [{"role": "user", "content": "hi"}],
     }

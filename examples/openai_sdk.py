@@ -1,18 +1,13 @@
 """Ask through the proxy with the OpenAI SDK: Chat Completions with a tool, then Responses as a stream.
 
 Run: python examples/openai_sdk.py     (needs the ``openai`` package; nothing leaves the process)
-With a proxy that runs: AsyncOpenAI(base_url="http://127.0.0.1:8317/v1", api_key="any-value"), and no more.
+With a proxy that runs: ``OpenAI(base_url="http://127.0.0.1:8317/v1", api_key="any-value")``, and no more.
 """
 
-import asyncio
-from typing import Any
-
-from openai import AsyncOpenAI, DefaultAsyncHttpxClient
-
 from packyproxy import PackyProxy
-from packyproxy.testing import Call, FakeUpstream, StreamingASGITransport, Turn
+from packyproxy.testing import Call, FakeUpstream, StreamingASGITransport, Turn, sync_openai_client
 
-SETTINGS = {
+CONFIG = {
     "packycode": {
         "enabled": True,
         "base-url": "https://provider.example/v1",
@@ -22,14 +17,11 @@ SETTINGS = {
 UPSTREAM = FakeUpstream([Turn(calls=[Call("weather", {"city": "Oslo"})]), "Sunny, so leave it at home"])
 
 
-async def main() -> None:
+def main() -> None:
     """Print the tool call of one answer, then the text of another while it comes."""
-    proxy = PackyProxy(SETTINGS, transport=StreamingASGITransport(UPSTREAM))
-    way: Any = StreamingASGITransport(proxy)  # typed for httpx, whose newer version the SDK uses
-    async with proxy, DefaultAsyncHttpxClient(transport=way) as http:
-        client = AsyncOpenAI(base_url="http://proxy.example/v1", api_key="any-value", http_client=http)
-
-        completion = await client.chat.completions.create(
+    proxy = PackyProxy(CONFIG, transport=StreamingASGITransport(UPSTREAM))
+    with sync_openai_client(proxy) as client:
+        completion = client.chat.completions.create(
             model="gpt-5-low",
             messages=[{"role": "user", "content": "Do I need an umbrella in Oslo?"}],
             tools=[{"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}],
@@ -38,12 +30,12 @@ async def main() -> None:
             if call.type == "function":
                 print(call.function.name, call.function.arguments)
 
-        async with client.responses.stream(model="gpt-5", input="And in Rome?") as events:
-            async for event in events:
+        with client.responses.stream(model="gpt-5", input="And in Rome?") as events:
+            for event in events:
                 if event.type == "response.output_text.delta":
                     print(event.delta, end="", flush=True)
-            print(f" ({(await events.get_final_response()).model})")
+            print(f" ({events.get_final_response().model})")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -10,7 +10,7 @@ from packyproxy.transcode import Transcoder
 from packyproxy.translate import MessagesProtocol, Target  # or ChatProtocol, ResponsesProtocol
 
 REQUEST = {
-    "model": "claude-sonnet-4-5",
+    "model": "claude-sonnet-5",
     "max_tokens": 64_000,
     "system": "Be brief.",
     "thinking": {"type": "adaptive"},

@@ -99,14 +99,15 @@ def _no_settings_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> It
 def _no_blocking_in_the_loop() -> Iterator[None]:
     """Make a blocking call under packyproxy's frames inside a running loop an error; test code is left alone.
 
-    Importing a module for the first time, writing a log line and measuring coverage block by nature, and are
-    allowed.
+    Importing a module for the first time, writing a log line, measuring coverage, and reading the configuration
+    where a proxy is made block by nature, and are allowed.
     """
     blockbuster = BlockBuster("packyproxy")
     for function in blockbuster.functions.values():
         function.can_block_in("<frozen importlib._bootstrap>", {"_find_and_load"})
         function.can_block_in("logging/__init__.py", {"callHandlers"})
         function.can_block_in("coverage/collector.py", {"lock_data"})
+        function.can_block_in("packyproxy/runtime/runtime.py", {"__init__"})
     blockbuster.activate()
     yield
     blockbuster.deactivate()

@@ -34,8 +34,15 @@ def test_every_example_is_run() -> None:
 def test_an_example_runs(name: str) -> None:
     """It ends well, without a warning, and prints its result."""
     done = run(EXAMPLES / name)
-    assert (0, "") == (done.returncode, done.stderr if "Traceback" in done.stderr else "")
+    assert (0, False) == (done.returncode, "Traceback" in done.stderr), done.stderr
     assert PROMISES[name] in done.stdout
+
+
+def test_the_harness_runs() -> None:
+    """The example of a test suite passes by the plugin alone, under pytest without its asynchronous plugins."""
+    folder = EXAMPLES / "pytest_harness"
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error", folder)
+    assert (0, True) == (done.returncode, "3 passed" in done.stdout), done.stdout
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.name)
