@@ -18,6 +18,9 @@ from packyproxy.translate.failures import internal_error_response, refusal_respo
 
 __all__ = ["dispatch", "log_bug"]
 
+_CLIENT_LEFT = 499
+"""nginx's number for it, which nobody reads but logs."""
+
 _log = logging.getLogger("packyproxy")
 
 
@@ -40,13 +43,21 @@ async def dispatch(table: RouteTable, scope: Scope, receive: Receive, send: Send
         except (InvalidRequest, AccessDenied, NoProvider) as error:
             await _refuse(call, error)
     except ClientLeft:
-        _log.info("client left", extra={"event": "client_left", "request_id": call.request_id, "status": 499})
+        _log.info(
+            "client left",
+            extra={"event": "client_left", "request_id": call.request_id, "status": _CLIENT_LEFT},
+        )
     except Exception as error:  # noqa: BLE001 - a bug of ours: the client gets its 500, the host stays untouched
         log_bug(error, call.request_id)
         if not call.is_started:
             answer = internal_error_response(call.family, call.request_id)
             with suppress(ClientLeft):
                 await call.answer(answer.status, answer.body, list(answer.headers))
+    if not call.is_started:
+        # The client has left. A layer of the host's may count on an answer: Starlette's BaseHTTPMiddleware
+        # raises where none comes.
+        with suppress(ClientLeft):
+            await call.answer(_CLIENT_LEFT, b"")
 
 
 async def _serve(table: RouteTable, call: Call) -> None:
