@@ -1,0 +1,132 @@
+"""What ``docs/embedding.md`` shows works as it stands there: each block of Python is run, each application asked."""
+
+import asyncio
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from packyproxy.testing import FakeUpstream
+from tests.support import django_site
+from tests.support.servers import Listener, write_config
+
+pytestmark = pytest.mark.e2e
+
+DOCUMENT = (Path(__file__).parent.parent / "docs" / "embedding.md").read_text("utf-8")
+PART = re.compile(r"^## ([^\n]+)$|^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+QUESTION = {
+    "model": "claude-sonnet-5",
+    "max_tokens": 100,
+    "messages": [{"role": "user", "content": "hi"}],
+}
+
+
+def blocks() -> Iterator[Any]:
+    """Yield each block of Python, named for the heading that it stands under."""
+    heading, number = "", 0
+    for part in PART.finditer(DOCUMENT):
+        if part[1] is not None:
+            heading, number = part[1].lower().replace(" ", "-"), 0
+        else:
+            number += 1
+            yield pytest.param(part[2], id=f"{heading}-{number}")
+
+
+BLOCKS = list(blocks())
+TESTS = [block for block in BLOCKS if "def test_" in block.values[0]]
+APPLICATIONS = [block for block in BLOCKS if re.search(r"^app = ", block.values[0], re.MULTILINE)]
+SCRIPTS = [block for block in BLOCKS if block not in TESTS + APPLICATIONS]
+
+
+class Recognised:
+    """An application behind a middleware of the host's that has recognised a user."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app({**scope, "user": "somebody"}, receive, send)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Frameworks set up logging; undo that."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    """Where the provider of the ``config.yaml`` in the working directory listens."""
+    listener = Listener()
+    write_config(tmp_path, listener.url)
+    monkeypatch.chdir(tmp_path)
+    yield listener
+    listener.close()
+
+
+def run(block: str) -> dict[str, Any]:
+    """Return the names of a block."""
+    names: dict[str, Any] = {"__name__": "documented"}
+    exec(compile(block, "embedding.md", "exec"), names)
+    return names
+
+
+def statuses_and_answers(app: Any, provider: Listener, badges: Sequence[str]) -> list[tuple[int, Any]]:
+    """Return what a running application answers below ``/llm`` to who shows these badges."""
+
+    def ask() -> list[tuple[int, Any]]:
+        with TestClient(app) as client:
+            answers = [
+                client.post("/llm/v1/messages", json=QUESTION, headers={"x-badge": badge}) for badge in badges
+            ]
+        return [(answer.status_code, answer.json()) for answer in answers]
+
+    async def serve() -> list[tuple[int, Any]]:
+        async with provider.serving(FakeUpstream("Hello.")):
+            return await asyncio.to_thread(ask)
+
+    return asyncio.run(serve())
+
+
+@pytest.mark.parametrize("block", APPLICATIONS)
+def test_an_application_serves_the_proxy_below_llm(block: str, provider: Listener) -> None:
+    """Each application starts, answers a question below ``/llm``, and stops."""
+    django_site.application()
+    app = Recognised(run(block)["app"])
+    [(status, answer)] = statuses_and_answers(app, provider, ["badge-1"])
+    assert (200, [{"type": "text", "text": "Hello."}]) == (status, answer.get("content"))
+
+
+@pytest.mark.parametrize("block", SCRIPTS)
+def test_a_script_runs(block: str, provider: Listener) -> None:
+    """Each block that is no application does what its assertions say."""
+    run(block)
+
+
+@pytest.mark.parametrize("block", TESTS)
+def test_a_test_passes(block: str, tmp_path: Path) -> None:
+    """Each documented test passes in a folder of its own, by the plugin alone."""
+    (tmp_path / "test_documented.py").write_text(block, "utf-8")
+    options = ["-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error"]
+    command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_the_costs_are_billed(provider: Listener) -> None:
+    """The documented bill names the team whose member asked, and leaves out who was not let in."""
+    block = next(block.values[0] for block in APPLICATIONS if "bill[" in block.values[0])
+    names = run(block)
+    answers = statuses_and_answers(names["app"], provider, ["badge-2", "wrong", "badge-2"])
+    assert [200, 401, 200] == [status for status, _ in answers]
+    assert ["blue"] == list(names["bill"])
