@@ -5,7 +5,6 @@ from asgiref.typing import ASGI3Application
 from fastapi import FastAPI
 from hypercorn.typing import ASGIFramework
 from litestar import Litestar, asgi
-from litestar.middleware import DefineMiddleware
 from litestar.types import Receive, Scope, Send
 from quart import Quart
 from starlette.applications import Starlette
@@ -33,7 +32,6 @@ Starlette(
 )
 
 litestar = Litestar([asgi("/llm", is_mount=True, copy_scope=True)(proxy)], lifespan=[proxy.lifespan])
-Litestar(middleware=[DefineMiddleware(PackyProxyMiddleware, config="config.yaml", prefix="/llm")])
 
 
 @asgi("/llm", is_mount=True, copy_scope=True)
