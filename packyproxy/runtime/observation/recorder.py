@@ -26,6 +26,8 @@ _BATCH: Final = 384
 """Three for each request. They are counted, and their lines written, in one to two milliseconds; the first of
 a batch take three times as long as the others, so smaller ones cost more."""
 _HELD_SECONDS: Final = 0.1
+_OVERDUE_SECONDS: Final = 1.0
+"""After which a line that waits is taken for forgotten: the event loop of its timer has ended."""
 _AT_ONCE: Final = 4
 """So many lines of that time do not wait: who tries something out sees it."""
 _CLIENT_ERROR: Final = 400
@@ -50,6 +52,7 @@ class Recorder:
         self._window_ends_at = 0.0
         self._in_window = 0
         self._will_catch_up = False
+        self._overdue_at = 0.0
         self.telemetry = Telemetry()
         """Gives the same facts to OpenTelemetry."""
         self.log_together: Callable[[], AbstractContextManager[WriteLine]] | None = None
@@ -186,10 +189,10 @@ class Recorder:
         if at >= self._window_ends_at:
             self._window_ends_at, self._in_window = at + _HELD_SECONDS, 0
         self._in_window += 1
-        if self._in_window > _AT_ONCE and not self._will_catch_up:
+        if self._in_window > _AT_ONCE and (not self._will_catch_up or at >= self._overdue_at):
             try:
                 asyncio.get_running_loop().call_later(_HELD_SECONDS, self.catch_up)
             except RuntimeError:
                 return False
-            self._will_catch_up = True
+            self._will_catch_up, self._overdue_at = True, at + _OVERDUE_SECONDS
         return self._in_window > _AT_ONCE

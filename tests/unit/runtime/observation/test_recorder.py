@@ -129,3 +129,20 @@ def test_who_was_cut_off_tells_nothing() -> None:
     for facts in ({}, {"is_cut_off": True, "first_output_seconds": None, "tokens": None}):
         recorder.attempt_ended(attempt(**facts), base_url="http://a.test", is_log_wanted=False)
     assert recorder.providers().of(attempt().provider_id).is_key_accepted
+
+
+def test_lines_whose_loop_has_ended_are_written_on_the_next(
+    lines: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The timer that they waited for is gone; later ones bring them along."""
+    recorder = holding()
+
+    async def crowd(numbers: range, at: float) -> None:
+        end(recorder, numbers, ended_at=at)
+        await asyncio.sleep(0.005)
+
+    asyncio.run(crowd(range(10), NOW))
+    assert ids(range(4)) == lines()
+    monkeypatch.setattr("packyproxy.runtime.observation.recorder._HELD_SECONDS", 0.001)
+    asyncio.run(crowd(range(10, 20), NOW + 2))
+    assert set(ids(range(20))) == set(lines())

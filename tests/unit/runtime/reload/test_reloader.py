@@ -401,6 +401,20 @@ async def test_requests_look_at_most_once_a_second(followed: Followed) -> None:
 
 
 @pytest.mark.virtual_time
+async def test_the_clock_of_another_loop_keeps_nobody_from_looking(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clocks of event loops begin where they like; one that was far ahead is not waited for."""
+    loop = asyncio.get_running_loop()
+    with monkeypatch.context() as ahead:
+        ahead.setattr(loop, "time", lambda: 1e9)
+        await followed.runtime.catch_up()
+    followed.write(OTHER)
+    await followed.runtime.catch_up()
+    assert "https://b.test/v1" == followed.base_url
+
+
+@pytest.mark.virtual_time
 async def test_a_request_waits_until_a_change_is_still(followed: Followed) -> None:
     """What was saved just before the request holds for it."""
     started = asyncio.get_running_loop().time()
