@@ -284,7 +284,7 @@ class FakeUpstream:
                 return Delivery(answer.code, headers, iter((answer.body,)))
             case Stream():
                 body = (answer.body,) if isinstance(answer.body, bytes) else answer.body
-                return Delivery(answer.status, answer.headers, iter(body))
+                return Delivery(answer.status, answer.headers, iter(body), is_cut=answer.is_cut)
             case str() | Turn() | BrokenStream() if request.wants_document:
                 return deliver_document(answer, self._document(request, answer), mode=self._mode)
             case str() | Turn() | BrokenStream():
