@@ -116,6 +116,14 @@ async def test_each_provider_is_told_with_the_failure_before(ensemble: Any, hear
     assert (3, "c") == (heard.usage[0].attempts, heard.usage[0].provider)
 
 
+async def test_repeats_do_not_count_as_turns(ensemble: Any, heard: Heard) -> None:
+    """The second provider is the second, however often the first was asked."""
+    stage = ensemble({"a": Fault.overloaded(), "b": Turn("from b")}, hooks=heard.hooks)
+    await stage.ask()
+    assert [(1, "a", None, False), (2, "b", "overloaded", False)] == heard.turns
+    assert 2 < heard.usage[0].attempts
+
+
 async def test_candidates_are_in_the_order_of_asking(ensemble: Any, heard: Heard) -> None:
     """Priority decides here; who rests is no candidate."""
     stage = ensemble(
@@ -156,6 +164,18 @@ async def test_a_hedge_is_told(ensemble: Any, heard: Heard, b_takes: float, winn
     await stage.ask()
     assert [(1, "a", None, False), (2, "b", None, True)] == heard.turns
     assert [winner] == [record.provider for record in heard.usage]
+
+
+async def test_a_hedge_after_a_failover_is_told(ensemble: Any, heard: Heard) -> None:
+    """It is asked for the slowness of the one before, not for the failure that came earlier."""
+    stage = ensemble(
+        {"a": Fault.status(500), "b": Turn("from b"), "c": Turn("from c")},
+        config={"routing": {"hedge-after": 2, "session-affinity": False}, "request-retry": 0},
+        upstreams={"b": tempo(5)},
+        hooks=heard.hooks,
+    )
+    await stage.ask()
+    assert [(1, "a", None, False), (2, "b", "server_error", False), (3, "c", None, True)] == heard.turns
 
 
 async def test_a_decision_is_told_before_it_is_carried_out(stage: Any) -> None:

@@ -53,8 +53,8 @@ class LaterCallee:
 
 @pytest.mark.parametrize(
     "hook",
-    [one, Callee(), Callee().__call__, functools.partial(one), [].append, print, lambda *_: None],
-    ids=["function", "object", "method", "partial", "built-in", "any arguments", "lambda"],
+    [one, Callee(), Callee().__call__, functools.partial(one), [].append, {}.update, lambda *_: None],
+    ids=["function", "object", "method", "partial", "built-in", "built-in of any arguments", "lambda"],
 )
 @pytest.mark.parametrize("name", ["authorize", "on_route", "on_usage"])
 def test_whatever_takes_one_argument_will_do(name: str, hook: Any) -> None:
