@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.asgi_servers import in_process
 from tests.support.hosts import EVERY_CELL, Host, Life
@@ -39,3 +40,48 @@ async def test_its_context_variables_survive(cell: Any, client: httpx.AsyncClien
     for is_stream in (False, True):
         await client.post("/llm/v1/messages", json={**MESSAGES.hello, "stream": is_stream})
     assert ["tenant-1", "tenant-1"] == cell.tenants
+
+
+async def test_its_websockets_are_its_own(cell: Any, host: Host) -> None:
+    """A websocket beside the proxy is opened, echoes, and is closed as before."""
+    if not host.has_websockets:
+        pytest.skip(f"{host} speaks no websockets")
+    to_app = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "hello"}]
+    from_app: list[Any] = []
+
+    async def receive() -> Any:
+        return to_app.pop(0) if to_app else {"type": "websocket.disconnect", "code": 1000}
+
+    async def send(message: Any) -> None:
+        from_app.append(message)
+
+    await cell.app(WEBSOCKET, receive, send)
+    assert ["accept", "send", "close"] == [m["type"].removeprefix("websocket.") for m in from_app]
+    assert "hello" == from_app[1]["text"]
+
+
+async def test_the_management_api_asks_for_its_key(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a management key the routes are there, and refuse in the shape of that API."""
+    monkeypatch.setenv("MANAGEMENT_PASSWORD", "a-management-password")
+    answer = await client.get("/llm/v0/management/status")
+    assert (401, "unauthorized") == (answer.status_code, answer.json()["error"])
+
+
+WEBSOCKET = {
+    "type": "websocket",
+    "asgi": {"version": "3.0", "spec_version": "2.3"},
+    "http_version": "1.1",
+    "scheme": "ws",
+    "path": "/echo",
+    "raw_path": b"/echo",
+    "query_string": b"",
+    "root_path": "",
+    "headers": [(b"host", b"host.test")],
+    "client": ("127.0.0.1", 50000),
+    "server": ("127.0.0.1", 80),
+    "subprotocols": [],
+    "state": {},
+    "extensions": {},
+}

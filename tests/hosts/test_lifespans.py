@@ -1,5 +1,6 @@
 """Every host x mounted or middleware x what becomes of its lifespan: who starts and stops, and in which order."""
 
+import logging
 from typing import Any
 
 import httpx
@@ -45,11 +46,13 @@ async def test_a_host_without_a_lifespan(cell: Any, placing: str) -> None:
 
 
 @pytest.mark.parametrize("wiring", ["absent"])
-async def test_a_server_without_a_lifespan(cell: Any) -> None:
-    """The proxy starts at the first request, and serves."""
+async def test_a_server_without_a_lifespan(cell: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """The proxy starts at the first request, says once in the log what is missing, and serves."""
+    caplog.set_level(logging.INFO, "packyproxy")
     async with in_process(cell.app, has_lifespan=False) as client:
         answers = [await ask(client) for _ in range(3)]
     assert [200, 200, 200] == [answer.status_code for answer in answers]
+    assert 1 == sum("lifespan=proxy.lifespan" in message for message in caplog.messages)
     assert not cell.is_running
 
 

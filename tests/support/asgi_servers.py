@@ -7,9 +7,9 @@ waited for the server's end.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any, Protocol
 
 import httpx
 import hypercorn.asyncio
@@ -35,12 +35,19 @@ __all__ = [
     "uvicorn_itself",
 ]
 
-Server = Callable[[ASGIApp], AbstractAsyncContextManager[httpx.AsyncClient]]
-"""Serves an app for the length of a block, and gives it a client."""
+
+class Server(Protocol):
+    """Serves an app for the length of a block, below ``root_path`` as the server understands it."""
+
+    def __call__(
+        self, app: ASGIApp, *, root_path: str = ""
+    ) -> AbstractAsyncContextManager[httpx.AsyncClient]:
+        """Return the block's context, which yields a client."""
+        ...
+
 
 _START_SECONDS = 10.0
 _END_SECONDS = 5
-_LEEWAY_SECONDS = 0.05
 
 
 class StartFailed(Exception):
@@ -69,16 +76,23 @@ async def in_process(
         finally:
             running.discard(task)
 
-    lifespan = _Lifespan(app, state) if has_lifespan else None
-    if lifespan is not None:
-        await lifespan.start()
     transport = StreamingASGITransport(serve, root_path=root_path)
-    async with httpx.AsyncClient(transport=transport, base_url="http://host.test", timeout=None) as client:
+    client = httpx.AsyncClient(transport=transport, base_url="http://host.test", timeout=None)
+    async with _lifespan(app, state) if has_lifespan else nullcontext(), client:
         yield client
         async with asyncio.timeout(_END_SECONDS):  # an app may have work left after its answer
             await asyncio.gather(*filter(None, running))
-    if lifespan is not None:
+
+
+@asynccontextmanager
+async def _lifespan(app: ASGIApp, state: dict[str, Any]) -> AsyncIterator[None]:
+    lifespan = _Lifespan(app, state)
+    try:
+        await lifespan.start()
+        yield
         await lifespan.stop()
+    finally:
+        await lifespan.end()
 
 
 class _Lifespan:
@@ -103,6 +117,11 @@ class _Lifespan:
             await self._app
         assert self._to_server.empty(), "everything is answered once"
 
+    async def end(self) -> None:
+        """Cancel what still runs, as the end of a loop does: Quart waits on after a failed start."""
+        self._app.cancel()
+        await asyncio.gather(self._app, return_exceptions=True)
+
     async def _say(self, what: str) -> dict[str, Any] | None:
         await self._to_app.put({"type": f"lifespan.{what}"})
         answer = asyncio.ensure_future(self._to_server.get())
@@ -112,23 +131,20 @@ class _Lifespan:
             return None
         message = answer.result()
         if message["type"] == f"lifespan.{what}.failed":
-            # Starlette raises after it has said so, Quart waits for what never comes until its loop ends.
-            await asyncio.wait([self._app], timeout=_LEEWAY_SECONDS)
-            self._app.cancel()
-            await asyncio.gather(self._app, return_exceptions=True)
             raise StartFailed(message.get("message", ""))
         assert f"lifespan.{what}.complete" == message["type"]
         return message
 
 
 @asynccontextmanager
-async def hypercorn_itself(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+async def hypercorn_itself(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
     """Serve under hypercorn, as it comes: without what ``packyproxy serve`` makes better in it."""
     listener = _listener()
     url = _url(listener)
     config = HypercornConfig()
     config.bind = [f"fd://{listener.detach()}"]
     config.graceful_timeout = 1.0
+    config.root_path = root_path
     stop = asyncio.Event()
     with pytest.MonkeyPatch.context() as patch:
         original = hypercorn.asyncio.tcp_server.TCPServer
@@ -140,10 +156,10 @@ async def hypercorn_itself(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def uvicorn_itself(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+async def uvicorn_itself(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
     """Serve under uvicorn."""
     listener = _listener()
-    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=_END_SECONDS)
+    config = uvicorn.Config(app, log_config=None, root_path=root_path, timeout_graceful_shutdown=_END_SECONDS)
     server = uvicorn.Server(config)
     async with _client_of(_url(listener), asyncio.create_task(server.serve([listener]))) as client:
         yield client
@@ -151,15 +167,17 @@ async def uvicorn_itself(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @asynccontextmanager
-async def granian(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
+async def granian(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
     """Serve under granian, which does its I/O on threads of its own and calls the app on this loop."""
     # It takes no socket and does not tell its port. It shares one that is bound already, and whoever does not
     # listen there gets no connection.
     with socket.socket() as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        prefix = root_path or None
         server = GranianServer(
-            app, port=reserved.getsockname()[1], interface=Interfaces.ASGI, log_enabled=False
+            app, port=port, interface=Interfaces.ASGI, log_enabled=False, url_path_prefix=prefix
         )
         async with _client_of(_url(reserved), asyncio.create_task(server.serve())) as client:
             yield client

@@ -20,7 +20,8 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from packyproxy import PackyProxy
 from packyproxy.asgi.types import ASGIApp, Receive, Scope, Send
@@ -93,10 +94,11 @@ def beside(proxy: ASGIApp, host: ASGIApp) -> ASGIApp:
     """Return an app that takes what is below the prefix to the proxy, and all else, the lifespan too, to the host."""
 
     async def dispatch(scope: Scope, receive: Receive, send: Send) -> None:
-        is_ours = scope["type"] == "http" and f"{scope['path']}/".startswith(f"{PREFIX}/")
-        if is_ours:
-            scope = {**scope, "root_path": scope.get("root_path", "") + PREFIX}
-        await (proxy if is_ours else host)(scope, receive, send)
+        root = scope.get("root_path", "")
+        if scope["type"] == "http" and f"{scope['path'].removeprefix(root)}/".startswith(f"{PREFIX}/"):
+            await proxy({**scope, "root_path": root + PREFIX}, receive, send)
+        else:
+            await host(scope, receive, send)
 
     return dispatch
 
@@ -110,7 +112,7 @@ def _starlette(proxy: ASGIApp | None, life: Life | None) -> ASGIApp:
 
     mounts = [] if proxy is None else [Mount(PREFIX, proxy)]
     return Starlette(
-        routes=[Route("/hello", hello), Route("/broken", broken), *mounts],
+        routes=[Route("/hello", hello), Route("/broken", broken), WebSocketRoute("/echo", _echo), *mounts],
         middleware=[Middleware(Stamp)],
         exception_handlers={404: _no_page, LookupError: _mend},
         lifespan=life,
@@ -129,9 +131,16 @@ def _fastapi(proxy: ASGIApp | None, life: Life | None) -> ASGIApp:
     async def broken() -> None:
         raise LookupError("a bug of the host")
 
+    app.add_api_websocket_route("/echo", _echo)
     if proxy is not None:
         app.mount(PREFIX, proxy)
     return app
+
+
+async def _echo(websocket: WebSocket) -> None:
+    await websocket.accept()
+    await websocket.send_text(await websocket.receive_text())
+    await websocket.close()
 
 
 async def _no_page(request: Request, error: Exception) -> PlainTextResponse:
@@ -158,6 +167,12 @@ def _litestar(proxy: ASGIApp | None, life: Life | None) -> ASGIApp:
     def broken() -> None:
         raise LookupError("a bug of the host")
 
+    @litestar.websocket("/echo")
+    async def echo(socket: litestar.WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text(await socket.receive_text())
+        await socket.close()
+
     def no_page(request: Any, error: Exception) -> litestar.Response[str]:
         return litestar.Response("the host has no such page", status_code=404)
 
@@ -166,7 +181,7 @@ def _litestar(proxy: ASGIApp | None, life: Life | None) -> ASGIApp:
 
     mounts = [] if proxy is None else [litestar.asgi(PREFIX, is_mount=True, copy_scope=True)(proxy)]
     return litestar.Litestar(
-        route_handlers=[hello, broken, *mounts],
+        route_handlers=[hello, broken, echo, *mounts],
         middleware=[Stamp],
         exception_handlers={404: no_page, LookupError: mend},
         lifespan=[] if life is None else [living],
@@ -186,6 +201,10 @@ def _quart(proxy: ASGIApp | None, life: Life | None) -> ASGIApp:
     @app.get("/broken")
     async def broken() -> str:
         raise LookupError("a bug of the host")
+
+    @app.websocket("/echo")
+    async def echo() -> None:
+        await quart.websocket.send(await quart.websocket.receive())
 
     @app.errorhandler(404)
     async def no_page(error: Exception) -> tuple[str, int]:
@@ -212,6 +231,8 @@ def _plain(proxy: ASGIApp | None, life: Life | None) -> ASGIApp:
     async def host(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" and life is not None:
             await _live(life, scope, receive, send)
+        elif scope["type"] == "websocket":
+            await _echo(WebSocket(scope, receive, send))
         elif scope["type"] != "http":
             raise NotImplementedError(scope["type"])  # what most small apps come to
         elif scope["path"].endswith("/hello"):
@@ -260,6 +281,7 @@ class Host(Struct, frozen=True):
     """Whether the framework itself has a start and an end; what stands beside it may."""
     redirects_mount: bool = False
     """Whether its router answers the bare mount, ``/llm``, with a redirect to ``/llm/`` before we see it."""
+    has_websockets: bool = True
     mounts_segments: bool = True
     """Whether its mount takes whole segments only; else ``/llmx`` is below ``/llm``."""
 
@@ -267,7 +289,7 @@ class Host(Struct, frozen=True):
         return self.name
 
 
-DJANGO = Host("django", _django, has_lifespan=False)
+DJANGO = Host("django", _django, has_lifespan=False, has_websockets=False)
 HOSTS = (
     Host("starlette", _starlette, redirects_mount=True),
     Host("fastapi", _fastapi, redirects_mount=True),
