@@ -23,7 +23,17 @@ __all__ = ["PackyProxy"]
 
 
 class PackyProxy:
-    """The proxy as an ASGI application: mount it, or serve it on its own.
+    """The proxy as an ASGI application: mount it in one of yours, or serve it on its own.
+
+    Three lines mount it in FastAPI and in Starlette::
+
+        proxy = PackyProxy("config.yaml")
+        app = FastAPI(lifespan=proxy.lifespan)
+        app.mount("/llm", proxy)
+
+    Making one reads the configuration and does nothing else. It runs from when ``lifespan``, or
+    ``async with proxy``, is entered until it is left by all who entered it; without that it starts with the
+    first request, and nothing runs in the background. Several event loops may use it at a time.
 
     Args:
         config: a path to config.yaml, or None to look for it in the usual places; either is followed: a
@@ -33,11 +43,13 @@ class PackyProxy:
             when awaited, whether it is let in; the client keys of the configuration, if any, are needed too.
         on_route: told who is asked for a request, as a :class:`RouteDecision`.
         on_usage: told what a request came to, as a :class:`RequestRecord`.
-        client: your own ``httpx.AsyncClient`` for upstream calls; you close it.
-        transport: your own httpx transport for upstream calls; you close it.
+        client: your own ``httpx.AsyncClient`` for upstream calls; you close it, and see to it that it can be
+            used on every event loop that serves requests.
+        transport: your own httpx transport for upstream calls; likewise.
 
     Raises:
         ConfigError: with every problem found in the configuration.
+        TypeError: a hook cannot be called, or is an ``async def`` where nobody waits for it.
     """
 
     def __init__(
@@ -58,6 +70,7 @@ class PackyProxy:
             client=client,
             transport=transport,
         )
+        """What the components share; further ones of ``packyproxy.asgi`` may be made over it."""
         runtime = self.runtime
         components = (Gateway(runtime), Models(runtime), Status(runtime), Management(runtime))
         self._table = RouteTable(route for component in components for route in component.routes)
@@ -84,7 +97,11 @@ class PackyProxy:
         return self._table.knows(path)
 
     def lifespan(self, host: object = None) -> AbstractAsyncContextManager[None]:
-        """Return what a host runs for its lifetime: ``FastAPI(lifespan=proxy.lifespan)``."""
+        """Return what a host runs for its lifetime: ``FastAPI(lifespan=proxy.lifespan)``.
+
+        Litestar takes ``lifespan=[proxy.lifespan]``. A host that has a lifespan of its own writes
+        ``async with proxy`` in it.
+        """
         return self.runtime.running(host)
 
     async def reload(self) -> tuple[Change, ...]:

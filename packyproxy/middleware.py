@@ -20,6 +20,10 @@ __all__ = ["PackyProxyMiddleware"]
 class PackyProxyMiddleware:
     """ASGI middleware that serves the proxy beside a host application.
 
+    ``app = PackyProxyMiddleware(host, "config.yaml", prefix="/llm")``, or, in FastAPI and Starlette,
+    ``app.add_middleware(PackyProxyMiddleware, config="config.yaml", prefix="/llm")``. The proxy starts before
+    the host and stops after it, also where the host has no lifespan.
+
     Args:
         app: the host; it gets every scope that is not the proxy's.
         config: as :class:`PackyProxy` takes it, like all that follow but ``prefix``.
@@ -33,6 +37,7 @@ class PackyProxyMiddleware:
 
     Raises:
         ConfigError: with every problem found in the configuration.
+        TypeError: a hook cannot be used as one.
         ValueError: the prefix does not begin with a slash, or ends with one.
     """
 
@@ -50,6 +55,7 @@ class PackyProxyMiddleware:
     ) -> None:
         self._prefix = _valid(prefix)
         self.app = app
+        """The host."""
         self.proxy = PackyProxy(
             config,
             authorize=authorize,
