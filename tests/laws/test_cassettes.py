@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -71,19 +72,18 @@ def event_types(body: bytes) -> list[str]:
     return [str(json.loads(data).get("type")) for data in datas]
 
 
-@st.composite
-def with_canaries(draw: st.DrawFn, value: Any) -> Any:
-    """Put canaries in the place of texts, names and numbers of a JSON value."""
+def with_canaries(value: Any, words: list[str], random: Random) -> Any:
+    """Put words in the place of some texts and names of a JSON value."""
     match value:
         case dict():
-            drawn = {name: draw(with_canaries(each)) for name, each in value.items()}
-            return drawn | draw(
-                st.dictionaries(CANARIES, st.just(drawn) | CANARIES | st.integers(), max_size=1)
-            )
+            planted = {name: with_canaries(each, words, random) for name, each in value.items()}
+            if random.random() < 0.3:
+                planted[random.choice(words)] = random.choice([planted.copy(), *words, 7])
+            return planted
         case list():
-            return [draw(with_canaries(each)) for each in value]
-        case str() if draw(st.integers(0, 3)) == 0:
-            return draw(CANARIES) + value
+            return [with_canaries(each, words, random) for each in value]
+        case str() if random.random() < 0.3:
+            return random.choice(words) + value
         case _:
             return value
 
@@ -102,8 +102,10 @@ def test_sizes_stay(stream: bytes) -> None:
 @given(events=plausible() | hostile, newline=NEWLINES, named=st.booleans(), data=st.data())
 def test_no_word_survives(events: list[Event], newline: str, named: bool, data: st.DataObject) -> None:
     """A canary is not found again, wherever it stood: in a value, a name, between them, or cut."""
-    stream = sse([data.draw(with_canaries(event)) for event in events], newline=newline, named=named)
-    word = data.draw(CANARIES).encode()
+    words = data.draw(st.lists(CANARIES, min_size=1, max_size=5))
+    random = data.draw(st.randoms(use_true_random=False))
+    stream = sse(with_canaries(events, words, random), newline=newline, named=named)
+    word = words[0].encode()
     place = data.draw(st.integers(0, len(stream)))
     stream = stream[:place] + word + stream[place:]
     start = data.draw(st.integers(0, len(stream)))
@@ -127,7 +129,13 @@ def test_no_word_of_a_document_survives(document: Any) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS, ids=lambda protocol: protocol.name)
-@given(events=plausible(), facts=NEUTRAL_FACTS, newline=NEWLINES, named=st.booleans(), data=st.data())
+@given(
+    events=plausible(disturbed=False),
+    facts=NEUTRAL_FACTS,
+    newline=NEWLINES,
+    named=st.booleans(),
+    data=st.data(),
+)
 def test_clients_get_the_same(
     protocol: ProtocolUnderTest,
     events: list[Event],
@@ -136,8 +144,12 @@ def test_clients_get_the_same(
     named: bool,
     data: st.DataObject,
 ) -> None:
-    """What is made of a recording for clients has the events and the sizes of what was made of the original."""
+    """What is made of a recording for clients has the events and the sizes of what was made of the original.
+
+    The stream may break off; but it does not contradict itself, which filler cannot show.
+    """
     stream = sse(events, newline=newline, named=named)
+    stream = stream[: data.draw(st.just(len(stream)) | st.integers(0, len(stream)))]
     pieces = data.draw(cuts(stream))
     redacted = cut_alike(Redactor().body(stream), pieces)
     assert shape(transcode(protocol, pieces, facts).body) == shape(transcode(protocol, redacted, facts).body)
