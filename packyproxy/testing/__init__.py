@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from packyproxy.testing.cassette import Cassette, CassetteError, RecordedExchange
     from packyproxy.testing.clients import (
         anthropic_client,
         openai_client,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Call",
+    "Cassette",
+    "CassetteError",
     "Citation",
     "Compaction",
     "FakeUpstream",
@@ -52,6 +55,7 @@ __all__ = [
     "OutputItem",
     "Reasoning",
     "ReceivedRequest",
+    "RecordedExchange",
     "Script",
     "ScriptExhausted",
     "Search",
@@ -70,11 +74,14 @@ __all__ = [
 
 _HOMES = {
     "Answer": "fake_upstream",
+    "Cassette": "cassette",
+    "CassetteError": "cassette",
     "FakeUpstream": "fake_upstream",
     "Fate": "received_request",
     "Fault": "faults",
     "Moment": "moment",
     "ReceivedRequest": "received_request",
+    "RecordedExchange": "cassette",
     "Script": "fake_upstream",
     "ScriptExhausted": "fake_upstream",
     "StreamingASGITransport": "streaming_transport",
