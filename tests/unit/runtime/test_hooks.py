@@ -97,6 +97,13 @@ async def test_without_a_hook_everybody_is_let_in() -> None:
     assert await Hooks().lets_in({})
 
 
+def test_without_a_hook_nobody_is_told(failed: Callable[[], list[dict[str, Any]]]) -> None:
+    """And nothing is wrong with that."""
+    Hooks().usage(request())
+    Hooks().route(request())  # type: ignore[arg-type] # nobody looks at it
+    assert [] == failed()
+
+
 class Clock:
     """Seconds that pass when a test says so."""
 
