@@ -83,7 +83,6 @@ def _run(arguments: Namespace) -> int:
                 arguments.child,
                 output=arguments.output,
                 replaces=arguments.force,
-                host=arguments.host,
                 port=arguments.port,
             )
         case "demo":

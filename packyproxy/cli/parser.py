@@ -392,8 +392,7 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 
 def _record_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
-        "packyproxy record [-h] [-o FILE] [--force] [--config PATH] [--host H] [--port N]\n"
-        "                         [-- PROGRAM [ARGUMENT ...]]\n"
+        "packyproxy record [-h] [-o FILE] [--force] [--config PATH] [--port N] [-- PROGRAM [ARGUMENT ...]]\n"
         "       packyproxy record --show FILE"
     )
     parser.add_argument(
@@ -406,10 +405,11 @@ def _record_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="write over a file that is there")
     _add_config(parser)
     parser.add_argument(
-        "--host", metavar="H", default="127.0.0.1", help="without a program: address (default 127.0.0.1)"
-    )
-    parser.add_argument(
-        "--port", metavar="N", type=_port, default=0, help="without a program: port (default: any free one)"
+        "--port",
+        metavar="N",
+        type=_port,
+        default=0,
+        help="without a program: port on 127.0.0.1 (default: any free one)",
     )
     parser.add_argument("--show", metavar="FILE", help="record nothing: show what a cassette holds")
 

@@ -29,7 +29,6 @@ def record(
     *,
     output: str,
     replaces: bool,
-    host: str,
     port: int,
 ) -> int:
     """Record until the program ends, or until SIGTERM or SIGINT; returns the exit code of either.
@@ -39,8 +38,7 @@ def record(
         command: the program to run over the proxy; without one it is served.
         output: the file to write; there is none in the end if nobody was asked.
         replaces: write over a file that is there.
-        host: where to listen without a program.
-        port: likewise; 0 for any that is free.
+        port: where to listen without a program, on loopback; 0 for any that is free.
 
     Raises:
         WrongUsage: the file is there.
@@ -55,7 +53,7 @@ def record(
             return run(path, command, wrappers=wrappers)
         return serve(
             path,
-            host=host,
+            host="127.0.0.1",
             port=port,
             workers=1,
             allow_open=False,

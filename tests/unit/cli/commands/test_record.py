@@ -1,0 +1,139 @@
+"""``packyproxy record``: what it refuses, what it leaves behind, and what it shows of a cassette."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from packyproxy.cli.main import main
+from packyproxy.testing.cassette import Cassette, Read, RecordedAnswer, RecordedExchange
+from packyproxy.testing.recorded_request import RecordedRequest
+from packyproxy.wire.sse import FrameDecoder
+
+REQUEST = RecordedRequest(at="2026-11-21T19:00:00.000Z", bytes=1234, model="gpt-5", effort="high")
+BODY = b'event: response.created\ndata: {"type":"response.created"}\n\ndata: {"type":"xxx"}\n\n'
+EXCHANGE = RecordedExchange(
+    request=REQUEST,
+    answer=RecordedAnswer(ms=800.0, status=200),
+    reads=(Read(812.0, BODY[:20]), Read(900.0, BODY[20:])),
+    ms=2000.0,
+)
+UNANSWERED = RecordedExchange(request=REQUEST, end="cut", ms=5.0)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> str:
+    """A configuration whose provider is never asked."""
+    provider = {
+        "enabled": True,
+        "base-url": "http://127.0.0.1:9/v1",
+        "credentials": {"openai-api-key": "sk-1"},
+    }
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps({"packycode": provider}))
+    return str(path)
+
+
+def test_a_file_that_is_there_is_left_alone(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The text says what can be done."""
+    (tmp_path / "cassette.jsonl").write_text("mine")
+    assert 2 == main(["record", "--config", config, "--", sys.executable, "-c", ""])
+    assert "mine" == (tmp_path / "cassette.jsonl").read_text()
+    expected = "packyproxy: cassette.jsonl is there already: name another file with -o, or write over it with --force\n"
+    assert expected == capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_there(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The text says why nothing can be written."""
+    assert 1 == main(["record", "-o", "no/c.jsonl", "--config", config, "--", "true"])
+    assert "no/c.jsonl cannot be written (no such file or directory)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--force"]], ids=["new", "replaced"])
+def test_where_nobody_was_asked_nothing_is_left(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    """The program's exit code is passed on."""
+    command = [sys.executable, "-c", "raise SystemExit(3)"]
+    assert 3 == main(["record", *options, "-o", "c.jsonl", "--config", config, "--", *command])
+    assert not (tmp_path / "c.jsonl").exists()
+    assert [
+        "packyproxy: recording into c.jsonl, without content",
+        "packyproxy: no provider was asked, so nothing was recorded",
+    ] == capsys.readouterr().err.splitlines()
+
+
+def test_the_file_is_its_owners(config: str, tmp_path: Path) -> None:
+    """While it is recorded already."""
+    looking = "import os, sys; sys.exit(os.stat('c.jsonl').st_mode & 0o777 != 0o600)"
+    command = [sys.executable, "-c", looking]
+    assert 0 == main(["record", "-o", "c.jsonl", "--config", config, "--", *command])
+
+
+def test_a_wrong_configuration_leaves_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every problem is printed, as by every command."""
+    (tmp_path / "config.yaml").write_text("prot: 1\n")
+    assert 2 == main(["record", "-o", "c.jsonl", "--", "true"])
+    assert "prot: " in capsys.readouterr().err
+    assert not (tmp_path / "c.jsonl").exists()
+
+
+def test_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each exchange, how often each event came, and that there is no content."""
+    Cassette((EXCHANGE, UNANSWERED)).save(tmp_path / "c.jsonl")
+    assert 0 == main(["record", "--show", "c.jsonl"])
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert [
+        "upstream request model sent status first end events got",
+        "1 1 POST /responses gpt-5 high 1,234 B 200 812 ms 2,000 ms, complete 2 81 B in 2",
+        "2 1 POST /responses gpt-5 high 1,234 B none 5 ms, cut 0 0 B in 0",
+        "",
+        "1 response.created",
+        "1 (unknown)",
+        "",
+        "every text in it is filler or a word of the protocol",
+    ] == lines
+
+
+def test_show_of_what_was_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A text that no recording has is a reason not to pass the file on; it is not quoted."""
+    body = b'data: {"type":"error","message":"a secret"}\n\n'
+    exchange = RecordedExchange(request=REQUEST, answer=EXCHANGE.answer, reads=(Read(1.0, body),))
+    Cassette((exchange,)).save(tmp_path / "c.jsonl")
+    assert 1 == main(["record", "--show", "c.jsonl"])
+    shown = capsys.readouterr().out
+    assert "it was changed, and may hold content" in shown
+    assert "secret" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (None, "c.jsonl cannot be read (no such file or directory)"),
+        ("hello\n", "c.jsonl is no cassette: line 1 does not belong in a cassette"),
+    ],
+    ids=["missing", "other"],
+)
+def test_show_of_what_is_no_cassette(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str | None, problem: str
+) -> None:
+    """That is a wrong usage."""
+    if text is not None:
+        (tmp_path / "c.jsonl").write_text(text)
+    assert 2 == main(["record", "--show", "c.jsonl"])
+    assert f"packyproxy: {problem}\n" == capsys.readouterr().err
+
+
+def test_show_of_a_frame_that_is_too_long(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is counted as what it is."""
+    monkeypatch.setattr(
+        "packyproxy.cli.commands.record.FrameDecoder", lambda: FrameDecoder(max_frame_bytes=50)
+    )
+    Cassette((EXCHANGE,)).save(tmp_path / "c.jsonl")
+    assert 0 == main(["record", "--show", "c.jsonl"])
+    assert "(too long)" in capsys.readouterr().out
