@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 from weakref import ref
 
 import httpx
@@ -16,11 +16,14 @@ import pytest
 
 from packyproxy import PackyProxy
 from packyproxy.config import config_from_mapping
+from packyproxy.runtime.upstream import AiohttpTransport
 from packyproxy.testing import FakeUpstream, StreamingASGITransport
 from tests.support.servers import Listener
 from tests.support.settings import provider
 
 HELLO = {"model": "claude-sonnet-4-5", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]}
+
+_Self = TypeVar("_Self")
 
 
 class _UpstreamThread(threading.Thread):
@@ -210,6 +213,45 @@ async def test_who_enters_and_who_leaves_may_be_different_tasks() -> None:
     assert ([True, True, True], False) == (seen, proxy.runtime.has_lifespan)
 
 
+async def test_a_start_that_is_cancelled_has_started_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It waits for the management key to be hashed, for example."""
+    proxy = PackyProxy({"packycode": provider()}, transport=_upstream())
+    monkeypatch.setattr(proxy.runtime.management_key, "protect", asyncio.Event().wait)
+    before = asyncio.all_tasks()
+    starting = asyncio.create_task(_awaiting(proxy.__aenter__()))
+    await asyncio.sleep(0)
+    await _cancelled(starting)
+    assert (False, before) == (proxy.runtime.has_lifespan, asyncio.all_tasks())
+
+
+async def test_a_stop_that_is_cancelled_stops_all_the_same(
+    proxy: PackyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections close although the tasks beside them are slow to end."""
+    may_end = asyncio.Event()
+
+    async def slow(_: object) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await may_end.wait()
+
+    closed: list[AiohttpTransport] = []
+    monkeypatch.setattr("packyproxy.runtime.runtime.run_discovery", slow)
+    monkeypatch.setattr(AiohttpTransport, "aclose", _noting(closed, AiohttpTransport.aclose))
+    proxy = PackyProxy(proxy.runtime.snapshot.config)
+    before = asyncio.all_tasks()
+    await proxy.__aenter__()
+    assert 200 == await _settled(ask(proxy))
+    stopping = asyncio.create_task(_awaiting(proxy.__aexit__(None, None, None)))
+    await asyncio.sleep(0)
+    await _cancelled(stopping)
+    may_end.set()
+    await _settled(asyncio.sleep(0))
+    assert (False, before) == (proxy.runtime.has_lifespan, asyncio.all_tasks())
+    assert [False] == [each.is_open for each in closed]
+
+
 def test_leaving_where_nobody_has_entered_is_an_error() -> None:
     """On another event loop than the one that was entered: both would be left in disorder."""
     proxy = PackyProxy({"packycode": provider()}, transport=_upstream())
@@ -323,6 +365,22 @@ def _upstream() -> StreamingASGITransport:
 
 async def _awaiting(step: Awaitable[Any]) -> None:
     await step
+
+
+def _noting(
+    noted: list[_Self], method: Callable[[_Self], Awaitable[None]]
+) -> Callable[[_Self], Awaitable[None]]:
+    def call(self: _Self) -> Awaitable[None]:
+        noted.append(self)
+        return method(self)
+
+    return call
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 async def _settled(doing: Awaitable[Any]) -> Any:
