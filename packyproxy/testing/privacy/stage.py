@@ -21,6 +21,7 @@ from packyproxy.testing.privacy.process import exception_texts
 from packyproxy.testing.privacy.requests import client_headers
 from packyproxy.testing.privacy.telemetry import look_at_telemetry
 from packyproxy.testing.privacy.watch import Place, Watch, is_of, nothing
+from packyproxy.testing.recording import RecordingTransport, Tape
 from packyproxy.testing.streaming_transport import StreamingASGITransport
 
 __all__ = ["MANAGEMENT", "MakeProxy", "Proxy", "Reply", "Scenario", "ScenarioFailed", "Stage", "Upstreams"]
@@ -181,7 +182,7 @@ class Stage:
         owner: whose canaries are used; the second client's are those of ``owner + 1``.
         make_proxy: makes the proxy.
         watch: is shown every answer.
-        folder: an empty one, for the configuration.
+        folder: an empty one, for the configuration and the recording.
     """
 
     def __init__(
@@ -193,6 +194,8 @@ class Stage:
         self.first = FakeUpstream(scenario.first(owner) if scenario.first else None)
         self.second = FakeUpstream(scenario.second(owner) if scenario.second else None)
         self.upstreams = Upstreams(self.first, self.second)
+        self._cassette = folder / "cassette.jsonl"
+        self._recorded: RecordingTransport | None = None
         self.settings = _usual(owner, has_second=scenario.second is not None)
         if scenario.settings is not None:
             self.settings |= scenario.settings(owner)
@@ -214,7 +217,10 @@ class Stage:
         if self._has_file:
             config = str(self.config)
             await self.save(yaml.safe_dump(self.settings, sort_keys=False))
-        self._proxy = await asyncio.to_thread(self._make_proxy, config, transport=self.upstreams)
+        # What upstreams are asked and answer is recorded, into a file that is looked into as all files are.
+        tape = await asyncio.to_thread(Tape, self._cassette)
+        self._recorded = tape.wrap(self.upstreams)
+        self._proxy = await asyncio.to_thread(self._make_proxy, config, transport=self._recorded)
         look_at_telemetry(self.watch, self.proxy.runtime)
         try:
             yield
@@ -224,6 +230,9 @@ class Stage:
             self.second.release()
             await self.proxy.runtime.aclose()
             await self.upstreams.aclose()
+            await asyncio.to_thread(tape.close)
+        if tape.problem is not None:
+            raise ScenarioFailed(f"not recorded: {tape.problem}")
 
     async def look_around(self) -> None:
         """Look at whatever shows what has happened, and at whatever is left of it."""
@@ -235,7 +244,7 @@ class Stage:
             reply = await self.manage(path, address=_NEIGHBOUR)
             reply.must_be(200)
         await self._measure()
-        look_at_objects(self.watch, self.proxy, without=self.upstreams)
+        look_at_objects(self.watch, self.proxy, without=self._recorded)
 
     async def _measure(self) -> None:
         headers = {"authorization": f"Bearer {canary_text('client key', self.owner)}"}
