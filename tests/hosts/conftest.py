@@ -4,7 +4,9 @@ A test is run on the whole matrix by marking it `EVERY_CELL` (a host, and how th
 parametrising ``server``; it then asks for ``cell`` and ``client``.
 """
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any, Literal, TypeAlias
 
 import httpx
@@ -24,23 +26,21 @@ Wiring: TypeAlias = Literal["used", "absent", "failing"]
 class Cell:
     """One cell of the matrix: a host, the proxy in it, its upstream, and what they have noted."""
 
-    def __init__(self, host: Host, placing: str, wiring: Wiring, **settings: Any) -> None:
+    def __init__(self, host: Host, placing: str, wiring: Wiring) -> None:
         self.upstream = FakeUpstream("Hello.")
-        self.tenants: list[str] = []
-        """The host's context variable, as it was when the upstream was asked."""
-        config = {"packycode": provider(), "max-body-bytes": 4096, **settings}
-        transport = _Upstream(self)
+        self.life = Life(fails=wiring == "failing")
+        self.tenants: Counter[tuple[str, str]] = Counter()
+        """How often each of those who are called for a request has seen which context variable of the host."""
+        config = {"packycode": provider(), "max-body-bytes": 4096}
+        life = None if wiring == "absent" else self.life
         app: ASGIApp
         if placing == "mounted":
-            self.proxy = PackyProxy(config, transport=transport)
-            self.life = Life(self.proxy, fails=wiring == "failing")
-            app = host.build(self.proxy, None if wiring == "absent" else self.life)
+            self.proxy = self.life.entered = PackyProxy(config, **self._observers())
+            app = host.build(self.proxy, life)
         else:
-            self.life = Life(fails=wiring == "failing")
-            alone = host.build(None, None if wiring == "absent" else self.life)
-            around = PackyProxyMiddleware(alone, config, prefix=PREFIX, transport=transport)
+            around = PackyProxyMiddleware(host.build(None, life), config, prefix=PREFIX, **self._observers())
             app, self.proxy = around, around.proxy
-            self.life.watched = self.proxy
+        self.life.watched = self.proxy
         self.app = for_tenant(app)
 
     @property
@@ -48,17 +48,29 @@ class Cell:
         """Whether anybody runs the proxy for a lifetime."""
         return self.proxy.runtime.has_lifespan
 
+    def _observers(self) -> dict[str, Any]:
+        return {
+            "authorize": partial(self._see, "authorize"),
+            "on_route": partial(self._see, "on_route"),
+            "on_usage": partial(self._see, "on_usage"),
+            "transport": _Transport(self.upstream, partial(self._see, "transport")),
+        }
 
-class _Upstream(httpx.AsyncBaseTransport):
-    """The way to the upstream, which notes in whose name it is gone."""
+    def _see(self, who: str, _: object) -> bool:
+        self.tenants[who, TENANT.get()] += 1
+        return True
 
-    def __init__(self, cell: Cell) -> None:
-        self._cell = cell
-        self._way = StreamingASGITransport(cell.upstream)
+
+class _Transport(StreamingASGITransport):
+    """The way to the upstream; tells somebody of each request."""
+
+    def __init__(self, upstream: FakeUpstream, tell: Callable[[httpx.Request], object]) -> None:
+        super().__init__(upstream)
+        self._tell = tell
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._cell.tenants.append(TENANT.get())
-        return await self._way.handle_async_request(request)
+        self._tell(request)
+        return await super().handle_async_request(request)
 
 
 @pytest.fixture

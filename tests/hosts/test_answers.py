@@ -1,7 +1,6 @@
 """Every host x mounted or middleware x every server: clients get what the proxy says, as soon as it says it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -10,11 +9,12 @@ import pytest
 from packyproxy.testing import Fault
 from tests.support.asgi_servers import ALL_SERVERS
 from tests.support.hosts import EVERY_CELL, Host
+from tests.support.streams import read_until
 from tests.support.surfaces import MESSAGES, SURFACES
 
 pytestmark = [EVERY_CELL, pytest.mark.parametrize("server", ALL_SERVERS)]
 
-SOON_SECONDS = 2.0
+SOON_SECONDS = 5.0
 
 REFUSALS = {
     ("POST", "/llm/v1/messages/nothing", b"{}"): (404, "not_found_error"),
@@ -85,10 +85,3 @@ async def test_leaving_closes_the_upstream(cell: Any, client: httpx.AsyncClient)
 def ask(client: httpx.AsyncClient) -> Any:
     """Return a context manager of a streamed answer."""
     return client.stream("POST", f"/llm{MESSAGES.path}", json={**MESSAGES.hello, "stream": True})
-
-
-async def read_until(pieces: AsyncIterator[str], words: str) -> None:
-    """Read a stream until some words have arrived."""
-    text = ""
-    while words not in text:
-        text += await anext(pieces)

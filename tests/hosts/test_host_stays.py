@@ -20,7 +20,7 @@ async def test_its_pages_and_handlers_answer(
     paths = ["/hello", "/broken", "/nothing", "/v1/models"]
     if placing == "middleware" or host.mounts_segments:
         paths.append("/llmx/v1/models")
-    life = Life(cell.proxy)
+    life = Life()
     async with in_process(host.build(None, life if host.has_lifespan else None)) as alone:
         expected = [await look(alone, path) for path in paths]
     assert expected == [await look(client, path) for path in paths]
@@ -36,10 +36,11 @@ async def look(client: httpx.AsyncClient, path: str) -> tuple[int, str, dict[str
 
 
 async def test_its_context_variables_survive(cell: Any, client: httpx.AsyncClient) -> None:
-    """Whatever is called for a request, as far as the way to the upstream, sees the variables of its host."""
+    """Whatever is called for a request, hooks and the way to the upstream, sees the variables of its host."""
     for is_stream in (False, True):
         await client.post("/llm/v1/messages", json={**MESSAGES.hello, "stream": is_stream})
-    assert ["tenant-1", "tenant-1"] == cell.tenants
+    called = ("authorize", "on_route", "transport", "on_usage")
+    assert {(who, "tenant-1"): 2 for who in called} == cell.tenants
 
 
 async def test_its_websockets_are_its_own(cell: Any, host: Host) -> None:

@@ -20,9 +20,10 @@ from packyproxy.asgi.types import ASGIApp
 from packyproxy.testing import FakeUpstream, Fault, StreamingASGITransport
 from tests.support.asgi_servers import ALL_SERVERS, Server
 from tests.support.settings import provider
+from tests.support.streams import read_until
 from tests.support.surfaces import MESSAGES
 
-SOON_SECONDS = 2.0
+SOON_SECONDS = 5.0
 HEADERS = {"accept-encoding": "gzip"}
 
 
@@ -78,13 +79,6 @@ def ask(client: httpx.AsyncClient) -> Any:
     """Return a context manager of a streamed answer."""
     body = {**MESSAGES.hello, "stream": True}
     return client.stream("POST", "/llm/v1/messages", json=body, headers=HEADERS)
-
-
-async def read_until(pieces: AsyncIterator[str], words: str) -> None:
-    """Read a stream until some words have arrived."""
-    text = ""
-    while words not in text:
-        text += await anext(pieces)
 
 
 async def test_events_arrive_one_by_one(client: httpx.AsyncClient, upstream: FakeUpstream) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.asgi_servers import StartFailed, in_process
+from tests.support.asgi_servers import REAL_SERVERS, Server, StartFailed, in_process
 from tests.support.hosts import EVERY_CELL, Host
 from tests.support.surfaces import MESSAGES
 
@@ -35,6 +35,15 @@ async def test_a_host_that_cannot_start_is_heard(cell: Any) -> None:
         async with in_process(cell.app):
             raise AssertionError("nothing was to be served")
     assert ([("start", True)], False) == (cell.life.events, cell.is_running)
+
+
+@pytest.mark.parametrize("wiring", ["failing"])
+@pytest.mark.parametrize("server", REAL_SERVERS)
+async def test_no_server_serves_a_host_that_cannot_start(cell: Any, server: Server) -> None:
+    """Told so, each ends instead."""
+    with pytest.raises(StartFailed):
+        async with server(cell.app):
+            raise AssertionError("nothing was to be served")
 
 
 @pytest.mark.parametrize("wiring", ["absent"])

@@ -8,7 +8,7 @@ waited for the server's end.
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, Protocol
 
 import httpx
@@ -158,12 +158,17 @@ async def hypercorn_itself(app: ASGIApp, *, root_path: str = "") -> AsyncIterato
 @asynccontextmanager
 async def uvicorn_itself(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
     """Serve under uvicorn."""
-    listener = _listener()
     config = uvicorn.Config(app, log_config=None, root_path=root_path, timeout_graceful_shutdown=_END_SECONDS)
     server = uvicorn.Server(config)
-    async with _client_of(_url(listener), asyncio.create_task(server.serve([listener]))) as client:
-        yield client
-        server.should_exit = True
+
+    async def serve(listener: socket.socket) -> None:
+        with suppress(SystemExit):  # how it ends when the app cannot start
+            await server.serve([listener])
+
+    with _listener() as listener:
+        async with _client_of(_url(listener), asyncio.create_task(serve(listener))) as client:
+            yield client
+            server.should_exit = True
 
 
 @asynccontextmanager
@@ -188,8 +193,7 @@ def _listener() -> socket.socket:
     # Named TCP, as asyncio makes them: only then it turns Nagle's algorithm off, which costs 40 ms a request.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    return listener
+    return listener  # the server listens when it has started
 
 
 def _url(listener: socket.socket) -> str:
@@ -224,7 +228,8 @@ async def _accepting(url: str, server: asyncio.Task[Any]) -> None:
                 writer.close()
                 await writer.wait_closed()
                 return
-    raise StartFailed(f"the server ended: {server.exception()!r}")
+    server.exception()  # seen: hypercorn and granian raise
+    raise StartFailed("the server ended")
 
 
 REAL_SERVERS = [

@@ -27,7 +27,7 @@ from packyproxy import PackyProxy
 from packyproxy.asgi.types import ASGIApp, Receive, Scope, Send
 from tests.support import django_site
 
-__all__ = ["DJANGO", "EVERY_CELL", "HOSTS", "PREFIX", "TENANT", "Host", "Life", "beside", "for_tenant"]
+__all__ = ["EVERY_CELL", "HOSTS", "PREFIX", "TENANT", "Host", "Life", "beside", "for_tenant"]
 
 PREFIX = "/llm"
 
@@ -36,23 +36,19 @@ TENANT: ContextVar[str] = ContextVar("TENANT", default="nobody")
 
 
 class Life:
-    """What a host does at its start and at its end, written down with whether the proxy ran.
+    """What a host does at its start and at its end, written down with whether the proxy ran."""
 
-    Args:
-        proxy: what the host enters itself, as one does that mounts it.
-        fails: whether the host cannot start.
-    """
-
-    def __init__(self, proxy: PackyProxy | None = None, *, fails: bool = False) -> None:
+    def __init__(self, *, fails: bool = False) -> None:
         self.events: list[tuple[str, bool]] = []
-        self.watched = proxy
-        self._proxy = proxy
+        self.watched: PackyProxy | None = None
+        self.entered: PackyProxy | None = None
+        """The proxy that the host starts itself, as one does that mounts it."""
         self._fails = fails
 
     @asynccontextmanager
     async def __call__(self, host: Any = None) -> AsyncIterator[dict[str, Any]]:
         """Live; yields the host's state."""
-        async with self._proxy or nullcontext():
+        async with self.entered or nullcontext():
             self._note("start")
             if self._fails:
                 raise OSError("the host has no database")
@@ -60,8 +56,8 @@ class Life:
             self._note("stop")
 
     def _note(self, event: str) -> None:
-        assert self.watched is not None
-        self.events.append((event, self.watched.runtime.has_lifespan))
+        proxy = self.watched
+        self.events.append((event, proxy is not None and proxy.runtime.has_lifespan))
 
 
 class Stamp:
@@ -289,14 +285,13 @@ class Host(Struct, frozen=True):
         return self.name
 
 
-DJANGO = Host("django", _django, has_lifespan=False, has_websockets=False)
 HOSTS = (
     Host("starlette", _starlette, redirects_mount=True),
     Host("fastapi", _fastapi, redirects_mount=True),
     Host("litestar", _litestar, mounts_segments=False),
     Host("quart", _quart),
     Host("plain", _plain),
-    DJANGO,
+    Host("django", _django, has_lifespan=False, has_websockets=False),
 )
 
 EVERY_CELL = pytest.mark.parametrize(
