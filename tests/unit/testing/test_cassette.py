@@ -1,6 +1,8 @@
 """Cassettes: what is written is read again, and plays as it was recorded."""
 
 import asyncio
+import json
+import re
 from pathlib import Path
 
 import httpx
@@ -188,3 +190,14 @@ def test_a_recording_has_no_content() -> None:
 def test_content_that_was_put_in(changed: RecordedExchange) -> None:
     """It is seen, wherever it is."""
     assert Cassette((EXCHANGE, changed)).has_content()
+
+
+def test_the_documented_file(tmp_path: Path) -> None:
+    """The example of ``docs/cassettes.md`` is a cassette without content, and names every kind of line."""
+    page = (Path(__file__).parents[3] / "docs" / "cassettes.md").read_text("utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "c.jsonl").write_text(example)
+    cassette = Cassette.load(tmp_path / "c.jsonl")
+    assert (1, False) == (len(cassette.exchanges), cassette.has_content())
+    lines = {json.loads(line)["line"] for line in example.splitlines()}
+    assert lines == set(re.findall(r"^\| `([a-z]+)` \|", page, re.MULTILINE))
