@@ -12,6 +12,7 @@ from packyproxy import PackyProxy, testing
 from packyproxy.testing import (
     Answer,
     Call,
+    Cassette,
     FakeUpstream,
     Fate,
     Fault,
@@ -61,6 +62,9 @@ async def wait(request: ReceivedRequest) -> None:
     assert_type(await request.ended(), Fate)
     assert_type(request.ended().wait(), Fate)
 
+
+assert_type(Cassette.load("cassette.jsonl").upstream(pace=1.0), FakeUpstream)
+FakeUpstream(Cassette.load("cassette.jsonl").script())
 
 app = PackyProxy({}, transport=StreamingASGITransport(upstream))
 host = Starlette()
