@@ -1,14 +1,21 @@
 """``packyproxy record``: what it refuses, what it leaves behind, and what it shows of a cassette."""
 
+import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
 from packyproxy.cli.main import main
+from packyproxy.runtime.upstream import WrapTransport
+from packyproxy.testing import FakeUpstream, StreamingASGITransport
 from packyproxy.testing.cassette import Cassette, Read, RecordedAnswer, RecordedExchange
 from packyproxy.testing.recorded_request import RecordedRequest
+from packyproxy.testing.recording import Tape
 from packyproxy.wire.sse import FrameDecoder
 
 REQUEST = RecordedRequest(at="2026-11-21T19:00:00.000Z", bytes=1234, model="gpt-5", effort="high")
@@ -33,6 +40,12 @@ def config(tmp_path: Path) -> str:
     path = tmp_path / "config.yaml"
     path.write_text(json.dumps({"packycode": provider}))
     return str(path)
+
+
+async def ask(transport: httpx.AsyncBaseTransport) -> None:
+    """Ask an upstream for an answer."""
+    async with httpx.AsyncClient(transport=transport) as client:
+        await client.post("http://upstream.test/v1/responses", json={})
 
 
 def test_a_file_that_is_there_is_left_alone(
@@ -79,6 +92,45 @@ def test_a_wrong_configuration_leaves_no_file(tmp_path: Path, capsys: pytest.Cap
     assert 2 == main(["record", "-o", "c.jsonl", "--", "true"])
     assert "prot: " in capsys.readouterr().err
     assert not (tmp_path / "c.jsonl").exists()
+
+
+def test_serving_is_recorded(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a program the proxy is served on loopback, and what went through it is told in the end."""
+    told: dict[str, Any] = {}
+
+    def serve(path: str, *, wrappers: Sequence[WrapTransport], **options: Any) -> int:
+        told.update(options, path=path)
+        asyncio.run(ask(wrappers[0](StreamingASGITransport(FakeUpstream("Hi")))))
+        return 0
+
+    monkeypatch.setattr("packyproxy.cli.commands.record.serve", serve)
+    assert 0 == main(["record", "-o", "c.jsonl", "--config", config, "--port", "8400"])
+    assert (config, "127.0.0.1", 8400, 1) == (told["path"], told["host"], told["port"], told["workers"])
+    assert [
+        "packyproxy: recording into c.jsonl, without content",
+        "packyproxy: recorded 1 exchange in c.jsonl",
+        "look at it: packyproxy record --show c.jsonl",
+        'play it: packyproxy.testing.Cassette.load("c.jsonl").upstream()',
+    ] == [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
+
+
+def test_a_recording_that_could_not_be_written(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the program did counts; the file stays, and the text says what it is worth."""
+
+    def run(*_: object, wrappers: Sequence[WrapTransport]) -> int:
+        tape = getattr(wrappers[0], "__self__", None)
+        assert isinstance(tape, Tape)
+        tape.problem = "no space left on device"
+        return 4
+
+    monkeypatch.setattr("packyproxy.cli.commands.record.run", run)
+    assert 4 == main(["record", "-o", "c.jsonl", "--config", config, "--", "true"])
+    assert "c.jsonl is not complete (no space left on device)" in capsys.readouterr().err
+    assert (tmp_path / "c.jsonl").exists()
 
 
 def test_show(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
