@@ -79,6 +79,7 @@ async def test_a_recording_plays_again(upstream: FakeUpstream, listener: Listene
     assert not cassette.has_content()
     posts = [each for each in cassette.exchanges if each.request.method == "POST"]
     assert [200, 502, 200] == [each.answer.status for each in posts if each.answer]
+    assert {"complete"} == {each.end for each in posts}
 
     async def play(scope: Any, receive: Any, send: Any) -> None:
         await player(scope, receive, send)

@@ -31,7 +31,9 @@ def record(
     replaces: bool,
     port: int,
 ) -> int:
-    """Record until the program ends, or until SIGTERM or SIGINT; returns the exit code of either.
+    """Record until the program ends, or until SIGTERM or SIGINT.
+
+    Returns the program's exit code or that of serving; 1 instead of 0 if not everything could be written.
 
     Args:
         path: of the configuration, None to look for it.
@@ -50,20 +52,22 @@ def record(
     wrappers = (tape.wrap,)
     try:
         if command:
-            return run(path, command, wrappers=wrappers)
-        return serve(
-            path,
-            host="127.0.0.1",
-            port=port,
-            workers=1,
-            allow_open=False,
-            packycode=False,
-            tppc=False,
-            wrappers=wrappers,
-        )
+            code = run(path, command, wrappers=wrappers)
+        else:
+            code = serve(
+                path,
+                host="127.0.0.1",
+                port=port,
+                workers=1,
+                allow_open=False,
+                packycode=False,
+                tppc=False,
+                wrappers=wrappers,
+            )
     finally:
         tape.close()
         _tell(tape, output)
+    return code or int(tape.problem is not None)
 
 
 def show(path: str) -> int:

@@ -116,19 +116,25 @@ def test_serving_is_recorded(
     ] == [" ".join(line.split()) for line in capsys.readouterr().err.splitlines()]
 
 
+@pytest.mark.parametrize(("code", "exit_code"), [(0, 1), (4, 4)])
 def test_a_recording_that_could_not_be_written(
-    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    config: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    code: int,
+    exit_code: int,
 ) -> None:
-    """What the program did counts; the file stays, and the text says what it is worth."""
+    """The file stays, and the text says what it is worth; that is a failure unless the program had its own."""
 
     def run(*_: object, wrappers: Sequence[WrapTransport]) -> int:
         tape = getattr(wrappers[0], "__self__", None)
         assert isinstance(tape, Tape)
         tape.problem = "no space left on device"
-        return 4
+        return code
 
     monkeypatch.setattr("packyproxy.cli.commands.record.run", run)
-    assert 4 == main(["record", "-o", "c.jsonl", "--config", config, "--", "true"])
+    assert exit_code == main(["record", "-o", "c.jsonl", "--config", config, "--", "true"])
     assert "c.jsonl is not complete (no space left on device)" in capsys.readouterr().err
     assert (tmp_path / "c.jsonl").exists()
 
