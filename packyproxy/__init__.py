@@ -5,8 +5,9 @@
 use, so that importing the package costs next to nothing.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from packyproxy.first_use import on_first_use
 from packyproxy.version import __version__
 
 if TYPE_CHECKING:
@@ -25,24 +26,14 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = {
-    "Config": "packyproxy.config",
-    "PackyProxy": "packyproxy.app",
-    "PackyProxyMiddleware": "packyproxy.middleware",
-    "RequestRecord": "packyproxy.usage.records",
-    "RouteDecision": "packyproxy.runtime.hooks",
-}
-
-
-if not TYPE_CHECKING:  # to a type checker it would mean that any name is there
-
-    def __getattr__(name: str) -> Any:
-        if name in _HOMES:
-            from importlib import import_module
-
-            return getattr(import_module(_HOMES[name]), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_first_use(
+        __name__,
+        {
+            "app": "PackyProxy",
+            "config": "Config",
+            "middleware": "PackyProxyMiddleware",
+            "runtime.hooks": "RouteDecision",
+            "usage.records": "RequestRecord",
+        },
+    )

@@ -3,8 +3,9 @@
 Names load on first use: commands that only look at a snapshot need no HTTP client.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from packyproxy.first_use import on_first_use
 
 if TYPE_CHECKING:
     from packyproxy.runtime.hooks import Authorize, OnRoute, OnUsage, RouteDecision
@@ -12,15 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Authorize", "OnRoute", "OnUsage", "RouteDecision", "Runtime"]
 
-
-if not TYPE_CHECKING:  # to a type checker it would mean that any name is there
-
-    def __getattr__(name: str) -> Any:
-        if name in __all__:
-            home = "runtime" if name == "Runtime" else "hooks"
-            return getattr(import_module(f"packyproxy.runtime.{home}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_first_use(
+        __name__, {"hooks": "Authorize OnRoute OnUsage RouteDecision", "runtime": "Runtime"}
+    )

@@ -4,8 +4,9 @@ The fixtures of ``pytest_plugin`` put these together. Names load on first use, s
 package in every run, also where nothing of it is used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from packyproxy.first_use import on_first_use
 
 if TYPE_CHECKING:
     from packyproxy.testing.cassette import Cassette, CassetteError, RecordedExchange
@@ -72,37 +73,21 @@ __all__ = [
     "sync_openai_client",
 ]
 
-_HOMES = {
-    "Answer": "fake_upstream",
-    "Cassette": "cassette",
-    "CassetteError": "cassette",
-    "FakeUpstream": "fake_upstream",
-    "Fate": "received_request",
-    "Fault": "faults",
-    "Moment": "moment",
-    "ReceivedRequest": "received_request",
-    "RecordedExchange": "cassette",
-    "Script": "fake_upstream",
-    "ScriptExhausted": "fake_upstream",
-    "StreamingASGITransport": "streaming_transport",
-    "ThreadedASGITransport": "threaded_transport",
-    "anthropic_client": "clients",
-    "forget_failures": "forgetting",
-    "openai_client": "clients",
-    "rate_limits_event": "events",
-    "sync_anthropic_client": "clients",
-    "sync_openai_client": "clients",
-}
-"""The modules of the names; those that are not here are in ``script``."""
-
-
-if not TYPE_CHECKING:  # to a type checker it would mean that any name is there
-
-    def __getattr__(name: str) -> Any:
-        if name in __all__:
-            return getattr(import_module(f"packyproxy.testing.{_HOMES.get(name, 'script')}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_first_use(
+        __name__,
+        {
+            "cassette": "Cassette CassetteError RecordedExchange",
+            "clients": "anthropic_client openai_client sync_anthropic_client sync_openai_client",
+            "events": "rate_limits_event",
+            "fake_upstream": "Answer FakeUpstream Script ScriptExhausted",
+            "faults": "Fault",
+            "forgetting": "forget_failures",
+            "moment": "Moment",
+            "received_request": "Fate ReceivedRequest",
+            "script": "Call Citation Compaction Framing Item Message OutputItem Reasoning Search Stream Turn "
+            "Usage",
+            "streaming_transport": "StreamingASGITransport",
+            "threaded_transport": "ThreadedASGITransport",
+        },
+    )

@@ -8,8 +8,9 @@ raised as an ``InvalidRequest``, what an upstream did wrong is a ``Failure``; bo
 Names load on first use: configuration needs some of this package, and none of the protocols.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from packyproxy.first_use import on_first_use
 
 if TYPE_CHECKING:
     from packyproxy.translate.chat.protocol import ChatProtocol
@@ -54,26 +55,16 @@ __all__ = [
     "refusal_response",
 ]
 
-_HOMES = {
-    "PROTOCOLS": "protocols",
-    "ChatProtocol": "chat.protocol",
-    "ErrorResponse": "failures",
-    "MessagesProtocol": "messages.protocol",
-    "ResponsesProtocol": "responses.protocol",
-    "classify_response": "failures",
-    "failure_response": "failures",
-    "refusal_response": "failures",
-}
-"""The modules of the names; those that are not here are in ``contract``."""
-
-
-if not TYPE_CHECKING:  # to a type checker it would mean that any name is there
-
-    def __getattr__(name: str) -> Any:
-        if name in __all__:
-            return getattr(import_module(f"packyproxy.translate.{_HOMES.get(name, 'contract')}"), name)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+if not TYPE_CHECKING:
+    __getattr__, __dir__ = on_first_use(
+        __name__,
+        {
+            "chat.protocol": "ChatProtocol",
+            "contract": "AttemptFacts Capabilities ClientProtocol ClientRequest Note StreamFacts "
+            "StreamWriter Target Translation",
+            "failures": "ErrorResponse classify_response failure_response refusal_response",
+            "messages.protocol": "MessagesProtocol",
+            "protocols": "PROTOCOLS",
+            "responses.protocol": "ResponsesProtocol",
+        },
+    )
