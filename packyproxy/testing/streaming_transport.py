@@ -34,7 +34,8 @@ class StreamingASGITransport(httpx.AsyncBaseTransport):
 
     ``httpx.AsyncClient(transport=StreamingASGITransport(app), base_url="http://test")``. The app's lifespan
     is not run. The client's read timeout counts time without a byte from the app. ``aclose`` ends apps that
-    are still running, and raises the first exception that an app met after its client had left.
+    are still running on this event loop, and raises the first exception that an app met after its client had
+    left.
 
     Args:
         app: the ASGI app.
@@ -80,7 +81,8 @@ class StreamingASGITransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Cancel what still runs, and raise what an app raised after its client had left."""
-        running = [exchange.task for exchange in self._exchanges]
+        loop = asyncio.get_running_loop()
+        running = [each.task for each in tuple(self._exchanges) if each.task.get_loop() is loop]
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)

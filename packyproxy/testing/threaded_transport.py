@@ -7,11 +7,11 @@ client that awaits takes the other one. The app sees the context variables of wh
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from concurrent.futures import Future
-from functools import cache
+from concurrent.futures import CancelledError, Future
+from functools import cache, partial
 from threading import Lock, RLock, Thread, current_thread
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import finalize
 
 import httpx
@@ -25,6 +25,8 @@ from packyproxy.testing.streaming_transport import (
 __all__ = ["ThreadedASGITransport"]
 
 _T = TypeVar("_T")
+
+_CLOSED: Final = "the transport was closed while this request ran"
 
 
 class ThreadedASGITransport(httpx.BaseTransport):
@@ -49,7 +51,9 @@ class ThreadedASGITransport(httpx.BaseTransport):
         client: tuple[str, int] = ("127.0.0.1", 50000),
         buffer_bytes: int = DEFAULT_BUFFER_BYTES,
     ) -> None:
-        self._way = StreamingASGITransport(app, root_path=root_path, client=client, buffer_bytes=buffer_bytes)
+        self._make_way = partial(
+            StreamingASGITransport, app, root_path=root_path, client=client, buffer_bytes=buffer_bytes
+        )
         self._thread: _LoopThread | None = None
         self._starting = Lock()
 
@@ -57,7 +61,7 @@ class ThreadedASGITransport(httpx.BaseTransport):
         """Start the app on one request and return its answer as soon as the headers are known."""
         request.read()
         thread = self._running()
-        answer = thread.run(self._way.handle_async_request(request))
+        answer = thread.run(thread.way.handle_async_request(request))
         library = client_library(request)
         response: httpx.Response = library.Response(
             answer.status_code,
@@ -73,7 +77,7 @@ class ThreadedASGITransport(httpx.BaseTransport):
             thread, self._thread = self._thread, None
         if thread is not None:
             try:
-                thread.run(self._way.aclose())
+                thread.run(thread.way.aclose())
             finally:
                 thread.stop()
                 thread.join()
@@ -81,16 +85,17 @@ class ThreadedASGITransport(httpx.BaseTransport):
     def _running(self) -> "_LoopThread":
         with self._starting:
             if self._thread is None:
-                self._thread = _LoopThread()
+                self._thread = _LoopThread(self._make_way())
                 # A client that nobody closes: its thread ends with it, at the latest with the process.
                 finalize(self, self._thread.stop)
             return self._thread
 
 
 class _LoopThread:
-    """An event loop that runs in a thread until it is stopped."""
+    """An event loop in a thread, until it is stopped, and the way into the app that is taken there."""
 
-    def __init__(self) -> None:
+    def __init__(self, way: StreamingASGITransport) -> None:
+        self.way = way
         started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         self._thread = Thread(target=_run_loop, args=(started,), name="packyproxy.testing", daemon=True)
         self._thread.start()
@@ -109,11 +114,13 @@ class _LoopThread:
             if self.is_stopped or current_thread() is self._thread:
                 coroutine.close()
                 if self.is_stopped:
-                    raise RuntimeError("the transport was closed while this request ran")
+                    raise RuntimeError(_CLOSED)
                 raise RuntimeError("an app cannot call itself with a synchronous client: use an async one")
             running = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return running.result()
+        except CancelledError:
+            raise RuntimeError(_CLOSED) from None
         except BaseException:
             running.cancel()  # where the waiting was interrupted; it may have ended
             raise

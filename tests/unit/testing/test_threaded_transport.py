@@ -203,6 +203,42 @@ def test_closing_the_client_ends_an_open_response() -> None:
     response.close()
 
 
+def test_closing_the_client_ends_a_request_that_waits() -> None:
+    """A thread that waits for an answer is told when another one closes the client."""
+    asked: Moment[None] = Moment()
+
+    async def app(*_: object) -> None:
+        asked.happen(None)
+        await Moment[None]()
+
+    client = client_of(app)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.get, "/")
+        asked.wait()
+        client.close()
+        error = waiting.exception(timeout=10)
+    assert isinstance(error, RuntimeError | httpx.RemoteProtocolError)
+
+
+def test_a_transport_is_closed_while_others_begin_to_use_it() -> None:
+    """Whoever comes when it is being closed gets a thread of his own, and each close ends its own requests."""
+    transport = ThreadedASGITransport(echo)
+
+    def ask(_: int) -> bytes:
+        response = transport.handle_request(httpx.Request("POST", "http://test/", content=b"x"))
+        try:
+            return response.read()
+        finally:
+            transport.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(ask, number) for number in range(40)]
+    transport.close()
+    errors = {type(answer.exception()) for answer in answers}
+    assert {b"x"} == {answer.result() for answer in answers if answer.exception() is None}
+    assert errors <= {type(None), RuntimeError, httpx.RemoteProtocolError}
+
+
 def test_a_transport_can_be_used_again_after_it_was_closed() -> None:
     """Closing ends the thread, and a later request starts another one."""
     transport = ThreadedASGITransport(echo)
