@@ -43,6 +43,9 @@ _HAS_FIELD: Final = re.compile(rb"(?:^|[\r\n])(?:data|event|id|retry|):")
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\[\s\S])*"|[{}\[\],:]|[^\s{}\[\],:"]+')
 _ID: Final = re.compile(rb"[A-Za-z0-9_.:|/+=?&%#~-]+")
 _ID_PLACE: Final = re.compile(rb"[A-Za-z0-9]")
+_ID_GAP: Final = re.compile(rb"[^A-Za-z0-9]")
+_FILLED: Final = re.compile(rb"[x_.:|/+=?&%#~-]*")
+_NUMBERED: Final = re.compile(rb"0*[0-9]{1,5}")
 _DIGITS: Final = re.compile(rb" ?[0-9]{1,9}")
 _UNKNOWN: Final = "?"
 _MODEL_FIELDS: Final = frozenset({"model", "id"})
@@ -61,9 +64,15 @@ class KeptHeaders(Struct, frozen=True):
 
 
 class Redactor:
-    """Redacts the answers of one recording; an id gets the same number in all of them."""
+    """Redacts the answers of one recording; an id gets the same number in all of them.
 
-    def __init__(self) -> None:
+    Args:
+        keeps_numbers: leave ids that are numbers already, whichever they are: to look at a recording of which
+            parts were taken out.
+    """
+
+    def __init__(self, *, keeps_numbers: bool = False) -> None:
+        self._keeps_numbers = keeps_numbers
         self._numbers: dict[tuple[bytes, int], dict[bytes, int]] = {}
 
     def body(self, data: bytes) -> bytes:
@@ -101,6 +110,8 @@ class Redactor:
         if not _ID.fullmatch(rest):
             return fill_literal(text)
         places = len(_ID_PLACE.findall(rest))
+        if _FILLED.fullmatch(rest) or (self._keeps_numbers and _NUMBERED.fullmatch(_ID_GAP.sub(b"", rest))):
+            return text
         known = self._numbers.setdefault((prefix, places), {})
         # No text that was seen is held on to.
         number = known.setdefault(blake2b(text, digest_size=16).digest(), len(known) + 1)

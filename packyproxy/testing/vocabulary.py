@@ -54,8 +54,10 @@ WORD_FIELDS: Final = _words(
 )
 """Fields whose texts are kept where they are among :data:`WORDS`."""
 
-OPAQUE_FIELDS: Final = _words("metadata parameters schema input_schema logprobs top_logprobs client_metadata")
-"""Fields in which even the names are somebody's own, or the numbers spell out a text."""
+OPAQUE_FIELDS: Final = _words(
+    "metadata parameters schema input_schema logprobs top_logprobs client_metadata arguments"
+)
+"""Fields of objects and lists in which even the names are somebody's own, or numbers spell out a text."""
 
 FIELDS: Final = (
     ID_FIELDS
@@ -123,7 +125,7 @@ ID_PREFIXES: Final = re.compile(
 MODEL: Final = re.compile(
     rb"(?:gpt|codex|chatgpt|o\d)"
     rb"(?:-(?:\d{1,4}(?:\.\d{1,2})?o?|codex|mini|nano|max|pro|chat|turbo|latest|preview|spark|oss|20b|120b"
-    rb"|none|minimal|low|medium|high|xhigh))*"
+    rb"|none|minimal|low|medium|high|xhigh)){0,6}"
 )
 """Names that OpenAI gives to its models, and nobody to anything else."""
 

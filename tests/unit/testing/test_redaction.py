@@ -24,6 +24,9 @@ JSON = [
     pytest.param({"new": {"status": "failed"}}, {"xxx": {"xxxxxx": "xxxxxx"}}, id="below an unknown name"),
     pytest.param({"strict": True, "a": None}, {"strict": True, "x": None}, id="true and null"),
     pytest.param({"arguments": '{"path":"/etc"}'}, {"arguments": '{"aaaa":"xxxx"}'}, id="arguments"),
+    pytest.param(
+        {"arguments": {"code": 7, "id": "a"}}, {"arguments": {"xxxx": 1, "xx": "x"}}, id="an object"
+    ),
     pytest.param({"error": {"code": "slow_down"}}, {"error": {"code": "slow_down"}}, id="error code"),
     pytest.param({"error": {"message": "of sk-1"}}, {"error": {"message": "xxxxxxx"}}, id="error text"),
     pytest.param({"error": {"code": "no_luck"}}, {"error": {"code": "xxxxxxx"}}, id="unknown error code"),
@@ -66,6 +69,9 @@ def test_the_spelling_of_json_stays() -> None:
         ("https://example.com/a?b=c", "https://0000000.000/0?0=1"),
         ("", ""),
         ("né", "x×"),
+        ("call_", "xxxxx"),
+        ("a b", "xxx"),
+        ("xx-x", "xx-x"),
     ],
 )
 def test_an_id(text: str, number: str) -> None:
@@ -79,6 +85,13 @@ def test_ids_are_told_apart_in_all_answers() -> None:
     first = redactor.body(b'{"id":"msg_aa","item_id":"msg_bb"}')
     second = redactor.body(b'{"id":"msg_bb","item_id":"fc_aa"}')
     assert (b'{"id":"msg_01","item_id":"msg_02"}', b'{"id":"msg_02","item_id":"fc_01"}') == (first, second)
+
+
+def test_numbers_may_be_kept() -> None:
+    """Of ids that are numbered already; a long number was none."""
+    redactor = Redactor(keeps_numbers=True)
+    assert b'{"id":"msg_0-7","item_id":"00001"}' == redactor.body(b'{"id":"msg_0-7","item_id":"00001"}')
+    assert b'{"id":"0000001"}' == redactor.body(b'{"id":"4915112"}')
 
 
 def test_more_ids_than_there_are_numbers() -> None:
