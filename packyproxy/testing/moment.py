@@ -36,6 +36,17 @@ class Moment(Generic[_T]):
         """Wait on this thread, at most so many seconds.
 
         Raises:
+            RuntimeError: an event loop runs on this thread, and would stand still.
             TimeoutError: it has not happened by then.
         """
+        if not self._future.done() and _runs_loop():
+            raise RuntimeError("an event loop runs here: await this instead")
         return self._future.result(timeout)
+
+
+def _runs_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

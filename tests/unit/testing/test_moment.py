@@ -42,3 +42,9 @@ def test_waiting_on_a_thread_ends() -> None:
     """A test that waits for what never comes fails instead of hanging."""
     with pytest.raises(TimeoutError):
         Moment[int]().wait(timeout=0)
+
+
+async def test_waiting_where_a_loop_runs_is_refused() -> None:
+    """What would make the loop stand still is an error at once."""
+    with pytest.raises(RuntimeError, match="await this instead"):
+        Moment[int]().wait()
