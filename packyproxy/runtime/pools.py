@@ -65,9 +65,12 @@ class Pools:
         return upstream
 
     async def aclose(self) -> None:
-        """Close everything that was opened here."""
-        for upstream in self._upstreams.values():
-            await upstream.aclose()
+        """Close everything that was opened here, to the end also when the caller is cancelled."""
+        closing = [asyncio.create_task(upstream.aclose()) for upstream in self._upstreams.values()]
+        if closing:
+            await asyncio.wait(closing)
+        for each in closing:
+            each.result()
 
     def abandon(self) -> None:
         """Let go of connections whose event loop has closed, so that nothing can be closed in order."""
@@ -119,7 +122,8 @@ class _Stay:
         self._end = _ending_with(self._loop_ends)
         with suppress(StopIteration):
             self._end.asend(None).send(None)  # to its yield, which takes no waiting
-        self._closing: asyncio.Task[None]
+        self._closing: asyncio.Task[None] | None = None
+        """Held, since event loops do not hold their tasks."""
 
     async def aclose(self) -> None:
         """Close the pools, in the loop's time."""

@@ -227,6 +227,41 @@ async def test_closing_waits_for_what_closes_already(transports: list[Transport]
     assert 1 == transports[0].closed
 
 
+async def test_closing_goes_on_when_it_is_cancelled(transports: list[Transport]) -> None:
+    """A server may lose its patience; what it had asked for is done all the same."""
+    pools = serving(A, B)
+    for each in (A, B):
+        await (await opened(pools, each)).aclose()
+    for transport in transports:
+        transport.may_close.clear()
+    closing = asyncio.create_task(pools.aclose())
+    await settle()
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    for transport in transports:
+        transport.may_close.set()
+    await settle()
+    assert [1, 1] == [transport.closed for transport in transports]
+
+
+async def test_a_failure_to_close_is_told(
+    transports: list[Transport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After all others have been closed."""
+    pools = serving(A, B)
+    for each in (A, B):
+        await (await opened(pools, each)).aclose()
+
+    async def fail() -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(transports[0], "aclose", fail)
+    with pytest.raises(OSError, match="no"):
+        await pools.aclose()
+    assert 1 == transports[1].closed
+
+
 async def test_a_callers_own_transport_is_never_closed() -> None:
     """Retiring an upstream closes only what it opened itself."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Body()))
