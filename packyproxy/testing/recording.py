@@ -4,7 +4,6 @@ A :class:`Tape` stands around the transports of a proxy. What passes is held in 
 ended; then it is redacted and written by a thread, so nothing waits for it and no content reaches the file.
 """
 
-import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -48,8 +47,12 @@ class Tape:
     def __init__(self, path: str | PathLike[str], *, replaces: bool = False) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if replaces else os.O_EXCL)
         self._file = os.open(path, flags, _MODE)
-        os.fchmod(self._file, _MODE)
-        os.write(self._file, first_line())
+        try:
+            os.chmod(path, _MODE)  # noqa: PTH101 - of a file that was there
+            os.write(self._file, first_line())
+        except OSError:
+            os.close(self._file)
+            raise
         self.is_closed = False
         self.exchanges = 0
         """How many have been written."""
@@ -121,11 +124,8 @@ class RecordingTransport(httpx.AsyncBaseTransport):
         take = _Take(self._tape, request, await request.aread())
         try:
             response = await self._transport.handle_async_request(request)
-        except asyncio.CancelledError:
-            take.end("left")
-            raise
-        except httpx.TransportError:
-            take.end("cut")
+        except BaseException as error:
+            take.end("cut" if isinstance(error, httpx.TransportError) else "left")
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
         take.answered(response)

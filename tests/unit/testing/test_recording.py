@@ -194,3 +194,14 @@ def test_a_file_that_is_there(tmp_path: Path) -> None:
     assert "mine" == path.read_text()
     Tape(path, replaces=True).close()
     assert ((), 0o600) == (Cassette.load(path).exchanges, stat.S_IMODE(path.stat().st_mode))
+
+
+def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is known at once."""
+
+    def fail(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("packyproxy.testing.recording.os.write", fail)
+    with pytest.raises(OSError, match="No space left"):
+        Tape(tmp_path / "c.jsonl")
