@@ -1,5 +1,6 @@
 """Every host x mounted or middleware: what is the host's own works as it did without the proxy."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -49,12 +50,18 @@ async def test_its_websockets_are_its_own(cell: Any, host: Host) -> None:
         pytest.skip(f"{host} speaks no websockets")
     to_app = [{"type": "websocket.connect"}, {"type": "websocket.receive", "text": "hello"}]
     from_app: list[Any] = []
+    closed = asyncio.Event()
 
     async def receive() -> Any:
-        return to_app.pop(0) if to_app else {"type": "websocket.disconnect", "code": 1000}
+        if not to_app:
+            await closed.wait()
+            return {"type": "websocket.disconnect", "code": 1000}
+        return to_app.pop(0)
 
     async def send(message: Any) -> None:
         from_app.append(message)
+        if message["type"] == "websocket.close":
+            closed.set()
 
     await cell.app(WEBSOCKET, receive, send)
     assert ["accept", "send", "close"] == [m["type"].removeprefix("websocket.") for m in from_app]
