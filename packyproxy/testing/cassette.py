@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from packyproxy.testing.fake_upstream import Answer, FakeUpstream
+from packyproxy.testing.fake_upstream import Answer, FakeUpstream, ScriptExhausted
 from packyproxy.testing.faults import Fault
 from packyproxy.testing.received_request import ReceivedRequest
 from packyproxy.testing.recorded_request import RecordedRequest, is_summary
@@ -151,9 +151,9 @@ class Cassette(Struct, frozen=True):
         return [exchange.stream() for exchange in self._posts()]
 
     def upstream(self, *, pace: float = 0.0) -> FakeUpstream:
-        """Return an upstream that answers as recorded, and 500 when there is no more.
+        """Return an upstream that answers as recorded, without a look at the request.
 
-        Whatever it is asked, it does not look at the request.
+        A request after the last answer is a mistake of the test, as after the end of a script.
 
         Args:
             pace: how long the recorded pauses between reads are made: 0 not at all, 1 as they were.
@@ -254,12 +254,12 @@ class _Replay:
         self._coming = iter(exchanges)
         self._pace = pace
         # Every answer is given in a task of its own, several maybe at once.
-        self._times: ContextVar[tuple[float, ...]] = ContextVar("times")
+        self._times: ContextVar[tuple[float, ...]] = ContextVar("times", default=())
 
     def answer(self, _: ReceivedRequest) -> Answer:
         exchange = next(self._coming, None)
         if exchange is None:
-            return Fault.status(500, "The cassette has ended.")
+            raise ScriptExhausted("the cassette has ended: no more answers were recorded")
         self._times.set((0.0, *(read.ms for read in exchange.reads)))
         return exchange.stream()
 

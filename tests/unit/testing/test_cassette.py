@@ -9,7 +9,7 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from packyproxy.testing import StreamingASGITransport
+from packyproxy.testing import ScriptExhausted, StreamingASGITransport
 from packyproxy.testing.cassette import (
     Cassette,
     CassetteError,
@@ -100,12 +100,22 @@ def test_what_is_no_cassette(tmp_path: Path, text: str, problem: str) -> None:
 
 
 async def test_replay() -> None:
-    """Status, headers and body are those recorded; after the last exchange there is an error."""
+    """Status, headers and body are those recorded."""
     async with client_of(Cassette((EXCHANGE,))) as client:
         response = await ask(client)
         assert (200, "text/event-stream") == (response.status_code, response.headers["content-type"])
         assert EXCHANGE.body == response.content
-        assert 500 == (await ask(client)).status_code
+
+
+@pytest.mark.parametrize("pace", [0.0, 1.0])
+async def test_after_the_last_answer(pace: float) -> None:
+    """Client and test are told."""
+    upstream = Cassette(()).upstream(pace=pace)
+    transport = StreamingASGITransport(upstream)
+    async with httpx.AsyncClient(transport=transport, base_url="http://upstream.test") as client:
+        assert "The test is wrong: the cassette has ended" in (await ask(client)).text
+    with pytest.raises(ScriptExhausted):
+        upstream.check_script()
 
 
 async def test_reads_are_cut_as_recorded() -> None:
