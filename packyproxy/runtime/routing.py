@@ -285,7 +285,7 @@ class Routing:
             await self._start_afresh()
         ids = {provider.id for provider, _ in providers}
         targets = [(provider.id, model) for provider, models in providers for model in models]
-        targets += [target for target in tuple(self._rested) if target[0] in ids]
+        targets += [target for target in self._rested.copy() if target[0] in ids]
         values = await self._store.read(
             [
                 *(_health_key(provider.id) for provider, _ in providers),

@@ -11,6 +11,7 @@ import pytest
 from msgspec import Raw, json
 
 from packyproxy.config import config_from_mapping
+from packyproxy.errors import Failure, FailureKind
 from packyproxy.providers.latency import Latencies
 from packyproxy.providers.learned import Learned
 from packyproxy.providers.provider import Provider
@@ -121,6 +122,33 @@ def test_providers_that_start_afresh() -> None:
             assert await routing.can_serve(providers)
 
     in_threads(lambda _: asyncio.run(serve()))
+
+
+def test_how_providers_fare(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Failures, rests and turns of more providers and models than are remembered."""
+    for limit in ("_MOST_NOTED", "_MOST_TURNS", "_MOST_RESTED"):
+        monkeypatch.setattr(f"packyproxy.runtime.routing.{limit}", 3)
+    moment = count()
+    routing = Routing(MemoryStore(clock=lambda: 0.0), now=lambda: next(moment) / 10)
+    failure = Failure(kind=FailureKind.RATE_LIMIT)
+    providers = [
+        Provider(id=f"id-{name}", name=name, base_url="http://x", api_key=None, reasoning_scope="x")
+        for name in "abcdef"
+    ]
+
+    async def serve(number: int) -> None:
+        for turn in range(ROUNDS // 10):
+            provider, model = providers[(turn + number) % len(providers)], f"m{turn % 7}"
+            tried = await routing.failed(
+                provider, model, failure, is_probe=False, seconds_ago=0.0, longest_cooldown_seconds=30
+            )
+            assert provider.name == tried.provider
+            routing.answered_after(provider, model, 0.1)
+            await routing.check_passed(provider)
+            assert len(providers) == len(await routing.conditions([(each, [model]) for each in providers]))
+            await routing.available(providers)
+
+    in_threads(lambda number: asyncio.run(serve(number)))
 
 
 def test_a_duty_is_done_once() -> None:
