@@ -150,6 +150,17 @@ def test_leaving_a_stream_reaches_the_upstream_from_a_thread(
     assert "disconnected" == packy_upstream.last_request.ended().wait()
 
 
+@pytest.mark.virtual_time
+async def test_the_patience_of_a_client_ends(
+    packy_upstream: FakeUpstream, packy_anthropic: anthropic.AsyncAnthropic
+) -> None:
+    """An upstream that never answers makes the SDK's own timeout, and learns that nobody waits any more."""
+    packy_upstream.script = Fault.stall(after_events=0)
+    with pytest.raises(anthropic.APITimeoutError):
+        await packy_anthropic.with_options(timeout=30).messages.create(**ASKED)
+    assert "disconnected" == await packy_upstream.last_request.ended()
+
+
 def test_a_stalled_answer_goes_on_when_it_is_released(
     packy_upstream: FakeUpstream, packy_anthropic_sync: anthropic.Anthropic
 ) -> None:
