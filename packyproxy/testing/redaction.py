@@ -1,8 +1,9 @@
 """Takes the content out of what upstreams send, byte by byte: nothing moves, nothing gets longer or shorter.
 
 What is kept stands in :mod:`packyproxy.testing.vocabulary`; every other text becomes filler, every other
-number ones. Ids are numbered. True, false and null stay, and so does the shape of objects and lists. A stream
-is redacted whole and may then be cut where it was cut before, in the middle of a character too.
+number ones. Ids are numbered. True, false and null stay, and so does the shape of objects and lists, and the
+name of an event. A stream is redacted whole and may then be cut where it was cut before, in the middle of a
+character too.
 
 Redacting what was redacted changes nothing, which is how a recording is checked.
 """
@@ -19,6 +20,7 @@ from packyproxy.testing.filler import ArgumentsFiller, fill_digits, fill_literal
 from packyproxy.testing.vocabulary import (
     ARGUMENT_DELTAS,
     ENDPOINTS,
+    EVENT_TYPE,
     FIELDS,
     HEADERS,
     ID_FIELDS,
@@ -30,6 +32,7 @@ from packyproxy.testing.vocabulary import (
     WORD_FIELDS,
     WORDS,
 )
+from packyproxy.wire.responses_events import EVENT_TYPES
 from packyproxy.wire.sse import BOM
 
 __all__ = ["KeptHeaders", "Redactor", "redact_path"]
@@ -48,6 +51,8 @@ _FILLED: Final = re.compile(rb"[x_.:|/+=?&%#~-]*")
 _NUMBERED: Final = re.compile(rb"0*[0-9]{1,5}")
 _DIGITS: Final = re.compile(rb" ?[0-9]{1,9}")
 _UNKNOWN: Final = "?"
+_TOP: Final = 2
+"""How many containers are open in the outermost object: it, and what it is in."""
 _MODEL_FIELDS: Final = frozenset({"model", "id"})
 """Lists of models have them as ids."""
 _MOST_DIGITS: Final = 24
@@ -230,6 +235,8 @@ class _JsonRedactor:
             return fill_literal(inner)
         if field in WORD_FIELDS and inner.decode(errors="replace") in WORDS:
             return inner
+        if field == "type" and len(self._open) == _TOP and EVENT_TYPE.fullmatch(inner):
+            return inner
         if field in _MODEL_FIELDS and MODEL.fullmatch(inner):
             return inner
         if field in ID_FIELDS:
@@ -258,6 +265,10 @@ def _read(data: bytes) -> object | None:
     return document
 
 
+def _is_event_type(name: bytes) -> bool:
+    return name.decode(errors="replace") in EVENT_TYPES or bool(EVENT_TYPE.fullmatch(name))
+
+
 def _field(line: bytes) -> tuple[bytes, bytes, bytes]:
     """Return what a line of a stream is, what of it is kept, and the rest: redacted but for data."""
     name, colon, value = line.partition(b":")
@@ -265,7 +276,7 @@ def _field(line: bytes) -> tuple[bytes, bytes, bytes]:
         case b"data":
             blank = b" " if value.startswith(b" ") else b""
             return name, name + colon + blank, value[len(blank) :]
-        case b"event" if value.strip(b" ").decode(errors="replace") in WORDS:
+        case b"event" if _is_event_type(value.removeprefix(b" ")):
             return name, line, b""
         case b"retry" if _DIGITS.fullmatch(value):
             return name, line, b""

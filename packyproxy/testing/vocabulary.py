@@ -13,6 +13,7 @@ from packyproxy.wire.responses_events import EVENT_TYPES
 __all__ = [
     "ARGUMENT_DELTAS",
     "ENDPOINTS",
+    "EVENT_TYPE",
     "FIELDS",
     "HEADERS",
     "ID_FIELDS",
@@ -115,6 +116,9 @@ WORDS: Final = (
 
 ARGUMENT_DELTAS: Final = _words("response.function_call_arguments.delta response.mcp_call_arguments.delta")
 """The events whose ``delta`` is a piece of a JSON document."""
+
+EVENT_TYPE: Final = re.compile(rb"(?=.{3,64}\Z)[a-z]+(?:_[a-z]+)*(?:\.[a-z]+(?:_[a-z]+)*)+")
+"""What the name of an event looks like that nobody knows yet: lower-case words with dots between them."""
 
 ID_PREFIXES: Final = re.compile(
     rb"(?:resp|msg|rs|fc|call|ctc|ws|cmp|fs|ig|ci|cu|mcp|mcpl|mcpr|lsh|sh|apc|req|item|chatcmpl|toolu)[_-]"

@@ -61,8 +61,7 @@ def shape(body: bytes) -> list[tuple[str, int]]:
 
 def _type(line: str) -> str:
     found = re.match(r'event: (.*)|data: .*?"type": ?"([^"]*)"', line)
-    name = str(found[1] or found[2]) if found else ""
-    return "unknown" if name == "response.brand_new" or (name and not name.strip("x")) else name
+    return str(found[1] or found[2]) if found else ""
 
 
 def event_types(body: bytes) -> list[str]:

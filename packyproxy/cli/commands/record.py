@@ -13,6 +13,7 @@ from packyproxy.cli.tables import print_line, print_table
 from packyproxy.errors import UpstreamFailed
 from packyproxy.testing.cassette import Cassette, CassetteError, RecordedExchange
 from packyproxy.testing.recording import Tape
+from packyproxy.testing.vocabulary import EVENT_TYPE
 from packyproxy.wire.responses_events import EVENT_TYPES
 from packyproxy.wire.responses_output import read_fields
 from packyproxy.wire.sse import FrameDecoder
@@ -151,7 +152,8 @@ def _types(body: bytes) -> Iterator[str]:
     frames = FrameDecoder()
     try:
         for data in [*frames.feed(body), *frames.finish()]:
-            kind = bytes((read_fields(data) or {}).get("type", b"")).strip(b'"').decode(errors="replace")
-            yield kind if kind in EVENT_TYPES else _UNKNOWN
+            kind = bytes((read_fields(data) or {}).get("type", b"")).strip(b'"')
+            name = kind.decode(errors="replace")
+            yield name if name in EVENT_TYPES or EVENT_TYPE.fullmatch(kind) else _UNKNOWN
     except UpstreamFailed:
         yield "(too long)"

@@ -9,7 +9,9 @@ from packyproxy.testing.redaction import KeptHeaders, Redactor, redact_path
 
 JSON = [
     pytest.param({"type": "response.created"}, {"type": "response.created"}, id="event type"),
-    pytest.param({"type": "response.brand_new"}, {"type": "x" * 18}, id="unknown event type"),
+    pytest.param({"type": "relay.brand_new"}, {"type": "relay.brand_new"}, id="unknown event type"),
+    pytest.param({"type": "relay.no1"}, {"type": "xxxxxxxxx"}, id="no event type"),
+    pytest.param({"item": {"type": "a.b"}}, {"item": {"type": "xxx"}}, id="unknown item type"),
     pytest.param({"type": "x", "auto": "auto"}, {"type": "x", "xxxx": "xxxx"}, id="a word as a name"),
     pytest.param({"text": "completed"}, {"text": "xxxxxxxxx"}, id="a word as a text"),
     pytest.param({"status": "completed"}, {"status": "completed"}, id="a word where it belongs"),
@@ -104,6 +106,7 @@ STREAMS = [
     pytest.param(b": ping\n\n", b": xxxx\n\n", id="comment"),
     pytest.param(b":\n\ndata:\n\n", b":\n\ndata:\n\n", id="nothing"),
     pytest.param(b"event: error\ndata: [DONE]\n\n", b"event: error\ndata: [DONE]\n\n", id="done"),
+    pytest.param(b"event: a.new_one\ndata: x\n\n", b"event: a.new_one\ndata: x\n\n", id="unknown event"),
     pytest.param(b"event: new\nid: 7\nretry: 100\n\n", b"event: xxx\nid: x\nretry: 100\n\n", id="fields"),
     pytest.param(b"retry: soon\n\ndata\n\n", b"retry: xxxx\n\ndata\n\n", id="odd fields"),
     pytest.param(b"data: x\nnote: a:b\nhello\n\n", b"data: x\nxxxx:xxxx\nxxxxx\n\n", id="other fields"),
