@@ -105,10 +105,19 @@ WORDS: Final = (
         content_policy_violation vector_store_timeout data_residency_mismatch billing_hard_limit_reached
         payment_required codex_access_restricted request_too_large invalid_value unsupported_parameter
         unknown_parameter missing_required_parameter string_above_max_length array_above_max_length
-        unsupported_value invalid_type requests tokens free plus pro team business enterprise edu model
-        input instructions tools tool_choice reasoning.effort reasoning.summary text.verbosity stream store
+        unsupported_value invalid_type requests tokens free plus pro team business enterprise edu input
+        instructions tools tool_choice reasoning.effort reasoning.summary text.verbosity stream store
         include temperature top_p truncation service_tier prompt_cache_key parallel_tool_calls
-        max_tool_calls
+        max_tool_calls computer computer_use computer_use_preview computer_call_output computer_screenshot
+        web_search_2025_08_26 web_search_preview_2025_03_11 container_reference container_auto exec logs
+        image input_audio program program_output click double_click drag keypress move screenshot scroll
+        wait type create_file update_file delete_file exit timeout approximate additional_tools
+        allowed_tools client server fast empty_image_file failed_to_download_image
+        image_content_policy_violation image_file_not_found image_file_too_large image_parse_error
+        image_too_large image_too_small invalid_base64_image invalid_image invalid_image_format
+        invalid_image_mode invalid_image_url unsupported_image_media_type thinking_signature_invalid
+        insufficient_user_quota pre_consume_token_quota_failed api_error upstream_error new_api_error
+        one_api_error bad_response_status_code
         """
     )
 )
