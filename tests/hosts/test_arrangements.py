@@ -6,9 +6,10 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI, HTTPException
 from hypercorn.middleware import DispatcherMiddleware
 from litestar import Litestar, asgi
+from litestar.exceptions import PermissionDeniedException
 from litestar.middleware import DefineMiddleware
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
@@ -148,6 +149,35 @@ async def test_litestars_own_scope() -> None:
     app = litestar([asgi("/llm", is_mount=True, copy_scope=False)(PackyProxy(**options()))])
     async with in_process(app) as client:
         assert "Hello." == await ask(client)
+
+
+def guarded_fastapi(proxy: PackyProxy) -> ASGIApp:
+    """FastAPI with a dependency that lets nobody in."""
+
+    async def refuse() -> None:
+        raise HTTPException(403)
+
+    app = FastAPI(dependencies=[Depends(refuse)])
+    app.mount("/llm", proxy)
+    return app
+
+
+def guarded_litestar(proxy: PackyProxy) -> ASGIApp:
+    """Litestar with a guard that lets nobody in."""
+
+    def refuse(connection: Any, handler: Any) -> None:
+        raise PermissionDeniedException
+
+    return litestar([asgi("/llm", is_mount=True, copy_scope=True)(proxy)], guards=[refuse])
+
+
+@pytest.mark.parametrize(("arrangement", "answer"), [(guarded_fastapi, "Hello."), (guarded_litestar, "403")])
+async def test_what_guards_routes_of_the_host(
+    arrangement: Callable[[PackyProxy], ASGIApp], answer: str
+) -> None:
+    """Litestar's guards stand before a mount as well, FastAPI's dependencies do not: there ``authorize`` is for that."""
+    async with in_process(arrangement(PackyProxy(**options()))) as client:
+        assert answer == await ask(client)
 
 
 async def test_hypercorns_dispatcher() -> None:
