@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.authentication import SimpleUser
 from starlette.testclient import TestClient
 
 from packyproxy.testing import FakeUpstream
@@ -51,7 +52,7 @@ class Recognised:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._app({**scope, "user": "somebody"}, receive, send)
+        await self._app({**scope, "user": SimpleUser("somebody")}, receive, send)
 
 
 @pytest.fixture(autouse=True)
