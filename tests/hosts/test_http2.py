@@ -11,7 +11,7 @@ from h2.events import DataReceived
 
 from packyproxy import PackyProxy
 from packyproxy.testing import FakeUpstream, Fault, StreamingASGITransport
-from tests.support.asgi_servers import hypercorn_itself
+from tests.support.asgi_servers import under_hypercorn
 from tests.support.settings import provider
 from tests.support.surfaces import MESSAGES
 
@@ -68,7 +68,7 @@ def upstream() -> FakeUpstream:
 async def connection(upstream: FakeUpstream) -> AsyncIterator[Connection]:
     """A connection to the proxy under hypercorn."""
     proxy = PackyProxy({"packycode": provider()}, transport=StreamingASGITransport(upstream))
-    async with hypercorn_itself(proxy) as client:
+    async with under_hypercorn(proxy) as client:
         reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
         yield Connection(reader, writer)
         upstream.release()

@@ -7,7 +7,7 @@ waited for the server's end.
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from typing import Any, Protocol
 
@@ -29,11 +29,14 @@ __all__ = [
     "REAL_SERVERS",
     "Server",
     "StartFailed",
-    "granian",
-    "hypercorn_itself",
     "in_process",
-    "uvicorn_itself",
+    "under_granian",
+    "under_hypercorn",
+    "under_uvicorn",
 ]
+
+_START_SECONDS = 10
+_END_SECONDS = 5
 
 
 class Server(Protocol):
@@ -44,10 +47,6 @@ class Server(Protocol):
     ) -> AbstractAsyncContextManager[httpx.AsyncClient]:
         """Return the block's context, which yields a client."""
         ...
-
-
-_START_SECONDS = 10.0
-_END_SECONDS = 5
 
 
 class StartFailed(Exception):
@@ -137,12 +136,13 @@ class _Lifespan:
 
 
 @asynccontextmanager
-async def hypercorn_itself(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
+async def under_hypercorn(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
     """Serve under hypercorn, as it comes: without what ``packyproxy serve`` makes better in it."""
     listener = _listener()
     url = _url(listener)
     config = HypercornConfig()
     config.bind = [f"fd://{listener.detach()}"]
+    config.errorlog = None
     config.graceful_timeout = 1.0
     config.root_path = root_path
     stop = asyncio.Event()
@@ -150,13 +150,12 @@ async def hypercorn_itself(app: ASGIApp, *, root_path: str = "") -> AsyncIterato
         original = hypercorn.asyncio.tcp_server.TCPServer
         patch.setattr(hypercorn.asyncio.run, "TCPServer", original)
         serving = hypercorn.asyncio.serve(app, config, shutdown_trigger=stop.wait, mode="asgi")
-        async with _client_of(url, asyncio.create_task(serving)) as client:
+        async with _client_of(url, serving, stop.set) as client:
             yield client
-            stop.set()
 
 
 @asynccontextmanager
-async def uvicorn_itself(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
+async def under_uvicorn(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
     """Serve under uvicorn."""
     config = uvicorn.Config(app, log_config=None, root_path=root_path, timeout_graceful_shutdown=_END_SECONDS)
     server = uvicorn.Server(config)
@@ -165,28 +164,31 @@ async def uvicorn_itself(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[
         with suppress(SystemExit):  # how it ends when the app cannot start
             await server.serve([listener])
 
+    def stop() -> None:
+        server.should_exit = True
+
     with _listener() as listener:
-        async with _client_of(_url(listener), asyncio.create_task(serve(listener))) as client:
+        async with _client_of(_url(listener), serve(listener), stop) as client:
             yield client
-            server.should_exit = True
 
 
 @asynccontextmanager
-async def granian(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
+async def under_granian(app: ASGIApp, *, root_path: str = "") -> AsyncIterator[httpx.AsyncClient]:
     """Serve under granian, which does its I/O on threads of its own and calls the app on this loop."""
     # It takes no socket and does not tell its port. It shares one that is bound already, and whoever does not
     # listen there gets no connection.
     with socket.socket() as reserved:
         reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         reserved.bind(("127.0.0.1", 0))
-        port = reserved.getsockname()[1]
-        prefix = root_path or None
         server = GranianServer(
-            app, port=port, interface=Interfaces.ASGI, log_enabled=False, url_path_prefix=prefix
+            app,
+            port=reserved.getsockname()[1],
+            interface=Interfaces.ASGI,
+            log_enabled=False,
+            url_path_prefix=root_path or None,
         )
-        async with _client_of(_url(reserved), asyncio.create_task(server.serve())) as client:
+        async with _client_of(_url(reserved), server.serve(), server.stop) as client:
             yield client
-            server.stop()  # type: ignore[no-untyped-call]
 
 
 def _listener() -> socket.socket:
@@ -202,17 +204,20 @@ def _url(listener: socket.socket) -> str:
 
 
 @asynccontextmanager
-async def _client_of(url: str, server: asyncio.Task[Any]) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client once connections are accepted; then wait for the server, which has been told to stop."""
-    await _accepting(url, server)
+async def _client_of(
+    url: str, serving: Coroutine[Any, Any, object], stop: Callable[[], object]
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Run a server, yield a client once it accepts connections, then stop it and wait for its end."""
+    server = asyncio.create_task(serving)
     try:
-        async with httpx.AsyncClient(base_url=url, timeout=10) as client:
+        await _accepting(url, server)
+        async with httpx.AsyncClient(base_url=url, timeout=_START_SECONDS) as client:
             yield client
-    except BaseException:
-        server.cancel()
-        raise
-    async with asyncio.timeout(_START_SECONDS):
-        await server
+    finally:
+        if not server.done():
+            stop()
+            async with asyncio.timeout(_END_SECONDS):
+                await server
 
 
 async def _accepting(url: str, server: asyncio.Task[Any]) -> None:
@@ -233,8 +238,8 @@ async def _accepting(url: str, server: asyncio.Task[Any]) -> None:
 
 
 REAL_SERVERS = [
-    pytest.param(hypercorn_itself, id="hypercorn", marks=pytest.mark.e2e),
-    pytest.param(uvicorn_itself, id="uvicorn", marks=pytest.mark.e2e),
-    pytest.param(granian, id="granian", marks=pytest.mark.e2e),
+    pytest.param(under_hypercorn, id="hypercorn", marks=pytest.mark.e2e),
+    pytest.param(under_uvicorn, id="uvicorn", marks=pytest.mark.e2e),
+    pytest.param(under_granian, id="granian", marks=pytest.mark.e2e),
 ]
 ALL_SERVERS = [pytest.param(in_process, id="in-process"), *REAL_SERVERS]
