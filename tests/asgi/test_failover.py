@@ -450,7 +450,7 @@ async def test_content_ends_the_keeping_of_the_request(ensemble: Any, hedge_afte
 
 def _translations() -> set[int]:
     """Return which translations are in memory, also those of earlier tests."""
-    return {id(thing) for thing in gc.get_objects() if isinstance(thing, Translation)}
+    return {id(thing) for thing in gc.get_objects() if type(thing) is Translation}
 
 
 @pytest.mark.virtual_time
