@@ -76,7 +76,8 @@ async def client(
     proxy = PackyProxy({"packycode": provider()}, transport=StreamingASGITransport(upstream))
     async with asyncio.timeout(SOON_SECONDS * 5), server(layer(proxy)) as client:
         yield client
-    gc.collect()  # so that what is left over is found now
+    if layer is litestar_gzip:
+        gc.collect()  # so that what is left over is found now
 
 
 def ask(client: httpx.AsyncClient) -> Any:
