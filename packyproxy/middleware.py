@@ -38,7 +38,7 @@ class PackyProxyMiddleware:
     Raises:
         ConfigError: with every problem found in the configuration.
         TypeError: a hook cannot be used as one.
-        ValueError: the prefix does not begin with a slash, or ends with one.
+        ValueError: the prefix does not begin with a slash, ends with one, or has two in a row.
     """
 
     def __init__(
@@ -91,7 +91,9 @@ class PackyProxyMiddleware:
 
 
 def _valid(prefix: str) -> str:
-    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
-        fixed = "/".join(("", *filter(None, prefix.split("/"))))
-        raise ValueError(f"prefix must begin with a slash and not end with one: write prefix={fixed!r}")
+    fixed = "/".join(("", *filter(None, prefix.split("/"))))
+    if prefix != fixed:
+        raise ValueError(
+            f"prefix must begin with a slash, not end with one, nor have two in a row: write prefix={fixed!r}"
+        )
     return prefix
