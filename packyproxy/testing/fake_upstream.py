@@ -135,6 +135,8 @@ class FakeUpstream:
     @property
     def last_request(self) -> ReceivedRequest:
         """The newest request; an IndexError when there is none."""
+        if not self.requests:
+            raise IndexError("no request has come to this upstream")
         return self.requests[-1]
 
     def release(self) -> None:

@@ -971,3 +971,9 @@ def test_importing_the_harness_loads_little_of_the_product() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
     assert "[] []" == output.strip()
+
+
+def test_there_is_no_last_request_before_the_first() -> None:
+    """A test whose code under test asks nothing is told so."""
+    with pytest.raises(IndexError, match="no request has come"):
+        _ = FakeUpstream().last_request
