@@ -2,11 +2,14 @@
 
 ``packy_upstream`` plays the model, ``packy_proxy`` leads to it, and a client of each SDK asks through that.
 The fixtures are synchronous, so they serve tests of any kind, under any plugin for asynchronous ones. This
-module is imported in every run of pytest, so what it needs loads on first use; it does nothing unasked.
+module is imported in every run of pytest, so what it needs loads when tests that use it have been collected:
+not before, and not within the first of them, which is to be as quick as the others.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -25,7 +28,28 @@ __all__ = [
     "packy_openai_sync",
     "packy_proxy",
     "packy_upstream",
+    "pytest_collection_finish",
 ]
+
+_NEEDED: Final = {
+    "packy_anthropic": ("packyproxy.testing.clients", "anthropic"),
+    "packy_anthropic_sync": ("packyproxy.testing.clients", "anthropic"),
+    "packy_openai": ("packyproxy.testing.clients", "openai"),
+    "packy_openai_sync": ("packyproxy.testing.clients", "openai"),
+    "packy_proxy": ("packyproxy.app", "packyproxy.testing.forgetting"),
+    "packy_upstream": ("packyproxy.testing.fake_upstream",),
+}
+"""The modules that a fixture needs."""
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Load what the collected tests will need; called by pytest."""
+    if session.config.getoption("collectonly"):
+        return
+    used = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    for module in dict.fromkeys(module for name in used & _NEEDED.keys() for module in _NEEDED[name]):
+        with suppress(Exception):  # raised again, and seen, where the fixture is made
+            import_module(module)
 
 
 @pytest.fixture

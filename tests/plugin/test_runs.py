@@ -61,6 +61,25 @@ def test_unnoticed(packy_upstream, packy_openai_sync):
     with pytest.raises(Exception):
         packy_openai_sync.responses.create(**ASKED)
 """
+LOADED = """
+import sys
+
+NEEDED = {"packyproxy.app", "packyproxy.testing.fake_upstream", "packyproxy.testing.clients", "openai"}
+
+
+@pytest.fixture
+def loaded():
+    return NEEDED & sys.modules.keys()
+"""
+USING = """
+def test_loaded(loaded, packy_openai):
+    assert NEEDED == loaded
+    assert "anthropic" not in sys.modules
+"""
+USING_NOTHING = """
+def test_loaded(loaded):
+    assert set() == loaded
+"""
 
 
 STRICT = ("-o", "asyncio_mode=strict", "-o", "asyncio_default_fixture_loop_scope=function")
@@ -88,6 +107,31 @@ def test_fixtures_serve_under_any_other_plugin(
     """Tests of every kind pass without a warning, also those that leave an answer open."""
     done = run(tmp_path, content, *options)
     assert (0, True) == (done.returncode, f"{passed} passed" in done.stdout), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("content", [USING, USING_NOTHING], ids=["used", "unused"])
+def test_what_is_needed_loads_before_the_first_test(tmp_path: Path, content: str) -> None:
+    """No test's time counts what loads but once, and nothing loads for tests that use nothing of it."""
+    done = run(tmp_path, LOADED + content, "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:schemathesis")
+    assert (0, True) == (done.returncode, "1 passed" in done.stdout), done.stdout + done.stderr
+
+
+def test_what_cannot_be_loaded_is_told_by_the_fixture(tmp_path: Path) -> None:
+    """An SDK that is missing fails the tests that ask for its client, and no others."""
+    missing = "import sys\n\nsys.modules['openai'] = None\n"
+    out = run(
+        tmp_path, missing + PLAIN + "\ndef test_other(packy_upstream):\n    pass\n", "-p", "no:asyncio"
+    ).stdout
+    assert "1 passed, 2 errors" in out
+    assert "a client of the openai SDK needs that SDK: pip install openai" in out
+
+
+def test_collecting_loads_nothing(tmp_path: Path) -> None:
+    """Whoever only lists tests waits for nothing."""
+    loaded = "\ndef pytest_unconfigure():\n    print('LOADED', NEEDED & sys.modules.keys())\n"
+    (tmp_path / "conftest.py").write_text(HEAD + LOADED + loaded, "utf-8")
+    out = run(tmp_path, PLAIN, "-p", "no:asyncio", "-p", "no:schemathesis", "--collect-only").stdout
+    assert "LOADED set()" in out
 
 
 def test_mistakes_of_a_script_are_shown(tmp_path: Path) -> None:
