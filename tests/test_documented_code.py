@@ -1,4 +1,4 @@
-"""What ``docs/embedding.md`` shows works as it stands there: each block of Python is run, each application asked."""
+"""What README and documentation show works as it stands there: each block of Python is run, each application asked."""
 
 import asyncio
 import logging
@@ -19,8 +19,15 @@ from tests.support.servers import Listener, write_config
 
 pytestmark = pytest.mark.e2e
 
-DOCUMENT = (Path(__file__).parent.parent / "docs" / "embedding.md").read_text("utf-8")
-PART = re.compile(r"^## ([^\n]+)$|^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+ROOT = Path(__file__).parent.parent
+PAGES = (
+    "README.md",
+    "docs/embedding.md",
+    "docs/management-api.md",
+    "docs/management-api_CN.md",
+)
+PART = re.compile(r"^##+ ([^\n]+)$|^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+A_RUNNING_PROXY = "http://127.0.0.1:8317"
 QUESTION = {
     "model": "claude-sonnet-5",
     "max_tokens": 100,
@@ -28,18 +35,18 @@ QUESTION = {
 }
 
 
-def blocks() -> Iterator[Any]:
+def blocks(page: str) -> Iterator[Any]:
     """Yield each block of Python, named for the heading that it stands under."""
     heading, number = "", 0
-    for part in PART.finditer(DOCUMENT):
+    for part in PART.finditer((ROOT / page).read_text("utf-8")):
         if part[1] is not None:
             heading, number = part[1].lower().replace(" ", "-"), 0
         else:
             number += 1
-            yield pytest.param(part[2], id=f"{heading}-{number}")
+            yield pytest.param(part[2], id=f"{Path(page).stem}-{heading}-{number}")
 
 
-BLOCKS = list(blocks())
+BLOCKS = [block for page in PAGES for block in blocks(page) if A_RUNNING_PROXY not in block.values[0]]
 TESTS = [block for block in BLOCKS if "def test_" in block.values[0]]
 APPLICATIONS = [block for block in BLOCKS if re.search(r"^app = ", block.values[0], re.MULTILINE)]
 SCRIPTS = [block for block in BLOCKS if block not in TESTS + APPLICATIONS]
@@ -78,7 +85,7 @@ def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listen
 def run(block: str) -> dict[str, Any]:
     """Return the names of a block."""
     names: dict[str, Any] = {"__name__": "documented"}
-    exec(compile(block, "embedding.md", "exec"), names)
+    exec(compile(block, "documented", "exec"), names)
     return names
 
 
