@@ -70,6 +70,7 @@ class Runtime:
 
     Raises:
         ConfigError: with every problem found in the configuration.
+        TypeError: a hook cannot be used as one.
     """
 
     version = __version__
