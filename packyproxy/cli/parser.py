@@ -206,8 +206,9 @@ def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     command = commands[arguments.command]
     if name in _WITH_CHILD:
         arguments.child = child
-    if name == "run" and not child:
-        command.error("name the program after --, for instance: packyproxy run -- claude")
+    is_without_dashes = bool(unknown) and not unknown[0].startswith("-")
+    if not child and (name == "run" or (name in _WITH_CHILD and is_without_dashes)):
+        command.error(f"name the program after --, for instance: packyproxy {name} -- claude")
     if unknown:
         option = unknown[0].partition("=")[0]
         command.error(f"unknown argument {option}{_guess(option, _options_of(command))}")

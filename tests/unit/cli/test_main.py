@@ -111,6 +111,7 @@ def test_help_names_every_protocol_that_is_translated(capsys: pytest.CaptureFixt
         (["run"], "name the program after --, for instance: packyproxy run -- claude"),
         (["run", "claude"], "name the program after --, for instance: packyproxy run -- claude"),
         (["run", "--"], "name the program after --, for instance: packyproxy run -- claude"),
+        (["record", "claude"], "name the program after --, for instance: packyproxy record -- claude"),
         (["run", "--nope", "--", "claude"], "unknown argument --nope"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
