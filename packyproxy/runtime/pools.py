@@ -86,24 +86,26 @@ class LoopPools:
     """
 
     def __init__(self, make: Callable[[str | None], Upstream]) -> None:
-        stays: PerLoop[_Stay] = PerLoop(lambda: _Stay(make, stays.pop), _Stay.abandon)
-        self._stays = stays
+        per_loop: PerLoop[_PoolsOnLoop] = PerLoop(
+            lambda: _PoolsOnLoop(make, per_loop.pop), _PoolsOnLoop.abandon
+        )
+        self._per_loop = per_loop
         # What nobody can reach any longer is collected together, in any order: aiohttp would complain of an
         # open session before anything of ours closes it.
-        finalize(self, _close_all, stays).atexit = False
+        finalize(self, _close_all, per_loop).atexit = False
 
     def here(self) -> Pools:
         """Return the pools of the running loop."""
-        return self._stays.here().pools
+        return self._per_loop.here().pools
 
     async def aclose_here(self) -> None:
         """Close those of the running loop; whoever asks again gets new ones."""
-        stay = self._stays.pop(asyncio.get_running_loop())
-        if stay is not None:
-            await stay.aclose()
+        pools = self._per_loop.pop(asyncio.get_running_loop())
+        if pools is not None:
+            await pools.aclose()
 
 
-class _Stay:
+class _PoolsOnLoop:
     """Pools on the running loop, closed at the latest when that ends.
 
     A loop that ends in order (of ``asyncio.run``, servers, test runners) closes the asynchronous generators
@@ -155,9 +157,9 @@ async def _ending_with(end: Callable[[], Awaitable[None]]) -> AsyncGenerator[Non
         await end()
 
 
-def _close_all(stays: PerLoop[_Stay]) -> None:
-    for stay in stays.by_loop().values():
-        stay.close_soon()
+def _close_all(per_loop: PerLoop[_PoolsOnLoop]) -> None:
+    for pools in per_loop.by_loop().values():
+        pools.close_soon()
 
 
 def _way(provider: Provider) -> _Way:
