@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import random
-import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -303,16 +302,7 @@ def test_a_loop_that_left_meanwhile_takes_nothing_over() -> None:
         second.close()
 
 
-@pytest.fixture
-def _busy_threads() -> Iterator[None]:
-    """Let threads take turns far more often than they do."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    yield
-    sys.setswitchinterval(before)
-
-
-@pytest.mark.usefixtures("_busy_threads")
+@pytest.mark.usefixtures("eager_threads")
 def test_threads_with_loops_of_their_own_share_a_proxy(caplog: pytest.LogCaptureFixture) -> None:
     """Every request is answered while loops come and go, started or not, and the configuration changes."""
     caplog.set_level(logging.ERROR)

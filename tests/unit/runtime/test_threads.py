@@ -1,8 +1,7 @@
 """What event loops in several threads share: used by all at once, none of it breaks."""
 
 import asyncio
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from threading import Barrier
@@ -22,17 +21,10 @@ from packyproxy.store.memory import MemoryStore
 from packyproxy.translate.token_count import ScaleFactors
 from packyproxy.translate.tool_memory import ToolMemory
 
+pytestmark = pytest.mark.usefixtures("eager_threads")
+
 THREADS = 4
 ROUNDS = 3000
-
-
-@pytest.fixture(autouse=True)
-def _eager_threads() -> Iterator[None]:
-    """Let threads take turns thousands of times more often than they do."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
 
 
 def in_threads(use: Callable[[int], object]) -> None:

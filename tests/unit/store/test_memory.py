@@ -1,8 +1,6 @@
 """The store in memory keeps the contract of ``store.contract``."""
 
 import asyncio
-import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -142,16 +140,7 @@ async def test_is_bounded(clock: _Clock) -> None:
     assert [None, None, b"2"] == await store.read(("a", "b", "c"))
 
 
-@pytest.fixture
-def restless_threads() -> Iterator[None]:
-    """Let threads take over from each other thousands of times as often as they would."""
-    seconds = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(seconds)
-
-
-@pytest.mark.usefixtures("restless_threads")
+@pytest.mark.usefixtures("eager_threads")
 def test_threads_lose_no_change(store: Store) -> None:
     """Event loops in several threads count together, and every one of them is counted."""
     together = Barrier(4)
