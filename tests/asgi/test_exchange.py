@@ -19,10 +19,6 @@ pytestmark = pytest.mark.virtual_time
 
 HELLO = {"model": "claude-sonnet-4-5", "max_tokens": 1000, "messages": [{"role": "user", "content": "hi"}]}
 THINKING = {"type": "adaptive"}
-TOOL_RESULT_TURN = [
-    {"role": "user", "content": "hi"},
-    {"role": "assistant", "content": [{"type": "thinking", "thinking": "", "signature": "SIGNATURE"}]},
-]
 
 
 async def call_raw(scene: Any, send: Callable[[Any], Any], *, streams: bool = True) -> None:
