@@ -9,7 +9,9 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from errno import EINVAL
 from os import PathLike
+from pathlib import Path
 from typing import Final, Self
 
 import httpx
@@ -37,21 +39,28 @@ class Tape:
 
     Args:
         path: where a new file is made, which only its owner may read.
-        replaces: write over a file that is there.
+        replaces: write over a file that is there, once there is an exchange to write.
 
     Raises:
         FileExistsError: there is a file, and it shall not be replaced.
-        OSError: it cannot be written.
+        OSError: it cannot be written, or is a device, a pipe or a folder.
     """
 
     def __init__(self, path: str | PathLike[str], *, replaces: bool = False) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (os.O_TRUNC if replaces else os.O_EXCL)
+        self._path = Path(path)
+        self.is_new = not (replaces and self._path.exists())
+        """Whether there was no file."""
+        if not self.is_new and not self._path.is_file():
+            raise OSError(EINVAL, "Not a regular file")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if replaces else os.O_EXCL)
         self._file = os.open(path, flags, _MODE)
+        self._has_begun = False
         try:
-            os.chmod(path, _MODE)  # noqa: PTH101 - of a file that was there
-            os.write(self._file, first_line())
+            if self.is_new:
+                self._begin()
         except OSError:
             os.close(self._file)
+            self._path.unlink()
             raise
         self.is_closed = False
         self.exchanges = 0
@@ -100,14 +109,25 @@ class Tape:
             return
         try:
             lines = write_exchange(take.redacted(self._redactor))
-            while lines:
-                lines = lines[os.write(self._file, lines) :]
+            if not self._has_begun:
+                self._begin()
+            self._put(lines)
         except OSError as error:
             self.problem = (error.strerror or type(error).__name__).lower()
         except Exception as error:  # noqa: BLE001 - a bug of ours must cost the recording, not the answer
             self.problem = f"internal error: {type(error).__name__}"
         else:
             self.exchanges += 1
+
+    def _begin(self) -> None:
+        os.ftruncate(self._file, 0)
+        self._path.chmod(_MODE)
+        self._put(first_line())
+        self._has_begun = True
+
+    def _put(self, lines: bytes) -> None:
+        while lines:
+            lines = lines[os.write(self._file, lines) :]
 
 
 class RecordingTransport(httpx.AsyncBaseTransport):

@@ -39,7 +39,7 @@ def record(
     Args:
         path: of the configuration, None to look for it.
         command: the program to run over the proxy; without one it is served.
-        output: the file to write; there is none in the end if nobody was asked.
+        output: the file to write; if nobody was asked there is none in the end, or the one that was there.
         replaces: write over a file that is there.
         port: where to listen without a program, on loopback; 0 for any that is free.
 
@@ -116,7 +116,8 @@ def _tell(tape: Tape, output: str) -> None:
     if tape.problem is not None:
         print(f"packyproxy: {output} is not complete ({tape.problem})", file=sys.stderr)
     elif not tape.exchanges:
-        Path(output).unlink(missing_ok=True)
+        if tape.is_new:
+            Path(output).unlink(missing_ok=True)
         print("packyproxy: no provider was asked, so nothing was recorded", file=sys.stderr)
     else:
         count = "1 exchange" if tape.exchanges == 1 else f"{tape.exchanges} exchanges"

@@ -1,6 +1,7 @@
 """Recording: every exchange at the edge to upstreams, whatever its end, and nothing in anybody's way."""
 
 import asyncio
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -192,12 +193,36 @@ def test_a_file_that_is_there(tmp_path: Path) -> None:
     with pytest.raises(FileExistsError):
         Tape(path)
     assert "mine" == path.read_text()
+
+
+def test_a_file_that_shall_be_replaced(tmp_path: Path) -> None:
+    """It stays until there is something to write, and is its owner's then."""
+    path = tmp_path / "c.jsonl"
+    path.write_text("mine")
+    path.chmod(0o644)
     Tape(path, replaces=True).close()
-    assert ((), 0o600) == (Cassette.load(path).exchanges, stat.S_IMODE(path.stat().st_mode))
+    assert "mine" == path.read_text()
+
+    async def record(tape: Tape) -> tuple[RecordedExchange, ...]:
+        recorded = over(tape, FakeUpstream("Hello."))
+        await recorded.ask()
+        return await recorded.ended(path)
+
+    assert 1 == len(asyncio.run(record(Tape(path, replaces=True))))
+    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_is_no_file(tmp_path: Path) -> None:
+    """A device is left as it is; a pipe that nobody reads holds nothing up."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path, 0o644)
+    with pytest.raises(OSError, match="Not a regular file"):
+        Tape(path, replaces=True)
+    assert stat.S_IFIFO | 0o644 == path.stat().st_mode
 
 
 def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is known at once."""
+    """It is known at once, and nothing is left."""
 
     def fail(*_: object) -> int:
         raise OSError(28, "No space left on device")
@@ -205,3 +230,4 @@ def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("packyproxy.testing.recording.os.write", fail)
     with pytest.raises(OSError, match="No space left"):
         Tape(tmp_path / "c.jsonl")
+    assert not list(tmp_path.iterdir())

@@ -65,18 +65,31 @@ def test_a_folder_that_is_not_there(config: str, capsys: pytest.CaptureFixture[s
     assert "no/c.jsonl cannot be written (no such file or directory)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [[], ["--force"]], ids=["new", "replaced"])
-def test_where_nobody_was_asked_nothing_is_left(
-    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+@pytest.mark.parametrize("earlier", [None, "earlier"], ids=["new", "there"])
+def test_where_nobody_was_asked_nothing_changes(
+    config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], earlier: str | None
 ) -> None:
-    """The program's exit code is passed on."""
+    """There is no new file, and an earlier one stays; the program's exit code is passed on."""
+    path = tmp_path / "c.jsonl"
+    if earlier is not None:
+        path.write_text(earlier)
     command = [sys.executable, "-c", "raise SystemExit(3)"]
-    assert 3 == main(["record", *options, "-o", "c.jsonl", "--config", config, "--", *command])
-    assert not (tmp_path / "c.jsonl").exists()
+    assert 3 == main(["record", "--force", "-o", "c.jsonl", "--config", config, "--", *command])
+    assert earlier == (path.read_text() if path.exists() else None)
     assert [
         "packyproxy: recording into c.jsonl, without content",
         "packyproxy: no provider was asked, so nothing was recorded",
     ] == capsys.readouterr().err.splitlines()
+
+
+def test_a_device_is_left_alone(
+    config: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by somebody who may do anything: its mode stays, and it is there afterwards."""
+    monkeypatch.setattr("os.chmod", pytest.fail)
+    monkeypatch.setattr("os.unlink", pytest.fail)
+    assert 1 == main(["record", "--force", "-o", "/dev/null", "--config", config, "--", "true"])
+    assert "packyproxy: /dev/null cannot be written (not a regular file)\n" == capsys.readouterr().err
 
 
 def test_the_file_is_its_owners(config: str, tmp_path: Path) -> None:
