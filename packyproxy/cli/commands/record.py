@@ -12,6 +12,7 @@ from packyproxy.cli.failures import CommandFailed, WrongUsage
 from packyproxy.cli.tables import print_line, print_table
 from packyproxy.errors import UpstreamFailed
 from packyproxy.testing.cassette import Cassette, CassetteError, RecordedExchange
+from packyproxy.testing.recorded_request import is_summary
 from packyproxy.testing.recording import Tape
 from packyproxy.testing.vocabulary import EVENT_TYPE
 from packyproxy.wire.responses_events import EVENT_TYPES
@@ -131,11 +132,13 @@ def _tell(tape: Tape, output: str) -> None:
 
 def _row(number: int, exchange: RecordedExchange, events: int) -> tuple[str, ...]:
     request, answer = exchange.request, exchange.answer
+    # A file of somebody else's may hold anything, also what a terminal would obey.
+    is_kept = is_summary(request)
     return (
         str(number),
         str(request.upstream),
-        f"{request.method} {request.path}",
-        " ".join(filter(None, (request.model, request.effort))),
+        f"{request.method} {request.path}" if is_kept else _UNKNOWN,
+        " ".join(filter(None, (request.model, request.effort))) if is_kept else _UNKNOWN,
         f"{request.bytes:,} B",
         str(answer.status) if answer else "none",
         f"{exchange.reads[0].ms:,.0f} ms" if exchange.reads else "",

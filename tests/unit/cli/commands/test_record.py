@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from packyproxy.cli.main import main
 from packyproxy.runtime.upstream import WrapTransport
@@ -178,6 +179,19 @@ def test_show_of_what_was_changed(tmp_path: Path, capsys: pytest.CaptureFixture[
     shown = capsys.readouterr().out
     assert "it was changed, and may hold content" in shown
     assert "secret" not in shown
+
+
+@pytest.mark.parametrize("field", ["method", "path", "model", "effort"])
+def test_show_of_a_request_that_was_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], field: str
+) -> None:
+    """What a stranger has written there does not reach the terminal."""
+    request = replace(REQUEST, **{field: "\x1b[2Ja secret"})
+    Cassette((replace(EXCHANGE, request=request),)).save(tmp_path / "c.jsonl")
+    assert 1 == main(["record", "--show", "c.jsonl"])
+    shown = capsys.readouterr().out
+    assert "(unknown)  (unknown)" in shown
+    assert ("\x1b" in shown, "secret" in shown) == (False, False)
 
 
 @pytest.mark.parametrize(
