@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from os import PathLike, fspath
-from typing import Any, Self, TypeAlias
+from typing import Any, NoReturn, Self, TypeAlias
 
 import httpx
 
@@ -220,6 +220,11 @@ class Runtime:
         pools = self._pools.here()
         pools.serve(self._snapshot.providers)
         return pools.upstream(provider)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a proxy cannot be copied or sent to another process: make one there, of the same configuration"
+        )
 
     async def __aenter__(self) -> Self:
         if not self._has_begun:

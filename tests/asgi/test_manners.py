@@ -1,9 +1,12 @@
 """The proxy as a guest: it changes nothing of the process that it is in, and two of them do not know each other."""
 
 import asyncio
+import copy
+import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +200,10 @@ async def test_two_proxies_live_on_their_own() -> None:
             first.runtime.apply(PackyProxy({}).runtime.snapshot.config)
         assert (False, True) == (first.runtime.has_lifespan, second.runtime.has_lifespan)
         assert (503, 200) == (await _ask(first), await _ask(second))
+
+
+@pytest.mark.parametrize("copy_of", [copy.deepcopy, pickle.dumps])
+def test_a_proxy_is_not_copied(copy_of: Callable[[PackyProxy], object]) -> None:
+    """Who tries, by giving it to a process of ``multiprocessing`` for example, is told what to do instead."""
+    with pytest.raises(TypeError, match="make one there"):
+        copy_of(_proxy())
