@@ -25,6 +25,9 @@ WrapTransport: TypeAlias = Callable[[httpx.AsyncBaseTransport], httpx.AsyncBaseT
 
 _CONNECT_SECONDS = 10.0
 _TLS_SECONDS = 10.0
+_TIMEOUTS = {"timeout": httpx.Timeout(None, connect=_CONNECT_SECONDS).as_dict()}
+"""For a transport of the caller's; a client would put its own limits here, which are five seconds of silence
+if nobody has thought of them. How long an upstream may think is for the configuration to say."""
 _POOL_IDLE_SECONDS = 60.0
 _READ_BUFFER_BYTES = 256 * 1024
 _ERROR_BODY_BYTES = 256 * 1024
@@ -320,7 +323,9 @@ class Upstream:
         url = self._urls.get(request.url)
         if url is None:
             url = self._urls[request.url] = httpx.URL(request.url)
-        outgoing = httpx.Request(request.method, url, headers=list(request.headers), content=request.body)
+        outgoing = httpx.Request(
+            request.method, url, headers=list(request.headers), content=request.body, extensions=_TIMEOUTS
+        )
         self._open_answers += 1
         response: UpstreamResponse | None = None
         try:

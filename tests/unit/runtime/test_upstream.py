@@ -88,6 +88,21 @@ async def test_a_clients_own_redirects_are_not_followed() -> None:
     assert (307, [REQUEST.url]) == (response.status, seen)
 
 
+@pytest.mark.parametrize("limits", [httpx.Timeout(5.0), httpx.Timeout(0.1)], ids=["default", "short"])
+async def test_a_clients_own_time_limits_do_not_count(limits: httpx.Timeout) -> None:
+    """Else a model might think for five seconds at most, which is what httpx grants by default."""
+    seen: list[dict[str, float | None]] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.extensions["timeout"])
+        return httpx.Response(200)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(handle), timeout=limits) as client:
+        response = await Upstream(client=client).open(REQUEST)
+        await response.aclose()
+    assert [{"connect": 10.0, "read": None, "write": None, "pool": None}] == seen
+
+
 async def test_a_connection_that_breaks_is_a_truncated_answer() -> None:
     """What came before is handed out first."""
     body = Body([b"a"], then=httpx.ReadError("canary"))
