@@ -152,13 +152,15 @@ class FakeUpstream:
         return arrival
 
     def check_script(self) -> None:
-        """Raise the first error of the script itself, if there was one.
+        """Raise the first error of the script itself, if there was one since the last time.
 
         A function that raises, an answer of no known type and a request after the last answer are mistakes
         of a test. Their requests are answered with a 400 that says so.
         """
         __tracebackhide__ = True
-        for error, traceback in self._script_errors:
+        errors, self._script_errors = self._script_errors, []
+        if errors:
+            error, traceback = errors[0]
             raise error.with_traceback(traceback)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: _Receive, send: _Send) -> None:

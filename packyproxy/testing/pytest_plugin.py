@@ -85,14 +85,17 @@ def packy_config() -> Mapping[str, Any]:
 @pytest.fixture
 def packy_proxy(
     packy_config: Mapping[str, Any], packy_upstream: "testing.FakeUpstream"
-) -> "packyproxy.PackyProxy":
+) -> "Iterator[packyproxy.PackyProxy]":
     """Return a ``PackyProxy`` in front of ``packy_upstream``: an ASGI app, to be mounted or asked.
 
     An upstream that failed is asked again by the next request; outside of tests it would rest for a while.
+    What is wrong with the script of an upstream of your own is raised when the test ends, too.
     """
     proxy = packyproxy.PackyProxy(packy_config, transport=testing.StreamingASGITransport(packy_upstream))
     testing.forget_failures(proxy.runtime)
-    return proxy
+    yield proxy
+    if isinstance(packy_upstream, testing.FakeUpstream):  # any ASGI app may stand there
+        packy_upstream.check_script()
 
 
 @pytest.fixture

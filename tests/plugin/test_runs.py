@@ -61,6 +61,21 @@ def test_unnoticed(packy_upstream, packy_openai_sync):
     with pytest.raises(Exception):
         packy_openai_sync.responses.create(**ASKED)
 """
+UPSTREAM_OF_ITS_OWN = """
+from packyproxy.testing import FakeUpstream
+
+
+@pytest.fixture
+def packy_upstream():
+    return FakeUpstream(["only one"], when_exhausted="fail")
+
+
+def test_too_many_unnoticed(packy_openai_sync):
+    packy_openai_sync.responses.create(**ASKED)
+    for _ in range(2):
+        with pytest.raises(Exception):
+            packy_openai_sync.responses.create(**ASKED)
+"""
 LOADED = """
 import sys
 
@@ -142,6 +157,13 @@ def test_mistakes_of_a_script_are_shown(tmp_path: Path) -> None:
     assert "ScriptExhausted: request 2 came" in out
     assert "ERROR test_it.py::test_unnoticed - LookupError: a mistake" in out
     assert '>       raise LookupError("a mistake of the test")' in out
+
+
+def test_mistakes_of_an_upstream_of_its_own_are_shown(tmp_path: Path) -> None:
+    """Who overrides the upstream need not look for them; each test tells one of its mistakes, once."""
+    out = run(tmp_path, UPSTREAM_OF_ITS_OWN, "-p", "no:asyncio").stdout
+    assert "1 passed, 1 error" in out
+    assert "ScriptExhausted: request 2 came" in out
 
 
 def test_the_fixtures_are_explained(tmp_path: Path) -> None:

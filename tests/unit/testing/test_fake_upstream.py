@@ -399,6 +399,7 @@ async def test_a_request_too_many_can_be_an_error() -> None:
     assert (400, told) == (answers[2].status_code, answers[2].json()["error"]["message"])
     with pytest.raises(ScriptExhausted, match="request 3 came"):
         upstream.check_script()
+    upstream.check_script()  # it was told
 
 
 async def test_unused_answers_are_counted() -> None:
