@@ -1,4 +1,4 @@
-"""What tests need instead of a network: a fake upstream, ways into an ASGI app, SDK clients that take them.
+"""What tests need instead of a network: a fake upstream, transports into an ASGI app, SDK clients over them.
 
 The fixtures of ``pytest_plugin`` put these together. Names load on first use, since pytest imports this
 package in every run, also where nothing of it is used.

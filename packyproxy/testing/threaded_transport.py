@@ -1,4 +1,4 @@
-"""The way of synchronous clients into an ASGI app: the app runs on an event loop in a thread of its own.
+"""The transport of synchronous clients into an ASGI app: the app runs on an event loop in a thread of its own.
 
 Everything else is as with ``StreamingASGITransport``, which does the work on that loop: events come one by
 one, and a client that closes its response early has left. Code under test that blocks is what this is for; a
@@ -51,7 +51,7 @@ class ThreadedASGITransport(httpx.BaseTransport):
         client: tuple[str, int] = ("127.0.0.1", 50000),
         buffer_bytes: int = DEFAULT_BUFFER_BYTES,
     ) -> None:
-        self._make_way = partial(
+        self._make_transport = partial(
             StreamingASGITransport, app, root_path=root_path, client=client, buffer_bytes=buffer_bytes
         )
         self._thread: _LoopThread | None = None
@@ -61,7 +61,7 @@ class ThreadedASGITransport(httpx.BaseTransport):
         """Start the app on one request and return its answer as soon as the headers are known."""
         request.read()
         thread = self._running()
-        answer = thread.run(thread.way.handle_async_request(request))
+        answer = thread.run(thread.transport.handle_async_request(request))
         library = client_library(request)
         response: httpx.Response = library.Response(
             answer.status_code,
@@ -77,7 +77,7 @@ class ThreadedASGITransport(httpx.BaseTransport):
             thread, self._thread = self._thread, None
         if thread is not None:
             try:
-                thread.run(thread.way.aclose())
+                thread.run(thread.transport.aclose())
             finally:
                 thread.stop()
                 thread.join()
@@ -85,17 +85,17 @@ class ThreadedASGITransport(httpx.BaseTransport):
     def _running(self) -> "_LoopThread":
         with self._starting:
             if self._thread is None:
-                self._thread = _LoopThread(self._make_way())
+                self._thread = _LoopThread(self._make_transport())
                 # A client that nobody closes: its thread ends with it, at the latest with the process.
                 finalize(self, self._thread.stop)
             return self._thread
 
 
 class _LoopThread:
-    """An event loop in a thread, until it is stopped, and the way into the app that is taken there."""
+    """An event loop in a thread, until it is stopped, and the transport that is used there."""
 
-    def __init__(self, way: StreamingASGITransport) -> None:
-        self.way = way
+    def __init__(self, transport: StreamingASGITransport) -> None:
+        self.transport = transport
         started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
         self._thread = Thread(target=_run_loop, args=(started,), name="packyproxy.testing", daemon=True)
         self._thread.start()
