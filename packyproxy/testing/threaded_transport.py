@@ -1,4 +1,4 @@
-"""The transport of synchronous clients into an ASGI app: the app runs on an event loop in a thread of its own.
+"""The transport of synchronous clients into an ASGI app, which runs on an event loop in a thread of its own.
 
 Everything else is as with ``StreamingASGITransport``, which does the work on that loop: events come one by
 one, and a client that closes its response early has left. Code under test that blocks is what this is for; a
