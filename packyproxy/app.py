@@ -49,7 +49,8 @@ class PackyProxy:
 
     Raises:
         ConfigError: with every problem found in the configuration.
-        TypeError: a hook cannot be called, or is an ``async def`` where nobody waits for it.
+        TypeError: a hook cannot be called, or is an ``async def`` where nobody waits for it; the client or
+            the transport is a synchronous one, or there are both.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ class PackyProxyMiddleware:
 
     Raises:
         ConfigError: with every problem found in the configuration.
-        TypeError: a hook cannot be used as one.
+        TypeError: a hook, the client or the transport cannot be used as one.
         ValueError: the prefix does not begin with a slash, ends with one, or has two in a row.
     """
 

@@ -70,7 +70,7 @@ class Runtime:
 
     Raises:
         ConfigError: with every problem found in the configuration.
-        TypeError: a hook cannot be used as one.
+        TypeError: a hook, the client or the transport cannot be used as one; or there are both of the latter.
     """
 
     version = __version__
@@ -86,6 +86,7 @@ class Runtime:
         transport: httpx.AsyncBaseTransport | None = None,
         store: Store | None = None,
     ) -> None:
+        _check_way(client, transport)
         config = _origin(config)
         self.hooks = Hooks(authorize=authorize, on_route=on_route, on_usage=on_usage)
         self.audit = Audit(now=self.now)
@@ -300,6 +301,19 @@ def _origin(config: ConfigSource) -> Config | ConfigFile:
     if isinstance(config, Mapping):
         return config_from_mapping(config)
     return ConfigFile(None if config is None else fspath(config))
+
+
+def _check_way(client: object, transport: object) -> None:
+    """Refuse a way to the upstreams on which every request could only fail."""
+    if client is not None and transport is not None:
+        raise TypeError("there may be a client or a transport, not both: a client has a transport of its own")
+    ways = (("client", client, httpx.AsyncClient), ("transport", transport, httpx.AsyncBaseTransport))
+    for name, way, wanted in ways:
+        if way is not None and not isinstance(way, wanted):
+            library = type(way).__module__.partition(".")[0]
+            raise TypeError(
+                f"{name} must be an httpx.{wanted.__name__}, not a {library}.{type(way).__name__}"
+            )
 
 
 def _log_listener_failed(error: Exception) -> None:
