@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
@@ -172,6 +173,24 @@ def test_public_names_have_docstrings(path: Path) -> None:
             and "setter" not in "".join(map(ast.unparse, member.decorator_list))
         ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "packyproxy",
+        "packyproxy.asgi",
+        "packyproxy.runtime",
+        "packyproxy.testing",
+        "packyproxy.transcode",
+        "packyproxy.translate",
+    ],
+)
+def test_public_names_are_read_by_type_checkers(package: str) -> None:
+    """Each name that a package of the public surface exports is used in ``tests/typing``, as users write it."""
+    text = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests" / "typing").glob("*.py"))
+    exported: list[str] = import_module(package).__all__
+    assert [name for name in exported if not re.search(rf"\b{name}\b", text)] == []
 
 
 def test_tests_state_their_fact() -> None:

@@ -8,6 +8,7 @@ from packyproxy.errors import Failure
 from packyproxy.transcode import Transcoder
 from packyproxy.translate import (
     PROTOCOLS,
+    AttemptFacts,
     Capabilities,
     ChatProtocol,
     ClientProtocol,
@@ -16,6 +17,7 @@ from packyproxy.translate import (
     MessagesProtocol,
     Note,
     ResponsesProtocol,
+    StreamFacts,
     StreamWriter,
     Target,
     Translation,
@@ -41,9 +43,11 @@ def translate(protocol: ClientProtocol, body: bytes, text: str) -> None:
     assert_type(request.model, str)
     assert_type(request.is_stream, bool)
     translation = protocol.to_responses(request, target)
+    protocol.to_responses(request, target, AttemptFacts())
     assert_type(translation, Translation)
     assert_type(translation.body, bytes)
     assert_type(translation.warnings, tuple[str, ...])
+    assert_type(translation.stream_facts, StreamFacts)
     translation.body = b""  # type: ignore[misc]
 
     writer: StreamWriter = protocol.writer(translation.stream_facts, answer_id="a", request_id="r")
