@@ -12,10 +12,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from packyproxy.testing.encrypted_content import ReasoningVault
-from packyproxy.testing.events import AnswerWriter, Ids
-from packyproxy.testing.framing import frame
-from packyproxy.testing.script import Call, Framing, Turn
+from packyproxy.testing.upstream.encrypted_content import ReasoningVault
+from packyproxy.testing.upstream.events import AnswerWriter, Ids
+from packyproxy.testing.upstream.framing import frame
+from packyproxy.testing.upstream.script import Call, Framing, Turn
 
 __all__ = [
     "SURFACES",

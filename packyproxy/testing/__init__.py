@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 from packyproxy.first_use import on_first_use
 
 if TYPE_CHECKING:
-    from packyproxy.testing.cassette import Cassette, CassetteError, RecordedExchange
+    from packyproxy.testing.cassettes.cassette import Cassette, CassetteError, RecordedExchange
     from packyproxy.testing.clients import (
         anthropic_client,
         openai_client,
         sync_anthropic_client,
         sync_openai_client,
     )
-    from packyproxy.testing.events import rate_limits_event
-    from packyproxy.testing.fake_upstream import Answer, FakeUpstream, Script, ScriptExhausted
-    from packyproxy.testing.faults import Fault
     from packyproxy.testing.forgetting import forget_failures
     from packyproxy.testing.moment import Moment
-    from packyproxy.testing.received_request import Fate, ReceivedRequest
-    from packyproxy.testing.script import (
+    from packyproxy.testing.streaming_transport import StreamingASGITransport
+    from packyproxy.testing.threaded_transport import ThreadedASGITransport
+    from packyproxy.testing.upstream.events import rate_limits_event
+    from packyproxy.testing.upstream.fake_upstream import Answer, FakeUpstream, Script, ScriptExhausted
+    from packyproxy.testing.upstream.faults import Fault
+    from packyproxy.testing.upstream.received_request import Fate, ReceivedRequest
+    from packyproxy.testing.upstream.script import (
         Call,
         Citation,
         Compaction,
@@ -36,8 +38,6 @@ if TYPE_CHECKING:
         Turn,
         Usage,
     )
-    from packyproxy.testing.streaming_transport import StreamingASGITransport
-    from packyproxy.testing.threaded_transport import ThreadedASGITransport
 
 __all__ = [
     "Answer",
@@ -77,17 +77,17 @@ if not TYPE_CHECKING:
     __getattr__, __dir__ = on_first_use(
         __name__,
         {
-            "cassette": "Cassette CassetteError RecordedExchange",
+            "cassettes.cassette": "Cassette CassetteError RecordedExchange",
             "clients": "anthropic_client openai_client sync_anthropic_client sync_openai_client",
-            "events": "rate_limits_event",
-            "fake_upstream": "Answer FakeUpstream Script ScriptExhausted",
-            "faults": "Fault",
             "forgetting": "forget_failures",
             "moment": "Moment",
-            "received_request": "Fate ReceivedRequest",
-            "script": "Call Citation Compaction Framing Item Message OutputItem Reasoning Search Stream Turn "
-            "Usage",
             "streaming_transport": "StreamingASGITransport",
             "threaded_transport": "ThreadedASGITransport",
+            "upstream.events": "rate_limits_event",
+            "upstream.fake_upstream": "Answer FakeUpstream Script ScriptExhausted",
+            "upstream.faults": "Fault",
+            "upstream.received_request": "Fate ReceivedRequest",
+            "upstream.script": "Call Citation Compaction Framing Item Message OutputItem Reasoning Search "
+            "Stream Turn Usage",
         },
     )

@@ -37,7 +37,7 @@ _NEEDED: Final = {
     "packy_openai": ("packyproxy.testing.clients", "openai"),
     "packy_openai_sync": ("packyproxy.testing.clients", "openai"),
     "packy_proxy": ("packyproxy.app", "packyproxy.testing.forgetting"),
-    "packy_upstream": ("packyproxy.testing.fake_upstream",),
+    "packy_upstream": ("packyproxy.testing.upstream.fake_upstream",),
 }
 """The modules that a fixture needs."""
 

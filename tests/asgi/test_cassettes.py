@@ -9,8 +9,8 @@ import pytest
 
 from packyproxy import PackyProxy
 from packyproxy.testing import FakeUpstream, Fault, StreamingASGITransport, Turn
-from packyproxy.testing.cassette import Cassette
-from packyproxy.testing.recording import Tape
+from packyproxy.testing.cassettes.cassette import Cassette
+from packyproxy.testing.cassettes.recording import Tape
 
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/messages": {"max_tokens": 99, "messages": [{"role": "user", "content": "Hello"}]},

@@ -25,7 +25,7 @@ from packyproxy.testing import (
     Usage,
     rate_limits_event,
 )
-from packyproxy.testing.encrypted_content import ReasoningVault
+from packyproxy.testing.upstream.encrypted_content import ReasoningVault
 from packyproxy.translate.messages.fold import fold
 from packyproxy.translate.reasoning import scope_of
 

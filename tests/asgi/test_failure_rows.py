@@ -15,7 +15,7 @@ import pytest
 from msgspec import Struct
 
 from packyproxy.testing import Fault, Stream, Turn
-from packyproxy.testing.faults import BrokenStream, ErrorAnswer
+from packyproxy.testing.upstream.faults import BrokenStream, ErrorAnswer
 from tests.support.surfaces import CHAT, MESSAGES, RESPONSES, SURFACES, Surface
 
 pytestmark = pytest.mark.virtual_time

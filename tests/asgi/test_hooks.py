@@ -12,7 +12,7 @@ import pytest
 
 from packyproxy import RequestRecord, RouteDecision
 from packyproxy.testing import Fault, StreamingASGITransport, Turn
-from packyproxy.testing.script import Usage
+from packyproxy.testing.upstream.script import Usage
 from tests.support.surfaces import SURFACES, Surface
 
 pytestmark = pytest.mark.virtual_time

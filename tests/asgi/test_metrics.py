@@ -16,7 +16,7 @@ from packyproxy.app import PackyProxy
 from packyproxy.asgi.status import Status
 from packyproxy.runtime.runtime import Runtime
 from packyproxy.testing import Fault, StreamingASGITransport, Turn
-from packyproxy.testing.script import Usage
+from packyproxy.testing.upstream.script import Usage
 from tests.support.settings import provider
 
 KEY = "client-key-0123"

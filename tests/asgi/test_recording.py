@@ -12,7 +12,7 @@ from packyproxy.errors import FailureKind
 from packyproxy.runtime.observation.recorder import Recorder
 from packyproxy.runtime.serving.asking import Asking
 from packyproxy.testing import Fault, Framing, Stream, Turn
-from packyproxy.testing.script import Usage
+from packyproxy.testing.upstream.script import Usage
 from packyproxy.usage.records import GAP_BOUNDS, AttemptRecord, RequestRecord
 from tests.support.settings import provider as stage_provider
 from tests.support.surfaces import MESSAGES, SURFACES, Surface

@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from packyproxy.errors import FailureKind
 from packyproxy.runtime.observation.telemetry import Telemetry
 from packyproxy.testing import Fault, Turn
-from packyproxy.testing.script import Usage
+from packyproxy.testing.upstream.script import Usage
 from packyproxy.usage.figures import MOST_TARGETS
 from tests.support.records import attempt
 

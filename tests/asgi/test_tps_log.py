@@ -10,7 +10,7 @@ import pytest
 
 from packyproxy.cli.logs import ConsoleFormatter, JsonFormatter
 from packyproxy.testing import Fault, Turn
-from packyproxy.testing.script import Usage
+from packyproxy.testing.upstream.script import Usage
 from tests.support.surfaces import SURFACES, Surface
 
 pytestmark = pytest.mark.virtual_time

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from packyproxy.testing import Answer, Call, FakeUpstream, Fault, Framing, Turn
-from packyproxy.testing.cassette import Cassette
+from packyproxy.testing.cassettes.cassette import Cassette
 from tests.support.servers import COMMAND, END_SECONDS, Listener, run_command, write_config
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from packyproxy.testing.encrypted_content import ReasoningVault
+from packyproxy.testing.upstream.encrypted_content import ReasoningVault
 
 Json = Any
 Body = dict[str, Any]

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from packyproxy.testing.cassettes.redaction import Redactor
 from packyproxy.testing.privacy.canaries import KINDS, canary_text, find_canaries
-from packyproxy.testing.redaction import Redactor
 from packyproxy.translate.contract import StreamFacts
 from packyproxy.wire.sse import FrameDecoder
 from tests.laws.strategies import (

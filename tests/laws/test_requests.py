@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from packyproxy.errors import InvalidRequest
-from packyproxy.testing.validation import Rules, check_request
+from packyproxy.testing.upstream.validation import Rules, check_request
 from packyproxy.translate.contract import NOTHING_LEARNED, AttemptFacts, Capabilities, Target, Translation
 from packyproxy.translate.messages import request as messages
 from packyproxy.translate.responses import request as responses

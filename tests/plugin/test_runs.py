@@ -79,7 +79,7 @@ def test_too_many_unnoticed(packy_openai_sync):
 LOADED = """
 import sys
 
-NEEDED = {"packyproxy.app", "packyproxy.testing.fake_upstream", "packyproxy.testing.clients", "openai"}
+NEEDED = {"packyproxy.app", "packyproxy.testing.upstream.fake_upstream", "packyproxy.testing.clients", "openai"}
 
 
 @pytest.fixture

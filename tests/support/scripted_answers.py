@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from packyproxy.testing import Call, Citation, Message, Reasoning, Search, Stream, Turn, rate_limits_event
-from packyproxy.testing.fake_upstream import Answer
+from packyproxy.testing.upstream.fake_upstream import Answer
 
 __all__ = ["ANSWERS", "RECORDED", "RESPONSES_TOOLS", "TURNS"]
 

@@ -11,10 +11,10 @@ from packyproxy.cli.commands.serve import serve
 from packyproxy.cli.failures import CommandFailed, WrongUsage
 from packyproxy.cli.tables import print_line, print_table
 from packyproxy.errors import UpstreamFailed
-from packyproxy.testing.cassette import Cassette, CassetteError, RecordedExchange
-from packyproxy.testing.recorded_request import is_summary
-from packyproxy.testing.recording import Tape
-from packyproxy.testing.vocabulary import EVENT_TYPE
+from packyproxy.testing.cassettes.cassette import Cassette, CassetteError, RecordedExchange
+from packyproxy.testing.cassettes.recorded_request import is_summary
+from packyproxy.testing.cassettes.recording import Tape
+from packyproxy.testing.cassettes.vocabulary import EVENT_TYPE
 from packyproxy.wire.responses_events import EVENT_TYPES
 from packyproxy.wire.responses_output import read_fields
 from packyproxy.wire.sse import FrameDecoder

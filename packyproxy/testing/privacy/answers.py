@@ -5,10 +5,10 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from packyproxy.testing.fake_upstream import Answer
-from packyproxy.testing.faults import Fault
 from packyproxy.testing.privacy.canaries import canary_text, stage_owner
-from packyproxy.testing.script import Call, Citation, Message, Reasoning, Search, Stream, Turn
+from packyproxy.testing.upstream.fake_upstream import Answer
+from packyproxy.testing.upstream.faults import Fault
+from packyproxy.testing.upstream.script import Call, Citation, Message, Reasoning, Search, Stream, Turn
 
 __all__ = ["PATHS", "Path", "canary_answer", "key_refused"]
 

@@ -7,11 +7,11 @@ from typing import Final
 
 import httpx
 
-from packyproxy.testing.faults import Fault
 from packyproxy.testing.privacy.answers import PATHS, Path, canary_answer
 from packyproxy.testing.privacy.canaries import canary_text, careless_text
 from packyproxy.testing.privacy.requests import SURFACES, Surface
 from packyproxy.testing.privacy.stage import Scenario, ScenarioFailed, Stage
+from packyproxy.testing.upstream.faults import Fault
 
 __all__ = ["GATEWAY_SCENARIOS"]
 

@@ -9,10 +9,10 @@ import yaml
 
 from packyproxy.asgi.management.families import management_operations
 from packyproxy.config import Config
-from packyproxy.testing.fake_upstream import Answer
 from packyproxy.testing.privacy.answers import key_refused
 from packyproxy.testing.privacy.canaries import canary_text
 from packyproxy.testing.privacy.stage import Scenario, ScenarioFailed, Stage
+from packyproxy.testing.upstream.fake_upstream import Answer
 
 __all__ = ["OPERATOR_SCENARIOS"]
 

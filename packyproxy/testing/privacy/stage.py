@@ -14,15 +14,15 @@ from msgspec import Struct
 from packyproxy.asgi.management.families import management_operations
 from packyproxy.errors import ConfigError
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.testing.fake_upstream import Answer, FakeUpstream
+from packyproxy.testing.cassettes.recording import RecordingTransport, Tape
 from packyproxy.testing.privacy.canaries import Canary, canary_text
 from packyproxy.testing.privacy.objects import look_at_objects
 from packyproxy.testing.privacy.process import exception_texts
 from packyproxy.testing.privacy.requests import client_headers
 from packyproxy.testing.privacy.telemetry import look_at_telemetry
 from packyproxy.testing.privacy.watch import Place, Watch, is_of, nothing
-from packyproxy.testing.recording import RecordingTransport, Tape
 from packyproxy.testing.streaming_transport import StreamingASGITransport
+from packyproxy.testing.upstream.fake_upstream import Answer, FakeUpstream
 
 __all__ = ["MANAGEMENT", "MakeProxy", "Proxy", "Reply", "Scenario", "ScenarioFailed", "Stage", "Upstreams"]
 

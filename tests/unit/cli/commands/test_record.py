@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from packyproxy.cli.main import main
 from packyproxy.runtime.upstream import WrapTransport
 from packyproxy.testing import FakeUpstream, StreamingASGITransport
-from packyproxy.testing.cassette import Cassette, Read, RecordedAnswer, RecordedExchange
-from packyproxy.testing.recorded_request import RecordedRequest
-from packyproxy.testing.recording import Tape
+from packyproxy.testing.cassettes.cassette import Cassette, Read, RecordedAnswer, RecordedExchange
+from packyproxy.testing.cassettes.recorded_request import RecordedRequest
+from packyproxy.testing.cassettes.recording import Tape
 from packyproxy.wire.sse import FrameDecoder
 
 REQUEST = RecordedRequest(at="2026-11-21T19:00:00.000Z", bytes=1234, model="gpt-5", effort="high")

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from packyproxy.testing.encrypted_content import ReasoningVault
-from packyproxy.testing.validation import Rules, check_request
+from packyproxy.testing.upstream.encrypted_content import ReasoningVault
+from packyproxy.testing.upstream.validation import Rules, check_request
 from packyproxy.translate.chat.request import read, to_responses
 from packyproxy.translate.contract import Target, Translation
 from packyproxy.translate.effort import allowed_efforts

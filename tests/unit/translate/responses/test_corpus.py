@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from packyproxy.testing.encrypted_content import ReasoningVault
-from packyproxy.testing.validation import Rules, check_request
+from packyproxy.testing.upstream.encrypted_content import ReasoningVault
+from packyproxy.testing.upstream.validation import Rules, check_request
 from packyproxy.translate.codex_headers import upstream_headers
 from packyproxy.translate.contract import Capabilities, Target
 from packyproxy.translate.effort import allowed_efforts

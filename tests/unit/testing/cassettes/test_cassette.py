@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from packyproxy.testing import ScriptExhausted, StreamingASGITransport
-from packyproxy.testing.cassette import (
+from packyproxy.testing.cassettes.cassette import (
     Cassette,
     CassetteError,
     Read,
@@ -19,7 +19,7 @@ from packyproxy.testing.cassette import (
     first_line,
     write_exchange,
 )
-from packyproxy.testing.recorded_request import RecordedRequest
+from packyproxy.testing.cassettes.recorded_request import RecordedRequest
 
 REQUEST = RecordedRequest(at="2026-11-21T19:00:00.000Z", bytes=2)
 ANSWER = RecordedAnswer(ms=1.5, status=200, headers={"content-type": "text/event-stream"})
@@ -210,7 +210,7 @@ def test_content_that_was_put_in(changed: RecordedExchange) -> None:
 
 def test_the_documented_file(tmp_path: Path) -> None:
     """The example of ``docs/cassettes.md`` is a cassette without content, and names every kind of line."""
-    page = (Path(__file__).parents[3] / "docs" / "cassettes.md").read_text("utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "cassettes.md").read_text("utf-8")
     (example,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     (tmp_path / "c.jsonl").write_text(example)
     cassette = Cassette.load(tmp_path / "c.jsonl")

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from packyproxy.testing import FakeUpstream, Fault, Framing, StreamingASGITransport, Turn
-from packyproxy.testing.cassette import Cassette, RecordedExchange
-from packyproxy.testing.recording import Tape
+from packyproxy.testing.cassettes.cassette import Cassette, RecordedExchange
+from packyproxy.testing.cassettes.recording import Tape
 
 REQUEST = {"model": "gpt-5", "instructions": "Be brief.", "input": [], "store": False, "stream": True}
 
@@ -159,7 +159,7 @@ async def test_a_file_that_cannot_be_written(
     def fail(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("packyproxy.testing.recording.os.write", fail)
+    monkeypatch.setattr("packyproxy.testing.cassettes.recording.os.write", fail)
     assert 200 == (await recorded.ask()).status_code
     assert 200 == (await recorded.ask()).status_code
     assert () == await recorded.ended(tmp_path / "c.jsonl")
@@ -175,7 +175,7 @@ async def test_a_bug_costs_the_recording_only(
         raise ValueError("a secret")
 
     recorded = over(tape, FakeUpstream("Hi"))
-    monkeypatch.setattr("packyproxy.testing.recording.write_exchange", fail)
+    monkeypatch.setattr("packyproxy.testing.cassettes.recording.write_exchange", fail)
     assert 200 == (await recorded.ask()).status_code
     assert () == await recorded.ended(tmp_path / "c.jsonl")
     assert "internal error: ValueError" == tape.problem
@@ -227,7 +227,7 @@ def test_a_disk_that_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     def fail(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("packyproxy.testing.recording.os.write", fail)
+    monkeypatch.setattr("packyproxy.testing.cassettes.recording.os.write", fail)
     with pytest.raises(OSError, match="No space left"):
         Tape(tmp_path / "c.jsonl")
     assert not list(tmp_path.iterdir())

@@ -10,10 +10,15 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from packyproxy.testing.check_input import check_input
-from packyproxy.testing.check_tools import check_name, check_strict_schema, check_tool_choice, check_tools
-from packyproxy.testing.encrypted_content import ReasoningVault
-from packyproxy.testing.refusals import (
+from packyproxy.testing.upstream.check_input import check_input
+from packyproxy.testing.upstream.check_tools import (
+    check_name,
+    check_strict_schema,
+    check_tool_choice,
+    check_tools,
+)
+from packyproxy.testing.upstream.encrypted_content import ReasoningVault
+from packyproxy.testing.upstream.refusals import (
     Refusal,
     Refused,
     check_keys,

@@ -4,7 +4,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from packyproxy.testing.refusals import check_keys, check_length, check_type, field, invalid, invalid_value
+from packyproxy.testing.upstream.refusals import (
+    check_keys,
+    check_length,
+    check_type,
+    field,
+    invalid,
+    invalid_value,
+)
 
 __all__ = [
     "LONGEST_NAME",

@@ -5,9 +5,14 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from packyproxy.testing.check_tools import LONGEST_NAME, LONGEST_NAME_IN_NAMESPACE, check_name, check_tools
-from packyproxy.testing.encrypted_content import ReasoningVault
-from packyproxy.testing.refusals import (
+from packyproxy.testing.upstream.check_tools import (
+    LONGEST_NAME,
+    LONGEST_NAME_IN_NAMESPACE,
+    check_name,
+    check_tools,
+)
+from packyproxy.testing.upstream.encrypted_content import ReasoningVault
+from packyproxy.testing.upstream.refusals import (
     Refusal,
     Refused,
     check_keys,

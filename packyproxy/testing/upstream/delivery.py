@@ -6,10 +6,10 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from packyproxy.testing.events import AnswerWriter, Event
-from packyproxy.testing.faults import BrokenStream
-from packyproxy.testing.framing import DONE, frame, writes
-from packyproxy.testing.script import Framing, Turn
+from packyproxy.testing.upstream.events import AnswerWriter, Event
+from packyproxy.testing.upstream.faults import BrokenStream
+from packyproxy.testing.upstream.framing import DONE, frame, writes
+from packyproxy.testing.upstream.script import Framing, Turn
 
 __all__ = ["Delivery", "deliver", "deliver_document"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from packyproxy.testing.redaction import KeptHeaders, Redactor, redact_path
+from packyproxy.testing.cassettes.redaction import KeptHeaders, Redactor, redact_path
 
 JSON = [
     pytest.param({"type": "response.created"}, {"type": "response.created"}, id="event type"),

@@ -1,9 +1,9 @@
 """Takes the content out of what upstreams send, byte by byte: nothing moves, nothing gets longer or shorter.
 
-What is kept stands in :mod:`packyproxy.testing.vocabulary`; every other text becomes filler, every other
-number ones. Ids are numbered. True, false and null stay, and so does the shape of objects and lists, and the
-name of an event. A stream is redacted whole and may then be cut where it was cut before, in the middle of a
-character too.
+What is kept stands in :mod:`packyproxy.testing.cassettes.vocabulary`; every other text becomes filler, every
+other number ones. Ids are numbered. True, false and null stay, and so does the shape of objects and lists,
+and the name of an event. A stream is redacted whole and may then be cut where it was cut before, in the
+middle of a character too.
 
 Redacting what was redacted changes nothing, which is how a recording is checked.
 """
@@ -16,8 +16,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from packyproxy.testing.filler import ArgumentsFiller, fill_digits, fill_literal, fill_plain
-from packyproxy.testing.vocabulary import (
+from packyproxy.testing.cassettes.filler import ArgumentsFiller, fill_digits, fill_literal, fill_plain
+from packyproxy.testing.cassettes.vocabulary import (
     ARGUMENT_DELTAS,
     ENDPOINTS,
     EVENT_TYPE,

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from packyproxy.testing.filler import ArgumentsFiller, fill_digits, fill_literal, fill_plain
+from packyproxy.testing.cassettes.filler import ArgumentsFiller, fill_digits, fill_literal, fill_plain
 
 
 @pytest.mark.parametrize(

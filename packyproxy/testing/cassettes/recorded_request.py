@@ -7,8 +7,8 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from packyproxy.testing.redaction import redact_path
-from packyproxy.testing.vocabulary import FIELDS, MODEL, WORDS
+from packyproxy.testing.cassettes.redaction import redact_path
+from packyproxy.testing.cassettes.vocabulary import FIELDS, MODEL, WORDS
 from packyproxy.translate.effort import EFFORTS
 from packyproxy.usage.timestamps import timestamp
 from packyproxy.wire.responses_output import read_fields

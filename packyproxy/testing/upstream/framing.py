@@ -9,8 +9,8 @@ from typing import Protocol
 
 import msgspec
 
-from packyproxy.testing.events import Event
-from packyproxy.testing.script import Framing
+from packyproxy.testing.upstream.events import Event
+from packyproxy.testing.upstream.script import Framing
 
 __all__ = ["DONE", "frame", "writes"]
 

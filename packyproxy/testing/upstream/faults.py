@@ -11,7 +11,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from packyproxy.testing.script import Turn
+from packyproxy.testing.upstream.script import Turn
 
 __all__ = ["BrokenStream", "ErrorAnswer", "Fault"]
 

@@ -14,12 +14,12 @@ from typing import Annotated, Final, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from packyproxy.testing.fake_upstream import Answer, FakeUpstream, ScriptExhausted
-from packyproxy.testing.faults import Fault
-from packyproxy.testing.received_request import ReceivedRequest
-from packyproxy.testing.recorded_request import RecordedRequest, is_summary
-from packyproxy.testing.redaction import Redactor
-from packyproxy.testing.script import Stream
+from packyproxy.testing.cassettes.recorded_request import RecordedRequest, is_summary
+from packyproxy.testing.cassettes.redaction import Redactor
+from packyproxy.testing.upstream.fake_upstream import Answer, FakeUpstream, ScriptExhausted
+from packyproxy.testing.upstream.faults import Fault
+from packyproxy.testing.upstream.received_request import ReceivedRequest
+from packyproxy.testing.upstream.script import Stream
 from packyproxy.version import __version__
 from packyproxy.wire.content_encoding import ENCODINGS
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from packyproxy.testing.encrypted_content import ReasoningVault
-from packyproxy.testing.validation import Rules, check_compact_request, check_request
+from packyproxy.testing.upstream.encrypted_content import ReasoningVault
+from packyproxy.testing.upstream.validation import Rules, check_compact_request, check_request
 
 VAULT = ReasoningVault("this upstream")
 SEALED = VAULT.seal("rs_1")

@@ -16,14 +16,14 @@ from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from packyproxy.testing.delivery import Delivery, deliver, deliver_document
-from packyproxy.testing.encrypted_content import ReasoningVault
-from packyproxy.testing.events import AnswerWriter, Ids
-from packyproxy.testing.faults import BrokenStream, ErrorAnswer, Fault
 from packyproxy.testing.moment import Moment
-from packyproxy.testing.received_request import ReceivedRequest
-from packyproxy.testing.script import Framing, Stream, Turn
-from packyproxy.testing.validation import Refusal, Rules, check_compact_request, check_request
+from packyproxy.testing.upstream.delivery import Delivery, deliver, deliver_document
+from packyproxy.testing.upstream.encrypted_content import ReasoningVault
+from packyproxy.testing.upstream.events import AnswerWriter, Ids
+from packyproxy.testing.upstream.faults import BrokenStream, ErrorAnswer, Fault
+from packyproxy.testing.upstream.received_request import ReceivedRequest
+from packyproxy.testing.upstream.script import Framing, Stream, Turn
+from packyproxy.testing.upstream.validation import Refusal, Rules, check_compact_request, check_request
 from packyproxy.wire.content_encoding import DecompressionFailed, decompress
 
 __all__ = ["Answer", "FakeUpstream", "Script", "ScriptExhausted"]
@@ -390,7 +390,7 @@ def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
 
 def _told(error: Exception, frames: TracebackType | None) -> Fault:
     """Return the answer that tells of a mistake in the script, without foreign text: it may hold content."""
-    if frames is None:
+    if frames is None or isinstance(error, ScriptExhausted):
         text = str(error)
     else:
         place = f"{Path(frames.tb_frame.f_code.co_filename).name}:{frames.tb_lineno}"

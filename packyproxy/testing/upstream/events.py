@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, zip_longest
 from typing import Any, assert_never
 
-from packyproxy.testing.encrypted_content import ReasoningVault
-from packyproxy.testing.script import (
+from packyproxy.testing.upstream.encrypted_content import ReasoningVault
+from packyproxy.testing.upstream.script import (
     Call,
     Compaction,
     Item,

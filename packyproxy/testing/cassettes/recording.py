@@ -16,7 +16,7 @@ from typing import Final, Self
 
 import httpx
 
-from packyproxy.testing.cassette import (
+from packyproxy.testing.cassettes.cassette import (
     End,
     Read,
     RecordedAnswer,
@@ -24,8 +24,8 @@ from packyproxy.testing.cassette import (
     first_line,
     write_exchange,
 )
-from packyproxy.testing.recorded_request import RecordedRequest, summarise
-from packyproxy.testing.redaction import Redactor
+from packyproxy.testing.cassettes.recorded_request import RecordedRequest, summarise
+from packyproxy.testing.cassettes.redaction import Redactor
 from packyproxy.wire.content_encoding import DecompressionFailed, Decompressor
 
 __all__ = ["RecordingTransport", "Tape"]

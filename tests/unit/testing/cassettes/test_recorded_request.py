@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from packyproxy.testing.recorded_request import (
+from packyproxy.testing.cassettes.recorded_request import (
     InputItem,
     RecordedRequest,
     RecordedTool,

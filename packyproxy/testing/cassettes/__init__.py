@@ -1,0 +1,1 @@
+"""Recordings of upstreams without their content: made, kept, looked at and played (docs/cassettes.md)."""
