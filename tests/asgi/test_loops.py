@@ -212,6 +212,21 @@ async def test_who_enters_and_who_leaves_may_be_different_tasks() -> None:
     assert ([True, True, True], False) == (seen, proxy.runtime.has_lifespan)
 
 
+async def test_who_leaves_first_takes_nothing_away(
+    upstream_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Connections, and what runs beside the requests, are there until all who have entered have left."""
+    closed: list[AiohttpTransport] = []
+    monkeypatch.setattr(AiohttpTransport, "aclose", _noting(closed, AiohttpTransport.aclose))
+    proxy = PackyProxy({"packycode": provider(**{"base-url": f"{upstream_url}/v1"}), **DISCOVERY})
+    before = asyncio.all_tasks()
+    async with proxy:
+        async with proxy:
+            assert 200 == await _settled(ask(proxy))
+        assert ([], True) == (closed, asyncio.all_tasks() > before)
+    assert (1, before) == (len(closed), asyncio.all_tasks())
+
+
 async def test_a_start_that_is_cancelled_has_started_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """It waits for the management key to be hashed, for example."""
     proxy = PackyProxy({"packycode": provider()}, transport=_upstream())

@@ -1,6 +1,10 @@
 """The proxy around a host: whose a scope is, and that the host gets its own as it came."""
 
+import asyncio
+import json
+import os
 from collections.abc import MutableMapping
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -128,6 +132,24 @@ async def test_a_management_key_counts_from_the_next_request_on() -> None:
     assert [299, 401, 299] == seen
 
 
+@pytest.mark.virtual_time
+async def test_a_management_key_in_the_file_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where nothing runs in the background, and by the very request that it lets in."""
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path))
+    path = tmp_path / "config.yaml"
+    path.write_text(json.dumps({"packycode": provider()}), "utf-8")
+    os.utime(path, (1, 1))
+    middleware = PackyProxyMiddleware(Host(), path)
+    seen = [await status_of(middleware, "/v0/management/status")]
+    path.write_text(json.dumps({"packycode": provider(), **MANAGED}), "utf-8")
+    os.utime(path, (2, 2))
+    await asyncio.sleep(1.0)
+    seen.append(await status_of(middleware, "/v0/management/status"))
+    assert [299, 401] == seen
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     {
@@ -181,6 +203,20 @@ async def test_nothing_is_ever_redirected(prefix: str, path: str) -> None:
 async def test_a_root_path_is_not_looked_at(path: str, root_path: str, prefix: str, status: int) -> None:
     """A server's ``--root-path`` and a mount of the host's stand before all, whether the path repeats them or not."""
     assert status == await status_of(around(Host(), prefix), path, root_path=root_path)
+
+
+@pytest.mark.parametrize("path", ["/x/llm/v1/models", "/llm/v1/models"])
+async def test_a_hook_sees_the_scope_of_a_mount(path: str) -> None:
+    """The prefix is part of the root path, which the path begins with, whatever the server does."""
+    seen: list[tuple[str, str]] = []
+
+    def authorize(scope: Any) -> bool:
+        seen.append((scope["root_path"], scope["path"]))
+        return True
+
+    middleware = PackyProxyMiddleware(Host(), {}, prefix="/llm", authorize=authorize)
+    assert 200 == await status_of(middleware, path, root_path="/x")
+    assert [("/x/llm", "/x/llm/v1/models")] == seen
 
 
 @pytest.mark.parametrize(

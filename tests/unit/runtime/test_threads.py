@@ -1,10 +1,12 @@
 """What event loops in several threads share: used by all at once, none of it breaks."""
 
 import asyncio
+import gc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from threading import Barrier
+from weakref import ref
 
 import pytest
 from msgspec import Raw, json
@@ -167,6 +169,29 @@ def test_a_duty_is_done_once() -> None:
         assert 20 == len(begun)
 
 
+def test_a_duty_whose_loop_has_closed_is_done_elsewhere() -> None:
+    """A loop that ended without its tasks leaves their work to the next one that starts it."""
+    begun: list[int] = []
+
+    async def duty() -> None:
+        begun.append(1)
+        await asyncio.Event().wait()
+
+    background = Background({"duty": duty})
+
+    async def start() -> None:
+        background.start()
+        await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(start())
+    assert background.is_running("duty")
+    loop.close()
+    assert not background.is_running("duty")
+    asyncio.run(start())
+    assert 2 == len(begun)
+
+
 def test_each_loop_has_a_thing_of_its_own() -> None:
     """Loops come and go; those that have gone are let go with what was theirs, once each."""
     made, numbers = [], count()
@@ -214,3 +239,20 @@ def test_entries_are_counted_by_loop() -> None:
 
     in_threads(run)
     assert [] == entries.loops()
+
+
+def test_a_loop_that_closed_inside_is_not_held() -> None:
+    """The next one that enters lets go of it."""
+    entries = Entries()
+
+    async def enter() -> None:
+        entries.enter()
+
+    loop = asyncio.new_event_loop()
+    gone = ref(loop)
+    loop.run_until_complete(enter())
+    loop.close()
+    del loop
+    asyncio.run(enter())
+    gc.collect()
+    assert gone() is None
