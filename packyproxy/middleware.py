@@ -4,6 +4,8 @@ The host gets its scopes, ``receive`` and ``send`` as they came; only its lifesp
 that the proxy starts before it and stops after it. Websockets are always the host's.
 """
 
+from urllib.parse import unquote
+
 import httpx
 
 from packyproxy.app import PackyProxy
@@ -38,7 +40,7 @@ class PackyProxyMiddleware:
     Raises:
         ConfigError: with every problem found in the configuration.
         TypeError: a hook, the client or the transport cannot be used as one.
-        ValueError: the prefix does not begin with a slash, ends with one, or has two in a row.
+        ValueError: the prefix does not begin with a slash, ends with one, has two in a row, or is percent-encoded.
     """
 
     def __init__(
@@ -91,9 +93,10 @@ class PackyProxyMiddleware:
 
 
 def _valid(prefix: str) -> str:
-    fixed = "/".join(("", *filter(None, prefix.split("/"))))
+    fixed = "/".join(("", *filter(None, unquote(prefix).split("/"))))
     if prefix != fixed:
         raise ValueError(
-            f"prefix must begin with a slash, not end with one, nor have two in a row: write prefix={fixed!r}"
+            "prefix must begin with a slash, not end with one, nor have two in a row or a character that is "
+            f"percent-encoded: write prefix={fixed!r}"
         )
     return prefix
