@@ -40,7 +40,7 @@ class PackyProxyMiddleware:
     Raises:
         ConfigError: with every problem found in the configuration.
         TypeError: a hook, the client or the transport cannot be used as one.
-        ValueError: the prefix does not begin with a slash, ends with one, has two in a row, or is percent-encoded.
+        ValueError: the prefix does not begin with a slash, ends with one, has two in a row, or is encoded.
     """
 
     def __init__(
