@@ -23,11 +23,13 @@ ROOT = Path(__file__).parent.parent
 PAGES = (
     "README.md",
     "docs/embedding.md",
+    "docs/cassettes.md",
     "docs/management-api.md",
     "docs/management-api_CN.md",
 )
 PART = re.compile(r"^##+ ([^\n]+)$|^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 A_RUNNING_PROXY = "http://127.0.0.1:8317"
+RECORDED = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 QUESTION = {
     "model": "claude-sonnet-5",
     "max_tokens": 100,
@@ -117,7 +119,11 @@ def test_an_application_serves_the_proxy_below_llm(block: str, provider: Listene
 
 @pytest.mark.parametrize("block", SCRIPTS)
 def test_a_script_runs(block: str, provider: Listener) -> None:
-    """Each block that is no application does what its assertions say."""
+    """Each block that is no application does what its assertions say; what it loads was recorded before."""
+    if "Cassette.load" in block:
+        example = RECORDED.search((ROOT / "docs" / "cassettes.md").read_text("utf-8"))
+        assert example is not None
+        Path("cassette.jsonl").write_text(example[1], "utf-8")
     run(block)
 
 

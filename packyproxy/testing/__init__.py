@@ -10,6 +10,7 @@ from packyproxy.first_use import on_first_use
 
 if TYPE_CHECKING:
     from packyproxy.testing.cassettes.cassette import Cassette, CassetteError, RecordedExchange
+    from packyproxy.testing.cassettes.recording import Tape
     from packyproxy.testing.clients import (
         anthropic_client,
         openai_client,
@@ -62,6 +63,7 @@ __all__ = [
     "Search",
     "Stream",
     "StreamingASGITransport",
+    "Tape",
     "ThreadedASGITransport",
     "Turn",
     "Usage",
@@ -78,6 +80,7 @@ if not TYPE_CHECKING:
         __name__,
         {
             "cassettes.cassette": "Cassette CassetteError RecordedExchange",
+            "cassettes.recording": "Tape",
             "clients": "anthropic_client openai_client sync_anthropic_client sync_openai_client",
             "forgetting": "forget_failures",
             "moment": "Moment",

@@ -4,6 +4,9 @@
 from collections.abc import Sequence
 from typing import Any, assert_type
 
+import httpx
+
+from packyproxy import PackyProxy
 from packyproxy.testing import (
     Answer,
     Call,
@@ -22,6 +25,7 @@ from packyproxy.testing import (
     ScriptExhausted,
     Search,
     Stream,
+    Tape,
     Turn,
     Usage,
     rate_limits_event,
@@ -73,11 +77,19 @@ def play(cassette: Cassette) -> None:
     """A cassette is a script like any other."""
     assert_type(cassette.exchanges, Sequence[RecordedExchange])
     assert_type(cassette.exchanges[0].body, bytes)
-    assert_type(cassette.exchanges[0].stream(), Answer)
+    assert_type(cassette.exchanges[0].as_answer(), Answer)
     try:
         FakeUpstream(cassette.script()).check_script()
     except (CassetteError, ScriptExhausted) as error:
         assert_type(error, CassetteError | ScriptExhausted)
+
+
+def record(proxy: PackyProxy) -> None:
+    """A tape stands around transports."""
+    with Tape("cassette.jsonl", replaces=True) as tape:
+        assert_type(tape, Tape)
+        proxy.runtime.transport_wrappers.append(tape.wrap)
+        httpx.AsyncClient(transport=tape.wrap(httpx.AsyncHTTPTransport()))
 
 
 def look(call: Call) -> Any:

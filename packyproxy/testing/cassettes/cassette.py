@@ -111,7 +111,7 @@ class RecordedExchange(Struct, frozen=True, kw_only=True):
         """The whole body of the answer."""
         return b"".join(read.data for read in self.reads)
 
-    def stream(self) -> Answer:
+    def as_answer(self) -> Answer:
         """Return what a fake upstream answers in the place of the recorded one, read by read."""
         if self.answer is None:
             return Fault.cut(after_bytes=0)
@@ -148,7 +148,7 @@ class Cassette(Struct, frozen=True):
 
     def script(self) -> list[Answer]:
         """Return what ``FakeUpstream`` answers, one answer for each ``POST`` that was recorded."""
-        return [exchange.stream() for exchange in self._posts()]
+        return [exchange.as_answer() for exchange in self._posts()]
 
     def upstream(self, *, pace: float = 0.0) -> FakeUpstream:
         """Return an upstream that answers as recorded, without a look at the request.
@@ -261,7 +261,7 @@ class _Replay:
         if exchange is None:
             raise ScriptExhausted("the cassette has ended: no more answers were recorded")
         self._times.set((0.0, *(read.ms for read in exchange.reads)))
-        return exchange.stream()
+        return exchange.as_answer()
 
     async def wait(self, number: int) -> None:
         times = self._times.get()

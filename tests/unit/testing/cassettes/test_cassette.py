@@ -175,7 +175,7 @@ def test_a_script_has_what_was_posted_in_the_order_of_asking() -> None:
     listing = replace(EXCHANGE, request=replace(REQUEST, method="GET", path="/models"))
     earlier = replace(UNANSWERED, request=replace(REQUEST, at="2026-11-21T18:59:59.999Z"))
     cassette = Cassette((listing, EXCHANGE, earlier))
-    assert [earlier.stream(), EXCHANGE.stream()] == cassette.script()
+    assert [earlier.as_answer(), EXCHANGE.as_answer()] == cassette.script()
 
 
 def test_a_recording_has_no_content() -> None:
