@@ -29,7 +29,7 @@ _SECONDS_BETWEEN_WRITES: Final = 0.03
 _GRACE_SECONDS: Final = 5.0
 _CLIENT_TIMEOUT_SECONDS: Final = 30.0
 _REQUEST: Final = {
-    "model": "claude-sonnet-4-5",
+    "model": "claude-sonnet-5",
     "max_tokens": 256,
     "stream": True,
     "messages": [{"role": "user", "content": "Hello through packyproxy!"}],

@@ -32,6 +32,7 @@ COMMANDS = {
     "init",
     "migrate",
     "models",
+    "record",
     "run",
     "serve",
     "translate",
@@ -44,6 +45,14 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--version"])
     assert (0, f"packyproxy {__version__}\n") == (end.value.code, capsys.readouterr().out)
+
+
+def test_the_package_is_a_command() -> None:
+    """``python -m packyproxy`` is the same program."""
+    done = subprocess.run(
+        [sys.executable, "-m", "packyproxy", "--version"], capture_output=True, text=True, check=False
+    )
+    assert (0, f"packyproxy {__version__}\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
 def test_alone_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
