@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any, TypeVar
 from weakref import ref
 
@@ -15,6 +16,7 @@ import pytest
 
 from packyproxy import PackyProxy
 from packyproxy.config import config_from_mapping
+from packyproxy.runtime.observation.journal import give_to_handlers
 from packyproxy.runtime.upstream import AiohttpTransport
 from packyproxy.testing import FakeUpstream, StreamingASGITransport
 from tests.support.servers import Listener
@@ -210,6 +212,17 @@ async def test_who_enters_and_who_leaves_may_be_different_tasks() -> None:
         seen.append(proxy.runtime.has_lifespan)
     await asyncio.create_task(_awaiting(second.__aexit__(None, None, None)))
     assert ([True, True, True], False) == (seen, proxy.runtime.has_lifespan)
+
+
+async def test_no_line_is_lost_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """Lines that wait to be written together are written when the proxy has stopped."""
+    caplog.set_level(logging.INFO, "packyproxy")
+    proxy = PackyProxy({"packycode": provider()}, transport=_upstream())
+    proxy.runtime.recorder.log_together = lambda: nullcontext(give_to_handlers)
+    async with proxy:
+        assert [200] * 9 == [await ask(proxy) for _ in range(9)]
+        before = len(_lines(caplog, "per-request-tps"))
+    assert (True, 9) == (before < 9, len(_lines(caplog, "per-request-tps")))
 
 
 async def test_who_leaves_first_takes_nothing_away(

@@ -1,5 +1,6 @@
 """Clients of both SDKs lead into an app, also one that the proxy is mounted in."""
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
@@ -10,6 +11,10 @@ import httpx
 import httpx2
 import openai
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Route
 
 from packyproxy.testing import (
     FakeUpstream,
@@ -94,6 +99,23 @@ async def test_an_upstream_can_be_asked_without_a_proxy() -> None:
     upstream = FakeUpstream(mode="platform")
     answer = await openai_client(upstream).responses.create(model="gpt-5", input="echo this")
     assert ("echo this", ["echo this"]) == (answer.output_text, upstream.last_request.texts)
+
+
+def test_redirections_of_the_app_are_followed() -> None:
+    """As the SDKs do by default: an application may move its mount."""
+    app = Starlette(routes=[Route("/v1/{rest:path}", _moved, methods=["POST"]), Mount("/llm", where)])
+    with pytest.raises(anthropic.NotFoundError) as moved:
+        asyncio.run(anthropic_client(app).messages.create(**CHAT, max_tokens=1))
+    with sync_openai_client(app) as client, pytest.raises(openai.NotFoundError) as moved_too:
+        client.chat.completions.create(**CHAT)
+    assert [
+        "testserver/llm/v1/messages any-value",
+        "testserver/llm/v1/chat/completions any-value",
+    ] == [moved.value.response.text, moved_too.value.response.text]
+
+
+async def _moved(request: Request) -> RedirectResponse:
+    return RedirectResponse(f"/llm{request.url.path}")
 
 
 def test_the_clients_are_as_the_sdk_makes_them_but_ask_once() -> None:

@@ -1,7 +1,9 @@
 """The transport behaves towards client and app as a server on a socket does."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -283,3 +285,28 @@ async def test_messages_out_of_order_are_the_apps_error(message: Message) -> Non
     async with client_of(app) as client:
         with pytest.raises(RuntimeError, match="unexpected ASGI message"):
             await client.get("/")
+
+
+def test_closing_on_one_event_loop_leaves_the_others_alone() -> None:
+    """A transport may be shared by loops in several threads; each ends what is its own."""
+    answering, go_on = threading.Event(), threading.Event()
+
+    async def app(_scope: MutableMapping[str, Any], _receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(body(b"early "))
+        answering.set()
+        await asyncio.to_thread(go_on.wait)
+        await send(body(b"late", more=False))
+
+    transport = StreamingASGITransport(app)
+
+    async def ask() -> bytes:
+        client = httpx.AsyncClient(transport=transport, base_url="http://test")
+        return (await client.get("/")).content
+
+    with ThreadPoolExecutor(1) as thread:
+        answer = thread.submit(asyncio.run, ask())
+        answering.wait()
+        asyncio.run(transport.aclose())
+        go_on.set()
+        assert b"early late" == answer.result()

@@ -1,5 +1,6 @@
 """A client without an event loop gets into an app as one on a socket does."""
 
+import asyncio
 import gc
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -185,6 +186,58 @@ def test_an_app_that_calls_itself_is_told_so() -> None:
     client = client_of(app)
     with client, pytest.raises(RuntimeError, match="use an async one"):
         client.get("/")
+
+
+def test_whoever_stops_waiting_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that is interrupted leaves nothing running in the thread of the app."""
+    called, left = Moment[None](), Moment[str]()
+
+    async def app(_scope: MutableMapping[str, Any], receive: Receive, _send: Send) -> None:
+        called.happen(None)
+        message = await receive()
+        while message["type"] == "http.request":
+            message = await receive()
+        left.happen(message["type"])
+
+    submit = asyncio.run_coroutine_threadsafe
+
+    def submit_and_interrupt(*arguments: Any) -> Any:
+        running = submit(*arguments)
+        running.result = interrupt  # type: ignore[method-assign]  # as Ctrl-C does while it blocks
+        return running
+
+    def interrupt(timeout: float | None = None) -> Any:
+        called.wait()
+        raise KeyboardInterrupt
+
+    with client_of(app, timeout=None) as client:
+        with monkeypatch.context() as patch:
+            patch.setattr(asyncio, "run_coroutine_threadsafe", submit_and_interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                client.get("/")
+        assert "http.disconnect" == left.wait()
+
+
+def test_a_response_outlives_its_client() -> None:
+    """Whoever keeps only the response can read it to its end."""
+    go_on: Moment[None] = Moment()
+
+    async def app(_scope: MutableMapping[str, Any], _receive: Receive, send: Send) -> None:
+        await send(START)
+        await send(body(b"early "))
+        await go_on
+        await send(body(b"late", more=False))
+
+    client = client_of(app)
+    response = client.send(client.build_request("GET", "/"), stream=True)
+    del client
+    gc.collect()
+    go_on.happen(None)
+    assert b"early late" == response.read()
+    [thread] = threads_of_apps()
+    del response
+    gc.collect()
+    thread.join()
 
 
 def test_closing_the_client_ends_an_open_response() -> None:
