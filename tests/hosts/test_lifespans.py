@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.asgi_servers import REAL_SERVERS, Server, StartFailed, in_process
+from tests.support.asgi_servers import ALL_SERVERS, REAL_SERVERS, Server, StartFailed, in_process
 from tests.support.hosts import EVERY_CELL, Host
 from tests.support.surfaces import MESSAGES
 
@@ -20,9 +20,10 @@ def _applies(host: Host, placing: str, wiring: str) -> None:
 
 
 @pytest.mark.parametrize("wiring", ["used"])
-async def test_host_and_proxy_live_together(cell: Any) -> None:
+@pytest.mark.parametrize("server", ALL_SERVERS)
+async def test_host_and_proxy_live_together(cell: Any, server: Server) -> None:
     """The host starts and stops once, within the lifetime of the proxy, which ends with it."""
-    async with in_process(cell.app) as client:
+    async with server(cell.app) as client:
         assert (200, True) == ((await ask(client)).status_code, cell.is_running)
     assert [("start", True), ("stop", True)] == cell.life.events
     assert not cell.is_running
@@ -47,9 +48,10 @@ async def test_no_server_serves_a_host_that_cannot_start(cell: Any, server: Serv
 
 
 @pytest.mark.parametrize("wiring", ["absent"])
-async def test_a_host_without_a_lifespan(cell: Any, placing: str) -> None:
+@pytest.mark.parametrize("server", ALL_SERVERS)
+async def test_a_host_without_a_lifespan(cell: Any, placing: str, server: Server) -> None:
     """A middleware lives for as long as the server says; a mount is not told, and starts at its first request."""
-    async with in_process(cell.app) as client:
+    async with server(cell.app) as client:
         assert (200, placing == "middleware") == ((await ask(client)).status_code, cell.is_running)
     assert not cell.is_running
 
