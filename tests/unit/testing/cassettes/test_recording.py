@@ -166,6 +166,40 @@ async def test_a_file_that_cannot_be_written(
     assert ("no space left on device", 0) == (tape.problem, tape.exchanges)
 
 
+async def test_a_disk_that_is_full_for_a_while(
+    tape: Tape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was written in part is the end: nothing is put behind half a line, which would spoil the file."""
+    recorded = over(tape, FakeUpstream("Hi"))
+    write, room = os.write, iter([10**6, 500, 0])
+
+    def write_some(file: int, data: bytes) -> int:
+        size = next(room, 10**6)
+        if not size:
+            raise OSError(28, "No space left on device")
+        return write(file, data[:size])
+
+    monkeypatch.setattr("packyproxy.testing.cassettes.recording.os.write", write_some)
+    for _ in range(3):
+        assert 200 == (await recorded.ask()).status_code
+    assert 1 == len(await recorded.ended(tmp_path / "c.jsonl"))
+    assert ("no space left on device", 1) == (tape.problem, tape.exchanges)
+
+
+async def test_a_disk_that_takes_little_at_a_time(
+    tape: Tape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything is written in the end."""
+    write = os.write
+    monkeypatch.setattr(
+        "packyproxy.testing.cassettes.recording.os.write", lambda file, data: write(file, data[:100])
+    )
+    recorded = over(tape, FakeUpstream("Hi"))
+    await recorded.ask()
+    (exchange,) = await recorded.ended(tmp_path / "c.jsonl")
+    assert b"response.completed" in exchange.body
+
+
 async def test_a_bug_costs_the_recording_only(
     tape: Tape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
