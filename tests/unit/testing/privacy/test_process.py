@@ -53,7 +53,7 @@ class Shown:
         pytest.param(lambda: LOG.debug("%.0s", WORD), id="argument that is not shown"),
         pytest.param(lambda: LOG.debug("ok", extra={"fact": {"a": [WORD]}}), id="extra attribute"),
         pytest.param(log_exception, id="variable of a frame"),
-        pytest.param(lambda: logging.getLogger("some.library").debug(WORD), id="library"),
+        pytest.param(lambda: logging.getLogger("some.package").debug(WORD), id="library"),
     ],
 )
 def test_log_records_are_seen_as_a_whole(leak: Callable[[], None]) -> None:
