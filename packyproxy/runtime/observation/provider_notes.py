@@ -63,27 +63,41 @@ class ProviderNotebook:
         with self._writing:
             return self._latencies.of(provider_id, _ALL_MODELS, now)
 
-    def note(self, record: AttemptRecord) -> None:
-        """Take note of an attempt that has ended; one that was cut off before any output tells nothing."""
-        if record.failure is None and record.is_cut_off and not record.has_output:
-            return
-        at = record.ended_at
+    def note(self, *records: AttemptRecord) -> None:
+        """Take note of attempts that have ended, in their order.
+
+        Of successes in a row the last one tells enough, and one that was cut off before any output nothing.
+        """
+        answered: dict[str, AttemptRecord] = {}
         with self._writing:
-            if record.first_output_seconds is not None:
-                self._latencies.note(record.provider_id, _ALL_MODELS, record.first_output_seconds, at)
-            self._take(
-                record.provider_id,
-                record.failure,
-                record.status,
-                at=at,
-                has_answered=record.failure is None or record.has_output,
-            )
+            for record in records:
+                if record.failure is not None:
+                    earlier = answered.pop(record.provider_id, None)
+                    if earlier is not None:
+                        self._note(earlier)
+                    self._note(record)
+                elif record.has_output or not record.is_cut_off:
+                    answered[record.provider_id] = record
+            for record in answered.values():
+                self._note(record)
 
     def note_trial(self, provider_id: str, failure: Failure | None, *, at: float) -> None:
         """Take note of how the provider did in a request of our own; None: it gave a whole answer."""
         kind, status = (None, None) if failure is None else (failure.kind, failure.status)
         with self._writing:
             self._take(provider_id, kind, status, at=at, has_answered=failure is None)
+
+    def _note(self, record: AttemptRecord) -> None:
+        at = record.ended_at
+        if record.first_output_seconds is not None:
+            self._latencies.note(record.provider_id, _ALL_MODELS, record.first_output_seconds, at)
+        self._take(
+            record.provider_id,
+            record.failure,
+            record.status,
+            at=at,
+            has_answered=record.failure is None or record.has_output,
+        )
 
     def _take(
         self, provider_id: str, kind: FailureKind | None, status: int | None, *, at: float, has_answered: bool

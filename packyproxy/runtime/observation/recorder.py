@@ -8,7 +8,7 @@ checks and token counts are no requests of clients, and do not get here.
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
@@ -152,7 +152,7 @@ class Recorder:
             for some_requests in alike_requests(requests):
                 self._totals.add_requests(some_requests)
                 figures.add_requests(some_requests)
-            self._note_providers(attempts)
+            self._providers.note(*attempts)
         if lines and self.log_together is not None:
             with self.log_together() as write:
                 for line in lines:
@@ -160,21 +160,6 @@ class Recorder:
                         log_request(line, write)
                     else:
                         log_tps(*line, write)
-
-    def _note_providers(self, attempts: Iterable[AttemptRecord]) -> None:
-        """Note every failure; of successes in a row the last one tells enough."""
-        answered: dict[str, AttemptRecord] = {}
-        for record in attempts:
-            if record.failure is None:
-                if not record.is_cut_off or record.has_output:
-                    answered[record.provider_id] = record
-                continue
-            earlier = answered.pop(record.provider_id, None)
-            if earlier is not None:
-                self._providers.note(earlier)
-            self._providers.note(record)
-        for record in answered.values():
-            self._providers.note(record)
 
     def _take(self, record: AttemptRecord | RequestRecord, *, is_held: bool) -> None:
         # Appending needs no lock, and whoever counts under it takes one after the other.

@@ -123,3 +123,17 @@ def test_latency_is_of_all_models_and_of_the_last_minutes() -> None:
     notebook.note(attempt(failure=FailureKind.OVERLOADED))
     found = [notebook.latency_seconds("p1", _ENDED_AT + later) for later in (299, 300)]
     assert [1.7, None] == found
+
+
+@pytest.mark.parametrize("order", ["+-+", "-+-", "+.-", "-.+", "++-", "-++", "."])
+def test_several_attempts_are_noted_as_one_by_one(order: str) -> None:
+    """Whatever the order of successes, failures and empty cut-offs, the same is known in the end."""
+    kinds: dict[str, dict[str, Any]] = {
+        "+": {"first_output_seconds": 0.5},
+        "-": {"failure": FailureKind.CREDENTIALS_REJECTED, "status": 401},
+        ".": {"is_cut_off": True},
+    }
+    attempts = [attempt(sent_at=_SENT_AT + second, **kinds[kind]) for second, kind in enumerate(order)]
+    together = ProviderNotebook()
+    together.note(*attempts)
+    assert noted(*attempts) == together.of("p1")
