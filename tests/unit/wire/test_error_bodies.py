@@ -170,7 +170,6 @@ _LIMIT = (
         pytest.param(b"<html>", None, id="html"),
         pytest.param(b"", None, id="nothing"),
         pytest.param(b'{"error":{"x":' + _DEEP + b"}}", None, id="deep"),
-        pytest.param(b'{"error":{"x":' + b"[" * 600 + b"]" * 600 + b"}}", None, id="rather-deep"),
         pytest.param(b'{"error":{"message":"' + b"x" * 16_384 + b'"}}', None, id="long"),
         pytest.param(b'{"error":{"message":"no"},"x":"' + b"x" * 65_536 + b'"}', None, id="long-body"),
     ],
@@ -178,6 +177,12 @@ _LIMIT = (
 def test_error_object_is_kept_whole(body: bytes, error: bytes | None) -> None:
     """Every member of it stays, masked where it quotes a secret; what is no reasonable object is none."""
     assert error == error_object(body, ["tok-secret-1"])
+
+
+def test_error_object_that_is_rather_deep_is_kept_or_none() -> None:
+    """How deep is too deep depends on the version of Python; it never raises."""
+    error = b'{"x":' + b"[" * 600 + b"]" * 600 + b"}"
+    assert error_object(b'{"error":' + error + b"}", ["tok-secret-1"]) in {None, error}
 
 
 @pytest.mark.parametrize(
