@@ -5,10 +5,10 @@ API's: a text delta with its ``event:`` line is about 290 bytes.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import count
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
@@ -21,6 +21,7 @@ __all__ = [
     "SURFACES",
     "UPSTREAM_CONTENT",
     "UPSTREAM_ENDING",
+    "MakeRequest",
     "Surface",
     "long_text",
     "messages_request",
@@ -45,11 +46,26 @@ _ARGUMENTS = '{"path":"/src/main.py"}'
 _PLAIN = Framing()
 
 
+class MakeRequest(Protocol):
+    """Makes a request of one surface, as its clients send it."""
+
+    def __call__(
+        self, *, body_bytes: int = 30_000, marker: int | None = None, is_stream: bool = True
+    ) -> bytes:
+        """Return a request with a system prompt, tools, a history and a question.
+
+        Args:
+            body_bytes: about this many, most of them in the tools' descriptions and the history.
+            marker: written into the question as ``marker-<n>``.
+            is_stream: ask for an SSE answer.
+        """
+
+
 class Surface(Struct, frozen=True):
     """One of the proxy's client protocols: what is posted where, and how the answers look."""
 
     name: str
-    request: Callable[[], bytes]
+    request: MakeRequest
     content_mark: bytes
     """Found in the read that brings the first content."""
     ending: bytes
@@ -57,20 +73,13 @@ class Surface(Struct, frozen=True):
 
 
 def messages_request(*, body_bytes: int = 30_000, marker: int | None = None, is_stream: bool = True) -> bytes:
-    """Return a Messages request as Claude Code sends it: a system prompt, tools, a history and a question.
-
-    Args:
-        body_bytes: about this many, most of them in the tools' descriptions and the history.
-        marker: written into the question as ``marker-<n>``.
-        is_stream: ask for an SSE answer.
-    """
-    question = _QUESTION.decode() if marker is None else f"{_QUESTION.decode()} marker-{marker}"
+    """Return a Messages request as Claude Code sends it; see ``MakeRequest``."""
     share = _share(body_bytes)
     body = {
         "model": "claude-opus-4-8",
         "max_tokens": 32_000,
         "system": [{"type": "text", "text": _prose(share), "cache_control": {"type": "ephemeral"}}],
-        "messages": _history(share, question),
+        "messages": _history(share, _question(marker)),
         "tools": _tools(share),
         "metadata": {
             "user_id": json.dumps({"device_id": "0" * 64, "account_uuid": "", "session_id": _SESSION})
@@ -88,12 +97,15 @@ def messages_request(*, body_bytes: int = 30_000, marker: int | None = None, is_
     return _post("/v1/messages?beta=true", headers, body)
 
 
-def _chat_request() -> bytes:
-    """Return a Chat Completions request as the openai SDK sends it, of the same size and content."""
-    share = _share(30_000)
-    body = {
+def _chat_request(*, body_bytes: int = 30_000, marker: int | None = None, is_stream: bool = True) -> bytes:
+    """Return a Chat Completions request as the openai SDK sends it, of the same content."""
+    share = _share(body_bytes)
+    body: dict[str, Any] = {
         "model": "gpt-5",
-        "messages": [{"role": "system", "content": _prose(share)}, *_chat_history(share)],
+        "messages": [
+            {"role": "system", "content": _prose(share)},
+            *_chat_history(share, _question(marker)),
+        ],
         "tools": [
             {
                 "type": "function",
@@ -105,9 +117,10 @@ def _chat_request() -> bytes:
             }
             for tool in _tools(share)
         ],
-        "stream": True,
-        "stream_options": {"include_usage": True},
+        "stream": is_stream,
     }
+    if is_stream:
+        body["stream_options"] = {"include_usage": True}
     headers = {
         "accept": "application/json",
         "user-agent": "AsyncOpenAI/Python 3.52.0",
@@ -117,13 +130,15 @@ def _chat_request() -> bytes:
     return _post("/v1/chat/completions", headers, body)
 
 
-def _responses_request() -> bytes:
-    """Return a Responses request as the Codex CLI sends it, of the same size and content."""
-    share = _share(30_000)
+def _responses_request(
+    *, body_bytes: int = 30_000, marker: int | None = None, is_stream: bool = True
+) -> bytes:
+    """Return a Responses request as the Codex CLI sends it, of the same content."""
+    share = _share(body_bytes)
     body = {
         "model": "gpt-5",
         "instructions": _prose(share),
-        "input": _items(share),
+        "input": _items(share, _question(marker)),
         "tools": [
             {
                 "type": "function",
@@ -138,7 +153,7 @@ def _responses_request() -> bytes:
         "parallel_tool_calls": True,
         "reasoning": {"summary": "auto"},
         "store": False,
-        "stream": True,
+        "stream": is_stream,
         "include": ["reasoning.encrypted_content"],
         "prompt_cache_key": _SESSION,
     }
@@ -239,6 +254,10 @@ def _post(target: str, headers: Mapping[str, str], body: Mapping[str, Any]) -> b
     return f"POST {target} HTTP/1.1\r\n{head}\r\n".encode() + content
 
 
+def _question(marker: int | None) -> str:
+    return _QUESTION.decode() if marker is None else f"{_QUESTION.decode()} marker-{marker}"
+
+
 def _history(characters: int, question: str) -> list[dict[str, Any]]:
     """Two turns with a tool call each, then the question."""
     result = _prose(characters // 2)
@@ -258,7 +277,7 @@ def _history(characters: int, question: str) -> list[dict[str, Any]]:
     return messages
 
 
-def _chat_history(characters: int) -> list[dict[str, Any]]:
+def _chat_history(characters: int, question: str) -> list[dict[str, Any]]:
     """``_history`` as Chat has it."""
     messages: list[dict[str, Any]] = [{"role": "user", "content": "Look around."}]
     for number in range(2):
@@ -272,11 +291,11 @@ def _chat_history(characters: int) -> list[dict[str, Any]]:
             {"role": "tool", "tool_call_id": f"call_{number}", "content": _prose(characters // 2)}
         )
     messages.append({"role": "assistant", "content": "I have looked."})
-    messages.append({"role": "user", "content": _QUESTION.decode()})
+    messages.append({"role": "user", "content": question})
     return messages
 
 
-def _items(characters: int) -> list[dict[str, Any]]:
+def _items(characters: int, question: str) -> list[dict[str, Any]]:
     """``_history`` as Responses has it."""
 
     def message(role: str, text: str) -> dict[str, Any]:
@@ -289,7 +308,7 @@ def _items(characters: int) -> list[dict[str, Any]]:
         items.append(message("assistant", "I will look."))
         items.append({"type": "function_call", "call_id": call_id, "name": "Tool0", "arguments": _ARGUMENTS})
         items.append({"type": "function_call_output", "call_id": call_id, "output": _prose(characters // 2)})
-    return [*items, message("assistant", "I have looked."), message("user", _QUESTION.decode())]
+    return [*items, message("assistant", "I have looked."), message("user", question)]
 
 
 def _tools(characters: int) -> list[dict[str, Any]]:
