@@ -65,6 +65,15 @@ class ServerProcess:
             await asyncio.sleep(_POLL_SECONDS)
         self.ready_seconds = time.perf_counter() - self._started_at
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def cpu_seconds(self) -> float:
         """Return the CPU time used so far."""
         threads = (self._proc / "task").iterdir()
@@ -147,6 +156,7 @@ async def started_proxy(
     config: str | None = None,
     counts_objects: bool = False,
     can_stop_observing: bool = False,
+    through: Sequence[str] = (),
 ) -> AsyncIterator[ServerProcess]:
     """Run ``packyproxy serve`` in front of an upstream for the length of the block.
 
@@ -155,6 +165,7 @@ async def started_proxy(
         config: the text of config.yaml; by default one provider at that URL.
         counts_objects: serve through ``counted_serve.py``, which tells what it holds on request.
         can_stop_observing: serve through ``observed_serve.py``, which observes or not, as it is told.
+        through: a program that is given the server's command, and runs it.
     """
     with tempfile.TemporaryDirectory(prefix="packyproxy-bench-") as folder:
         file = Path(folder) / "config.yaml"
@@ -166,7 +177,7 @@ async def started_proxy(
             program = [sys.executable, str(_HERE / "counted_serve.py"), str(counts_file)]
         if can_stop_observing:
             program = [sys.executable, str(_HERE / "observed_serve.py"), str(observing_file)]
-        command = [*program, "serve", "--config", str(file), "--port", str(port)]
+        command = [*through, *program, "serve", "--config", str(file), "--port", str(port)]
         async with _started(command, port) as server:
             server.counts_file, server.observing_file, server.config_file = counts_file, observing_file, file
             yield server
@@ -187,10 +198,11 @@ async def started_reloading_proxy(config_text: str) -> AsyncIterator[ServerProce
 
 
 @asynccontextmanager
-async def started_pump(upstream_url: str) -> AsyncIterator[ServerProcess]:
-    """Run the pump in front of an upstream for the length of the block."""
+async def started_pump(upstream_url: str, *, through: Sequence[str] = ()) -> AsyncIterator[ServerProcess]:
+    """Run the pump in front of an upstream for the length of the block, through a program as the proxy."""
     port = _free_port()
-    async with _started([sys.executable, str(_HERE / "pump.py"), str(port), upstream_url], port) as server:
+    command = [*through, sys.executable, str(_HERE / "pump.py"), str(port), upstream_url]
+    async with _started(command, port) as server:
         yield server
 
 

@@ -51,13 +51,24 @@ class Bench(Struct, frozen=True):
 
 @asynccontextmanager
 async def started_bench(
-    *, surfaces: Sequence[str] = ("messages",), counts_objects: bool = False
+    *,
+    surfaces: Sequence[str] = ("messages",),
+    counts_objects: bool = False,
+    through: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> AsyncIterator[Bench]:
-    """Start upstream, proxy and pump, and warm them up with some requests to each."""
+    """Start upstream, proxy and pump, and warm them up with some requests to each.
+
+    Args:
+        surfaces: those of the proxy that are asked.
+        counts_objects: serve the proxy through ``counted_serve.py``.
+        through: the program that runs "proxy" or "pump", given its command.
+    """
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(started_upstream())
-        proxy = await stack.enter_async_context(started_proxy(upstream.url, counts_objects=counts_objects))
-        pump = await stack.enter_async_context(started_pump(upstream.url))
+        proxy = await stack.enter_async_context(
+            started_proxy(upstream.url, counts_objects=counts_objects, through=through("proxy"))
+        )
+        pump = await stack.enter_async_context(started_pump(upstream.url, through=through("pump")))
         marks = UPSTREAM_CONTENT, UPSTREAM_ENDING
         bench = Bench(
             upstream=upstream,
