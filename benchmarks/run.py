@@ -23,6 +23,7 @@ __all__ = ["QUESTIONS", "Run"]
 
 QUESTIONS = (
     "relay_cost",
+    "body_growth",
     "observability",
     "added_latency",
     "failover",
@@ -34,7 +35,7 @@ QUESTIONS = (
     "transcode_throughput",
 )
 
-_BY_SURFACE = frozenset({"observability", "relay_cost", "transcode_throughput"})
+_BY_SURFACE = frozenset({"body_growth", "observability", "relay_cost", "transcode_throughput"})
 """Those that are asked of each surface."""
 
 _HERE = Path(__file__).parent
