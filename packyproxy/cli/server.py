@@ -15,6 +15,7 @@ from hypercorn.asyncio import run as hypercorn_run
 from hypercorn.asyncio import serve as hypercorn_serve
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config as HypercornConfig
+from hypercorn.events import Closed, RawData
 from hypercorn.typing import ASGIFramework
 
 from packyproxy.cli.failures import CommandFailed
@@ -36,6 +37,7 @@ _KEEP_ALIVE_SECONDS: Final = 75.0
 """Longer than an agent pauses between two turns, and than the 60 s at which common clients drop theirs."""
 _REQUESTS_PER_CONNECTION: Final = 1_000_000
 _HEADER_BYTES: Final = 64 * 1024
+_READ_BYTES: Final = 64 * 1024
 _LEEWAY_SECONDS: Final = 2.0
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 _BIND_REMEDIES: Final = {
@@ -127,13 +129,21 @@ def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 class _Connection(TCPServer):
-    """A connection that ends when its client closes it between two requests.
+    """A connection that ends when its client closes it between two requests, and keeps nothing it has read.
 
-    hypercorn's own would wait, with its descriptor and three tasks, until the keep-alive time is up (0.18).
+    hypercorn's own (0.18) would wait, with its descriptor and three tasks, until the keep-alive time is up,
+    and hold what it read last, up to 64 KB, for as long as it waits for more.
     """
 
     async def _read_data(self) -> None:
-        await super()._read_data()
+        while not self.reader.at_eof():
+            try:
+                event = RawData(await self.reader.read(_READ_BYTES))
+            except OSError:
+                break
+            await self.protocol.handle(event)
+            del event  # a third of what an open stream would cost
+        await self.protocol.handle(Closed())
         await self.idle_task.stop()
 
 

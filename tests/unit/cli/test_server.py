@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -60,21 +61,23 @@ async def is_accepting(port: int) -> bool:
 
 
 @asynccontextmanager
-async def halfway(app: SlowApp, stop: Stop, grace_seconds: float) -> AsyncIterator[tuple[Any, Any, int]]:
+async def halfway(
+    app: Any, slow: SlowApp, stop: Stop, grace_seconds: float, request: bytes = REQUEST
+) -> AsyncIterator[tuple[Any, Any, int]]:
     """Serve, and send a request whose answer stands half-way; yields the server, the reader and the port."""
     listener = bind("127.0.0.1", 0)
     port = listener.getsockname()[1]
     server = asyncio.create_task(serve_app(app, listener, stop, grace_seconds=grace_seconds))
     async with connected(port) as (reader, writer):
-        writer.write(REQUEST)
-        await app.is_halfway.wait()
+        writer.write(request)
+        await slow.is_halfway.wait()
         yield server, reader, port
 
 
 async def test_a_running_answer_is_finished_and_no_new_one_begun() -> None:
     """Asked to stop, the server closes its port and lets the stream come to its end."""
     app, stop = SlowApp(), Stop()
-    async with asyncio.timeout(10), halfway(app, stop, 5.0) as (server, reader, port):
+    async with asyncio.timeout(10), halfway(app, app, stop, 5.0) as (server, reader, port):
         stop.ask()
         while await is_accepting(port):
             pass
@@ -92,7 +95,7 @@ async def test_a_running_answer_is_cut_off(
     """Asked twice, or once and out of patience, the server ends without the answer and without a traceback."""
     monkeypatch.setattr("packyproxy.cli.server._LEEWAY_SECONDS", 0.05)
     app, stop = SlowApp(), Stop()
-    async with asyncio.timeout(10), halfway(app, stop, grace_seconds) as (server, _, _port):
+    async with asyncio.timeout(10), halfway(app, app, stop, grace_seconds) as (server, _, _port):
         for _ in range(asks):
             stop.ask()
         await server
@@ -104,7 +107,7 @@ async def test_a_connection_that_its_client_closes_is_closed() -> None:
     """Between two requests, too: nothing of it waits for the keep-alive time."""
     app, stop = SlowApp(), Stop()
     app.release.set()
-    async with asyncio.timeout(10), halfway(app, stop, 5.0) as (server, reader, port):
+    async with asyncio.timeout(10), halfway(app, app, stop, 5.0) as (server, reader, port):
         await reader.readuntil(b"0\r\n\r\n")
         before = len(asyncio.all_tasks())
         async with connected(port) as (other_reader, writer):
@@ -117,6 +120,30 @@ async def test_a_connection_that_its_client_closes_is_closed() -> None:
             await asyncio.sleep(0)
         stop.ask()
         await server
+
+
+async def test_a_request_is_not_kept_while_its_answer_streams() -> None:
+    """The connection lets go of what it read last before it waits for more."""
+    size = 30_000
+    request = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % size + bytes(size)
+    slow, stop = SlowApp(), Stop()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while scope["type"] == "http" and (await receive())["more_body"]:
+            pass
+        await slow(scope, receive, send)
+
+    tracemalloc.start()
+    try:
+        async with asyncio.timeout(10), halfway(app, slow, stop, 5.0, request) as (server, _, _port):
+            streams = tracemalloc.Filter(inclusive=True, filename_pattern=asyncio.streams.__file__)
+            kept = [trace.size for trace in tracemalloc.take_snapshot().filter_traces([streams]).traces]
+            slow.release.set()
+            stop.ask()
+            await server
+    finally:
+        tracemalloc.stop()
+    assert max(kept) < size
 
 
 async def test_an_app_that_fails_to_start_is_told() -> None:
