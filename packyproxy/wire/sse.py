@@ -22,10 +22,10 @@ BOM = b"\xef\xbb\xbf"
 _BLANK = b"\n\n"
 _CR = 0x0D  # ``in`` looks for a number far faster than for bytes
 
-# Nearly every upstream writes nothing but such frames, and two searches take them apart at a third of the
-# cost of going through their lines. They are possessive, so that other bytes are given up at once.
-_are_usual = re.compile(rb"(?:(?:event: .*+\n)?+data: .++\n\n)*").fullmatch
-_usual_datas = re.compile(rb"(?:event: .*+\n)?+data: (.++)\n\n").findall
+# Nearly every upstream writes nothing but such frames, and one search takes them apart at a quarter of the
+# cost of going through their lines. Anything else ends it: all that is left is then one match, whose data is
+# empty. It is possessive, so that other bytes are given up at once.
+_usual_datas = re.compile(rb"(?:event: .*+\n)?+data: (.++)\n\n|(?s:.++)").findall
 
 
 class FrameDecoder:
@@ -90,9 +90,10 @@ class FrameDecoder:
         Raises:
             UpstreamFailed: as ``feed``.
         """
-        if len(frames) <= self._max_frame_bytes and _are_usual(frames):
+        if len(frames) <= self._max_frame_bytes:
             datas: list[bytes] = _usual_datas(frames)
-            return datas if frames.isascii() else [_valid(data) for data in datas]
+            if not datas or datas[-1]:
+                return datas if frames.isascii() else [_valid(data) for data in datas]
         datas = self._datas(frames.split(_BLANK))
         if self._is_overlong and not datas:
             raise _overlong()
