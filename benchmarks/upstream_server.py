@@ -9,6 +9,7 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import cycle, islice
 from typing import cast
 
 from msgspec import Struct
@@ -92,6 +93,16 @@ class UpstreamServer:
         self.head = _HEAD + http_chunks(plan.head) if isinstance(plan, Paced) else b""
         self.beat = http_chunks(plan.beat) if isinstance(plan, Paced) else b""
 
+    async def beat_in_turn(self, *, times: int, seconds: float) -> None:
+        """Write one beat every so many seconds, each to the next one of the paced streams that are open."""
+        loop = asyncio.get_running_loop()
+        streams = [connection for connection in self.open_connections if connection.is_paced]
+        next_at = loop.time()
+        for connection in islice(cycle(streams), times):
+            connection.beat()
+            next_at += seconds
+            await asyncio.sleep(next_at - loop.time())
+
     def finish_streams(self) -> None:
         """End every paced stream with its tail."""
         for connection in list(self.open_connections):
@@ -136,6 +147,14 @@ class _Connection(asyncio.Protocol):
             self._awaited_bytes = 0
             self._answer()
 
+    @property
+    def is_paced(self) -> bool:
+        return self._paced is not None
+
+    def beat(self) -> None:
+        self._transport.write(self._server.beat)
+        self._server.beats += 1
+
     def finish(self) -> None:
         paced, self._paced = self._paced, None
         if paced is not None:
@@ -158,9 +177,7 @@ class _Connection(asyncio.Protocol):
 
     def _write_beat(self) -> None:
         assert self._paced is not None, "a finished stream has no timer"
-        server = self._server
-        self._transport.write(server.beat)
-        server.beats += 1
+        self.beat()
         self._next_beat_at += self._paced.seconds
         self._timer = self._loop.call_at(self._next_beat_at, self._write_beat)
 

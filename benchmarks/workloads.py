@@ -27,6 +27,7 @@ __all__ = [
     "messages_request",
     "mixed_answer",
     "small_answer",
+    "text_answer",
     "unlike",
 ]
 
@@ -192,8 +193,14 @@ def unlike(request: bytes) -> Iterator[bytes]:
 
 def small_answer() -> tuple[bytes, ...]:
     """Return the frames of a short answer: 20 events, 12 of them text deltas."""
-    frames = _frames(Turn(_prose(12 * _DELTA_CHARACTERS), delta_characters=_DELTA_CHARACTERS))
-    assert len(frames) == 20, "created, in_progress, item and part opened, 12 deltas, 3 done, completed"
+    return text_answer(20)
+
+
+def text_answer(events: int) -> tuple[bytes, ...]:
+    """Return the frames of a text answer; all but eight of them are deltas, each with a word or two."""
+    deltas = events - 8
+    frames = _frames(Turn(_prose(deltas * _DELTA_CHARACTERS), delta_characters=_DELTA_CHARACTERS))
+    assert len(frames) == events, "created, in_progress, item and part opened, deltas, 3 done, completed"
     return frames
 
 
