@@ -45,6 +45,8 @@ def without_stranded_reasoning(items: list[InputItem]) -> list[InputItem]:
 
 def repair_pairs(items: list[InputItem]) -> list[InputItem]:
     """Give every call exactly one output of its kind after it, and every output a call before it."""
+    if _are_paired(items):
+        return items
     ids = _CallIds()
     paired = [ids.rename(item) for item in items]
     missing = ids.unanswered()
@@ -60,6 +62,23 @@ def repair_pairs(items: list[InputItem]) -> list[InputItem]:
             owed.append(_output_of(item)(item.call_id, _NO_RESULT))
         repaired.append(item)
     return repaired + owed
+
+
+def _are_paired(items: list[InputItem]) -> bool:
+    """Tell whether there is nothing to repair; that is so nearly always, and found out quickly."""
+    used: set[str] = set()
+    waiting: dict[str, type[_Output]] = {}
+    for item in items:
+        if type(item) is FunctionCall or type(item) is CustomToolCall:
+            if item.call_id in used:
+                return False
+            used.add(item.call_id)
+            waiting[item.call_id] = _output_of(item)
+        elif type(item) is FunctionCallOutput or type(item) is CustomToolCallOutput:
+            fitting = waiting.pop(item.call_id, None)
+            if fitting is not type(item):
+                return False
+    return not waiting
 
 
 class _CallIds:
