@@ -34,6 +34,9 @@ EMPTY = Raw(b'""')
 _encode = json.Encoder().encode
 _decode = json.Decoder(str).decode
 
+_SURE_STARTS = frozenset(range(0x21, 0x7F)) - frozenset(b'"\\')
+"""Bytes that show right behind the quote that a text is not empty and begins with no white space."""
+
 _BLANK_START = re.compile(rb"(?:[ ]++|\\[nrtf]|\\u0020)*+")
 # What may be Unicode white space further on: only then is the text decoded to ask Python.
 _MAY_BE_BLANK = re.compile(rb"(?:[ \x80-\xff0-9A-Fa-f]++|\\[nrtfu])*+")
@@ -81,23 +84,27 @@ def is_list(value: Raw) -> bool:
 
 def is_empty(literal: Raw) -> bool:
     """Tell whether the text has no characters."""
-    return len(memoryview(literal)) == 2
+    return len(literal) == 2
 
 
 def is_blank(literal: Raw) -> bool:
     """Tell whether the text is empty or white space only."""
-    view = memoryview(literal)[1:-1]
-    if _BLANK_START.fullmatch(view):
+    view = memoryview(literal)
+    if view[1] in _SURE_STARTS:
+        return False
+    inside = view[1:-1]
+    if _BLANK_START.fullmatch(inside):
         return True
-    # Most texts end here: the first characters show a letter that no escape contains.
-    return bool(_MAY_BE_BLANK.fullmatch(view)) and not unquote(literal).strip()
+    # What is no escape of white space ends here: the first characters show a letter that no escape contains.
+    return bool(_MAY_BE_BLANK.fullmatch(inside)) and not unquote(literal).strip()
 
 
 def begins_with(literal: Raw, prefix: bytes) -> bool:
     """Tell whether the text without its leading white space begins with ``prefix``, unescaped ASCII."""
-    view = memoryview(literal)[1:-1]
-    blank = _BLANK_START.match(view)
-    start = blank.end() if blank else 0
+    view = memoryview(literal)
+    start = 1
+    if view[1] not in _SURE_STARTS and (blank := _BLANK_START.match(view, 1)):
+        start = blank.end()
     return view[start : start + len(prefix)] == prefix
 
 
