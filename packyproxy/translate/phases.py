@@ -6,8 +6,6 @@ No client protocol but Responses has a place for it, so it is inferred from what
 import re
 from typing import Literal
 
-from msgspec import structs
-
 from packyproxy.translate.contract import AttemptFacts, Target
 from packyproxy.wire.responses import CustomToolCall, FunctionCall, InputItem, MessageItem
 
@@ -30,10 +28,11 @@ def with_phases(items: list[InputItem]) -> list[InputItem]:
         items: what one inbound assistant message became, in order.
     """
     phase: Literal["commentary", "final_answer"] = "final_answer"
-    marked: list[InputItem] = []
-    for item in reversed(items):
-        if isinstance(item, FunctionCall | CustomToolCall):
+    marked = items.copy()
+    for at in range(len(items) - 1, -1, -1):
+        item = items[at]
+        if type(item) is FunctionCall or type(item) is CustomToolCall:
             phase = "commentary"
-        is_own = isinstance(item, MessageItem) and item.role == "assistant"
-        marked.append(structs.replace(item, phase=phase) if is_own else item)
-    return marked[::-1]
+        elif type(item) is MessageItem and item.role == "assistant":
+            marked[at] = MessageItem("assistant", item.content, phase)
+    return marked
