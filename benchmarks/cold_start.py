@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 from figures import Figure
+from goals import IDLE_MEMORY, IMPORT, Goal
 from processes import started_proxy
 
 __all__ = ["measure"]
@@ -28,15 +29,15 @@ async def measure(*, quick: bool) -> list[Figure]:
             ready.append(proxy.ready_seconds * 1e3)
             idle.append(proxy.rss_bytes() / 1e6)
     return [
-        _import_time("import packyproxy", imports, goal=150.0),
+        _import_time("import packyproxy", imports, goal=IMPORT),
         _import_time("from packyproxy import Config", imports),
         _import_time("from packyproxy import PackyProxy", imports),
         Figure(name="serve.ready", unit="ms", samples=tuple(ready)),
-        Figure(name="serve.idle_rss", unit="MB", samples=tuple(idle), goal=80.0),
+        Figure(name="serve.idle_rss", unit="MB", samples=tuple(idle), goal=IDLE_MEMORY),
     ]
 
 
-def _import_time(statement: str, times: int, *, goal: float | None = None) -> Figure:
+def _import_time(statement: str, times: int, *, goal: Goal | None = None) -> Figure:
     command = [sys.executable, "-c", _TIMED.format(statement=statement)]
     subprocess.run(command, check=True, capture_output=True)  # writes the .pyc files
     runs = [subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(times)]

@@ -25,7 +25,7 @@ def main() -> None:
     for setting in ("machine", "versions"):
         one, two = (getattr(run, setting) for run in runs)
         for name in sorted(one.keys() | two.keys()):
-            if one.get(name) != two.get(name) and name != "load":
+            if one.get(name) != two.get(name) and not name.startswith("load"):
                 print(f"   {setting}.{name} differs: {one.get(name)} / {two.get(name)}")
     print(f"\n{'figure':<58}{'A':>10}{'B':>10}{'B/A':>8}  {'A min..max':<22}{'B min..max':<22}")
     for question, figures in runs[0].figures.items():

@@ -20,6 +20,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from figures import Figure
+from goals import OBSERVED_EVENTS, OBSERVED_REQUESTS, Goal
 from load_client import closed_loop
 from observed_loop import quickest_loops
 from processes import ServerProcess, started_proxy
@@ -38,9 +39,6 @@ packycode:
   base-url: "{upstream_url}"
   credentials: {{openai-api-key: "sk-benchmark"}}
 """
-_PER_REQUEST_GOAL = 5.0
-_PER_EVENT_GOAL = 1.0
-"""Per cent."""
 _CONNECTIONS = 8
 _BATCH = 100
 _STREAMS = {1: 100, 50: 10}
@@ -97,7 +95,7 @@ class _Bench:
             return (self._process.cpu_seconds() - before) / _BATCH * 1e6
 
         name = f"{workload}.{self._target.name}"
-        figures = await _compare(name, "us/req", turn, pairs=pairs, goal=_PER_REQUEST_GOAL)
+        figures = await _compare(name, "us/req", turn, pairs=pairs, goal=OBSERVED_REQUESTS)
         for connection in connections:
             connection.close()
         return figures
@@ -129,7 +127,7 @@ class _Bench:
         return [
             Figure(name=f"{name}.served", unit="us/event", samples=tuple(served)),
             Figure(name=f"{name}.added", unit="us/event", samples=(added,)),
-            Figure(name=f"{name}.share", unit="%", samples=(share,), goal=_PER_EVENT_GOAL),
+            Figure(name=f"{name}.share", unit="%", samples=(share,), goal=OBSERVED_EVENTS),
         ]
 
 
@@ -147,7 +145,7 @@ async def _set_request_log(process: ServerProcess, *, is_on: bool) -> None:
     await asyncio.sleep(_RELOAD_SECONDS)
 
 
-async def _compare(name: str, unit: str, turn: Turn, *, pairs: int, goal: float) -> list[Figure]:
+async def _compare(name: str, unit: str, turn: Turn, *, pairs: int, goal: Goal) -> list[Figure]:
     """Measure in the order off, on, on, off, ...: what drifts troubles both alike."""
     found: dict[bool, list[float]] = {True: [], False: []}
     for number in range(pairs):

@@ -1,18 +1,19 @@
-"""The yardstick: an ASGI byte relay on the proxy's own server and HTTP client, without anything in between.
+"""The yardstick: an ASGI byte relay on the proxy's server and its HTTP client, without anything in between.
 
 What the proxy costs above it is translation, limits, identities and the watch over the client. It does not
 notice a client that leaves.
 
-Usage: python benchmarks/pump.py PORT UPSTREAM_URL
+Usage: python benchmarks/pump.py PORT UPSTREAM_URL, for the server of ``packyproxy serve``
 """
 
 import signal
 import sys
 from typing import Any
 
-from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, serve_app
 from packyproxy.providers.request import UpstreamRequest
 from packyproxy.runtime.upstream import Upstream
+
+__all__ = ["Pump"]
 
 _REQUEST_HEADERS = (
     ("content-type", "application/json"),
@@ -25,10 +26,10 @@ _RESPONSE_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"
 
 
 class Pump:
-    """Relay the body of every POST to one URL, and its answer back."""
+    """Relay the body of every POST to an upstream, and its answer back."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, upstream_url: str) -> None:
+        self._url = f"{upstream_url}/responses"
         self._upstream = Upstream()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -72,17 +73,19 @@ async def _read_body(receive: Any) -> bytes:
             return b"".join(pieces)
 
 
-async def _serve(port: int, url: str) -> int:
-    stop = Stop()
-    stop.on_signals(signal.SIGTERM)
-    calm_the_collector()
-    await serve_app(Pump(url), bind("127.0.0.1", port), stop, grace_seconds=1.0)
-    return 0
-
-
 def main() -> None:
+    from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, serve_app
+
     port, upstream_url = int(sys.argv[1]), sys.argv[2]
-    sys.exit(run_in_loop(lambda: _serve(port, f"{upstream_url}/responses")))
+
+    async def serve() -> int:
+        stop = Stop()
+        stop.on_signals(signal.SIGTERM)
+        calm_the_collector()
+        await serve_app(Pump(upstream_url), bind("127.0.0.1", port), stop, grace_seconds=1.0)
+        return 0
+
+    sys.exit(run_in_loop(serve))
 
 
 if __name__ == "__main__":

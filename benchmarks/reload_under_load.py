@@ -12,6 +12,14 @@ import time
 from typing import Self
 
 from figures import Figure, percentile
+from goals import (
+    RELOAD_CONNECTIONS,
+    RELOAD_FORCE,
+    RELOAD_LEFTOVERS,
+    RELOAD_LOSSES,
+    RELOAD_MEMORY,
+    RELOAD_OBJECTS,
+)
 from msgspec import Struct
 from processes import ServerProcess, started_proxy, started_reloading_proxy
 from upstream_server import Paced, UpstreamServer, started_upstream
@@ -49,8 +57,10 @@ async def measure(*, quick: bool) -> list[Figure]:
                 client.close()
     return [
         Figure(name=f"{reloads}_reloads.answers", unit="answers", samples=(load.answers,)),
-        Figure(name=f"{reloads}_reloads.dropped", unit="answers", samples=(load.dropped,), goal=0.0),
-        Figure(name=f"{reloads}_reloads.mixed", unit="answers", samples=(load.mixed,), goal=0.0),
+        Figure(
+            name=f"{reloads}_reloads.dropped", unit="answers", samples=(load.dropped,), goal=RELOAD_LOSSES
+        ),
+        Figure(name=f"{reloads}_reloads.mixed", unit="answers", samples=(load.mixed,), goal=RELOAD_LOSSES),
         Figure(name="reload", unit="ms", samples=tuple(load.reload_ms)),
         Figure(name="reload.p99", unit="ms", samples=(percentile(load.reload_ms, 0.99),)),
         *(
@@ -61,19 +71,18 @@ async def measure(*, quick: bool) -> list[Figure]:
             name="upstream_connections_left",
             unit="open",
             samples=(after["upstream_connections"],),
-            goal=_CLIENTS,
+            goal=RELOAD_CONNECTIONS,
         ),
         await _save_to_force(5 if quick else _SAVES),
     ]
 
 
 _GROWTH = (
-    ("tasks", "tasks", 0.0),
-    ("objects", "objects", 1000.0),
-    ("other_files", "files", 0.0),
-    ("rss", "MB", 4.0),
+    ("tasks", "tasks", RELOAD_LEFTOVERS),
+    ("objects", "objects", RELOAD_OBJECTS),
+    ("other_files", "files", RELOAD_LEFTOVERS),
+    ("rss", "MB", RELOAD_MEMORY),
 )
-"""Objects vary with what caches hold; one per reload would show. Memory varies by 2 MB by itself."""
 
 
 class _Versions:
@@ -189,7 +198,7 @@ async def _save_to_force(saves: int) -> Figure:
                     break
                 await asyncio.sleep(0.005)
             found.append((time.perf_counter() - saved_at) * 1e3)
-    return Figure(name="save_to_force", unit="ms", samples=tuple(found), goal=1000.0)
+    return Figure(name="save_to_force", unit="ms", samples=tuple(found), goal=RELOAD_FORCE)
 
 
 async def _is_ready(port: int) -> bool:

@@ -1,45 +1,54 @@
 """Run the benchmarks: all, or those named. Prints a table and writes JSON to benchmarks/results/.
 
-Usage: python benchmarks/run.py [--quick] [--surface NAME]... [--output FILE] [QUESTION ...]
+Usage: python benchmarks/run.py [OPTION]... [QUESTION]...
+
+A question is a module of that name with ``measure``. It is told what was chosen on the command line as far as
+its parameters ask for it: ``surfaces``, ``servers``, ``peers``.
 """
 
 import argparse
 import importlib
+import inspect
 import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import event_loop
 import msgspec
 from figures import Figure, print_table
+from processes import DEFAULT_SERVERS, SERVERS
+from verdicts import Verdict, print_summary, print_verdicts, verdicts_of
 from workloads import SURFACES
 
 __all__ = ["QUESTIONS", "Run"]
 
 QUESTIONS = (
-    "relay_cost",
+    "small_requests",
+    "single_events",
+    "bursts",
+    "mixed_answers",
     "body_growth",
-    "observability",
-    "added_latency",
-    "failover",
-    "abort",
     "open_streams",
+    "abort",
+    "added_latency",
+    "observability",
+    "failover",
     "reload_under_load",
     "soak",
     "cold_start",
     "transcode_throughput",
 )
 
-_BY_SURFACE = frozenset({"body_growth", "observability", "relay_cost", "transcode_throughput"})
-"""Those that are asked of each surface."""
-
 _HERE = Path(__file__).parent
-_LIBRARIES = ("aiohttp", "httpx", "hypercorn", "msgspec", "starlette", "uvloop")
+_LIBRARIES = (
+    *("aiohttp", "granian", "httptools", "httpx", "hypercorn"),
+    *("msgspec", "starlette", "uvicorn", "uvloop"),
+)
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,48 +61,84 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
     figures: dict[str, tuple[Figure, ...]]
     """By question."""
+    verdicts: dict[str, tuple[Verdict, ...]]
+    """By question."""
 
 
 def main(argv: Sequence[str]) -> None:
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if unknown := set(arguments.questions) - set(QUESTIONS):
+        parser.error(f"no such question: {', '.join(sorted(unknown))}; there are {', '.join(QUESTIONS)}")
+    chosen = {
+        "surfaces": arguments.surface,
+        "servers": arguments.server,
+        "peers": dict(peer.split("=", 1) for peer in arguments.peer),
+    }
+    started_at, load = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()), _load()
+    figures: dict[str, tuple[Figure, ...]] = {}
+    verdicts: dict[str, tuple[Verdict, ...]] = {}
+    for question in arguments.questions or QUESTIONS:
+        began = time.perf_counter()
+        figures[question] = _ask(question, {"quick": arguments.quick, **chosen})
+        verdicts[question] = verdicts_of(figures[question])
+        print_table(f"{question} ({time.perf_counter() - began:.0f} s)", figures[question])
+        print_verdicts(verdicts[question])
+    run = Run(
+        started_at=started_at,
+        commit=_commit(),
+        is_quick=arguments.quick,
+        machine={**_machine(), "load_before": load, "load_after": _load()},
+        versions=_versions(),
+        figures=figures,
+        verdicts=verdicts,
+    )
+    output = arguments.output or _HERE / "results" / f"{started_at}.json"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
+    print(f"\nwritten to {os.path.relpath(output)}")
+    if len(figures) > 1:
+        print_summary(verdicts)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks/run.py", description=__doc__.partition("\n")[0])
     parser.add_argument(
         "questions", nargs="*", metavar="QUESTION", help=f"of {', '.join(QUESTIONS)}; default: all"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="fewer samples: all questions in under three minutes"
+        "--quick", action="store_true", help="fewer samples: all questions in under five minutes"
     )
     parser.add_argument(
         "--surface",
         action="append",
         choices=tuple(SURFACES),
-        help=f"for {' and '.join(sorted(_BY_SURFACE))}; may be repeated; default: all",
+        help="a client protocol; may be repeated; default: those that the question is asked of",
+    )
+    parser.add_argument(
+        "--server",
+        action="append",
+        choices=SERVERS,
+        help=f"may be repeated; default: {' and '.join(DEFAULT_SERVERS)}",
+    )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="another proxy to measure beside, and where it is installed",
     )
     parser.add_argument(
         "--output", type=Path, help="where the JSON goes; default: benchmarks/results/<time>.json"
     )
-    arguments = parser.parse_args(argv)
-    if unknown := set(arguments.questions) - set(QUESTIONS):
-        parser.error(f"no such question: {', '.join(sorted(unknown))}; there are {', '.join(QUESTIONS)}")
-    started_at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    found: dict[str, tuple[Figure, ...]] = {}
-    for question in arguments.questions or QUESTIONS:
-        began = time.perf_counter()
-        choice = {"surfaces": arguments.surface} if arguments.surface and question in _BY_SURFACE else {}
-        measuring = importlib.import_module(question).measure(quick=arguments.quick, **choice)
-        found[question] = tuple(event_loop.run(measuring))
-        print_table(f"{question} ({time.perf_counter() - began:.0f} s)", found[question])
-    output = arguments.output or _HERE / "results" / f"{started_at}.json"
-    output.parent.mkdir(parents=True, exist_ok=True)
-    run = Run(
-        started_at=started_at,
-        commit=_commit(),
-        is_quick=arguments.quick,
-        machine=_machine(),
-        versions=_versions(),
-        figures=found,
-    )
-    output.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
-    print(f"\nwritten to {os.path.relpath(output)}")
+    return parser
+
+
+def _ask(question: str, chosen: Mapping[str, object]) -> tuple[Figure, ...]:
+    """Ask a question, with as much of what was chosen as it takes."""
+    measure = importlib.import_module(question).measure
+    taken = {name: chosen[name] for name in inspect.signature(measure).parameters if chosen.get(name)}
+    return tuple(event_loop.run(measure(**{"quick": False, **taken})))
 
 
 def _machine() -> dict[str, str]:
@@ -105,8 +150,11 @@ def _machine() -> dict[str, str]:
         "system": platform.platform(),
         "cpu": models[0] if models else platform.processor(),
         "cores": str(os.cpu_count()),
-        "load": " ".join(f"{load:.2f}" for load in os.getloadavg()),
     }
+
+
+def _load() -> str:
+    return " ".join(f"{load:.2f}" for load in os.getloadavg())
 
 
 def _versions() -> dict[str, str]:

@@ -20,6 +20,7 @@ from itertools import count, cycle
 
 from event_loop import wait_until
 from figures import Figure
+from goals import SOAK_FAILURES, SOAK_LEFTOVERS, SOAK_MEMORY, SOAK_OBJECTS
 from msgspec import Struct
 from processes import ServerProcess, started_proxy
 from upstream_server import Paced, Refused, Silent, UpstreamServer, Whole, started_upstream
@@ -39,10 +40,6 @@ _SETTLE_SECONDS = 0.3
 """Before each."""
 _PATIENCE_SECONDS = 20.0
 _NEVER = 3600.0
-_SLOPE_GOAL = 5.0
-"""Bytes per request. What leaks at every request costs a hundred at least: a dict entry, a task, a frame."""
-_OBJECTS_GOAL = 0.01
-"""Objects per request."""
 
 _ROUNDS_BETWEEN = 20
 """While it is filled; 5,000 requests."""
@@ -149,19 +146,19 @@ def _figures(looks: Sequence[_Look], load: "_Load", peak: int, *, quick: bool) -
     return [
         Figure(name="requests", unit="requests", samples=(load.requests,)),
         Figure(name="rate", unit="req/s", samples=(load.requests / load.seconds,)),
-        Figure(name="unexpected_answers", unit="answers", samples=(load.unexpected,), goal=0.0),
+        Figure(name="unexpected_answers", unit="answers", samples=(load.unexpected,), goal=SOAK_FAILURES),
         Figure(name="rss", unit="MB", samples=tuple(look.rss / 1e6 for look in settled)),
         Figure(name="rss.peak", unit="MB", samples=(peak / 1e6,)),
-        Figure(name="rss.slope", unit="B/req", samples=(memory,), goal=None if quick else _SLOPE_GOAL),
+        Figure(name="rss.slope", unit="B/req", samples=(memory,), goal=None if quick else SOAK_MEMORY),
         Figure(name="rss.slope_per_10000", unit="KB", samples=(memory * 10,)),
         Figure(name="objects", unit="objects", samples=tuple(float(look.objects) for look in settled)),
-        Figure(name="objects.slope", unit="/req", samples=(objects,), goal=None if quick else _OBJECTS_GOAL),
+        Figure(name="objects.slope", unit="/req", samples=(objects,), goal=None if quick else SOAK_OBJECTS),
         *(
             Figure(
                 name=f"{name}.growth",
                 unit=name,
                 samples=(float(max(found) - getattr(settled[0], name)),),
-                goal=0.0,
+                goal=SOAK_LEFTOVERS,
             )
             for name in ("tasks", "files")
             for found in ([getattr(look, name) for look in settled],)

@@ -7,7 +7,15 @@ from load_client import ClientConnection, connect
 from msgspec import Struct
 from processes import ServerProcess, started_proxy, started_pump
 from upstream_server import UpstreamServer, Whole, started_upstream
-from workloads import SURFACES, UPSTREAM_CONTENT, UPSTREAM_ENDING, Surface, messages_request, small_answer
+from workloads import (
+    SURFACES,
+    UPSTREAM_CONTENT,
+    UPSTREAM_ENDING,
+    MakeRequest,
+    Surface,
+    messages_request,
+    small_answer,
+)
 
 __all__ = ["Bench", "Target", "started_bench", "surface_target"]
 
@@ -23,7 +31,7 @@ class Target(Struct, frozen=True):
     """Found in the read that brings the first content."""
     ending: bytes
     """Found in the last bytes of a whole answer."""
-    request: Callable[[], bytes] = messages_request
+    request: MakeRequest = messages_request
     """What it is asked."""
 
     async def connect(self) -> ClientConnection:
@@ -38,6 +46,8 @@ class Target(Struct, frozen=True):
 class Bench(Struct, frozen=True):
     """Everything that runs."""
 
+    server: str
+    """What serves the proxy and the pump."""
     upstream: UpstreamServer
     proxy: Target
     """Its Messages surface."""
@@ -53,6 +63,7 @@ class Bench(Struct, frozen=True):
 async def started_bench(
     *,
     surfaces: Sequence[str] = ("messages",),
+    server: str = "hypercorn",
     counts_objects: bool = False,
     through: Callable[[str], Sequence[str]] = lambda _: (),
 ) -> AsyncIterator[Bench]:
@@ -60,17 +71,23 @@ async def started_bench(
 
     Args:
         surfaces: those of the proxy that are asked.
-        counts_objects: serve the proxy through ``counted_serve.py``.
+        server: what serves both, one of ``processes.SERVERS``.
+        counts_objects: let the proxy tell what it holds on request.
         through: the program that runs "proxy" or "pump", given its command.
     """
     async with AsyncExitStack() as stack:
         upstream = await stack.enter_async_context(started_upstream())
         proxy = await stack.enter_async_context(
-            started_proxy(upstream.url, counts_objects=counts_objects, through=through("proxy"))
+            started_proxy(
+                upstream.url, server=server, counts_objects=counts_objects, through=through("proxy")
+            )
         )
-        pump = await stack.enter_async_context(started_pump(upstream.url, through=through("pump")))
+        pump = await stack.enter_async_context(
+            started_pump(upstream.url, server=server, through=through("pump"))
+        )
         marks = UPSTREAM_CONTENT, UPSTREAM_ENDING
         bench = Bench(
+            server=server,
             upstream=upstream,
             proxy=surface_target("proxy", proxy.port, SURFACES["messages"]),
             surfaces={name: surface_target(name, proxy.port, SURFACES[name]) for name in surfaces},
