@@ -28,6 +28,7 @@ _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
 )
 _END = b"0\r\n\r\n"
+_NOT_FOUND = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _GOLDEN = 0.618034
 """Multiples of it modulo 1 spread evenly: the streams of one plan write at different moments."""
@@ -138,7 +139,10 @@ class _Connection(asyncio.Protocol):
             if head_end < 0:
                 return
             length = _LENGTH.search(received, 0, head_end + 2)
-            assert length is not None, "the upstream server takes requests with a content-length only"
+            if length is None:  # no POST: other proxies ask at their start which models there are
+                received.clear()
+                self._transport.write(_NOT_FOUND)
+                return
             self._awaited_bytes = head_end + 4 + int(length.group(1))
         if len(received) >= self._awaited_bytes:
             marker = re.search(rb"marker-(\d+)", received)
