@@ -5,7 +5,7 @@ unchanged where they fit; the same function on both sides keeps a call and its o
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Final
@@ -61,6 +61,9 @@ class ToolNames:
     def __init__(self, names: Iterable[str]) -> None:
         all_names = dict.fromkeys(names)
         self._mapped: dict[str, str] = {}
+        originals: dict[str, str] = {}
+        self.originals: Mapping[str, str] = MappingProxyType(originals)
+        """Mapped name -> the client's own, for the names that had to change."""
         taken = {name for name in all_names if _IS_FIT(name)}
         for name in all_names:
             if name in taken:
@@ -68,16 +71,12 @@ class ToolNames:
             candidates = (_shorten(name, digits) for digits in _DIGITS)
             mapped = next((free for free in candidates if free not in taken), map_tool_name(name))
             self._mapped[name] = mapped
+            originals[mapped] = name
             taken.add(mapped)
 
     def to_upstream(self, name: str) -> str:
         """Return the upstream's name of a tool of this request."""
         return self._mapped.get(name, name)
-
-    @property
-    def originals(self) -> MappingProxyType[str, str]:
-        """Mapped name -> the client's own, for the names that had to change."""
-        return MappingProxyType({mapped: name for name, mapped in self._mapped.items()})
 
 
 def call_id_to_upstream(tool_use_id: str) -> str:

@@ -7,7 +7,7 @@ from msgspec import Raw
 from packyproxy.wire import json_text
 from packyproxy.wire.responses import InputFile, InputImage, InputPart, InputText
 
-__all__ = ["output_text"]
+__all__ = ["output_text", "shown_output"]
 
 _NO_OUTPUT = json_text.quote("(no output)")
 _IMAGE_BELOW = json_text.quote("[image attached below]")
@@ -28,5 +28,9 @@ def output_text(parts: Iterable[InputPart], media: list[InputImage | InputFile])
         else:
             media.append(part)
             texts.append(_IMAGE_BELOW if isinstance(part, InputImage) else _DOCUMENT_BELOW)
-    text = texts[0] if len(texts) == 1 else json_text.join(texts, b"\\n")
+    return shown_output(texts[0] if len(texts) == 1 else json_text.join(texts, b"\\n"))
+
+
+def shown_output(text: Raw) -> Raw:
+    """Return the text of an output, or what stands for an empty one."""
     return _NO_OUTPUT if json_text.is_empty(text) else text

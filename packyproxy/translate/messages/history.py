@@ -83,6 +83,8 @@ class History(Struct, frozen=True, kw_only=True):
 class _Items:
     """The items of one inbound message, with the run of parts that is still open."""
 
+    __slots__ = ("_closed", "_media", "_role", "_run")
+
     def __init__(self, role: Literal["user", "assistant", "developer"]) -> None:
         self._role: Literal["user", "assistant", "developer"] = role
         self._run: list[MessagePart] = []
@@ -176,40 +178,38 @@ class HistoryTranslator:
         items = _Items("user")
         transcripts = ServerTranscripts(turn.blocks)
         for at, block in enumerate(turn.blocks):
-            if isinstance(block, TextBlock):
+            if type(block) is TextBlock:
                 self._text(block, turn, at, items)
-                continue
-            where = turn.path(at)
-            if isinstance(block, ToolResultBlock):
+            elif type(block) is ToolResultBlock:
                 with_media = self._target.capabilities.tool_output_media
-                output = translate_tool_result(block, where, self._content, with_media=with_media)
+                output = translate_tool_result(block, turn.path(at), self._content, with_media=with_media)
                 self._revealed.update(output.revealed)
                 items.add_output(output)
             elif isinstance(block, ImageBlock | DocumentBlock | SearchResultBlock):
-                items.add_parts([*self._content.parts(block, where)])
+                items.add_parts([*self._content.parts(block, turn.path(at))])
             elif isinstance(block, ContainerUploadBlock):
                 reason = (
                     "container_upload blocks are not supported: this gateway has no code execution container"
                 )
-                raise InvalidRequest(reason, field=where)
-            elif not self._either_side(block, where, items, transcripts):
-                raise unknown_type(BLOCK, str(type(block).__struct_config__.tag), where)
+                raise InvalidRequest(reason, field=turn.path(at))
+            elif not self._either_side(block, turn.path(at), items, transcripts):
+                raise unknown_type(BLOCK, str(type(block).__struct_config__.tag), turn.path(at))
         self._items += items.finish()
 
     def _assistant_turn(self, turn: Turn) -> None:
         items = _Items("assistant")
         transcripts = ServerTranscripts(turn.blocks)
         for at, block in enumerate(turn.blocks):
-            if isinstance(block, TextBlock):
+            if type(block) is TextBlock:
                 self._text(block, turn, at, items)
-            elif isinstance(block, ToolUseBlock):
+            elif type(block) is ToolUseBlock:
                 items.add_item(self._call(block))
-            elif isinstance(block, ThinkingBlock | RedactedThinkingBlock):
+            elif type(block) is ThinkingBlock or type(block) is RedactedThinkingBlock:
                 if reasoning := self._reasoning(block):
                     items.add_item(reasoning)
             elif isinstance(block, ServerCall | ServerResult):
                 self._server_block(block, items, transcripts)
-            elif not isinstance(block, FallbackBlock) and not self._either_side(
+            elif type(block) is not FallbackBlock and not self._either_side(
                 block, turn.path(at), items, transcripts
             ):
                 self._warnings.append("unknown_block")

@@ -24,8 +24,8 @@ class Turn(Struct, frozen=True, kw_only=True):
 
     role: Literal["user", "assistant", "system"]
     blocks: list[Block]
-    field: str
-    """Path of the content in the body."""
+    at: int
+    """Which message of the body it is."""
     effort: str | None = None
     """The effort that a system message asks for."""
     is_cleared: bool = False
@@ -33,7 +33,7 @@ class Turn(Struct, frozen=True, kw_only=True):
 
     def path(self, at: int) -> str:
         """Return the path of a block in the body."""
-        return f"{self.field}.{at}"
+        return f"messages.{self.at}.content.{at}"
 
 
 def read_turns(messages: list[Message], warnings: list[str]) -> list[Turn]:
@@ -42,59 +42,54 @@ def read_turns(messages: list[Message], warnings: list[str]) -> list[Turn]:
     Raises:
         InvalidRequest: a role, a block or one of its fields is wrong.
     """
-    last_user = max((at for at, message in enumerate(messages) if message.role == "user"), default=-1)
-    return [
-        _read_turn(message, f"messages.{at}", warnings, has_later_user=at < last_user)
-        for at, message in enumerate(messages)
-    ]
+    last_user = next((at for at in range(len(messages) - 1, -1, -1) if messages[at].role == "user"), -1)
+    turns: list[Turn] = []
+    for at, message in enumerate(messages):
+        role = message.role
+        if role == "user":
+            turns.append(Turn(role="user", blocks=_blocks(message.content, at), at=at))
+        elif role == "assistant":
+            skipped: list[str] = []
+            turns.append(Turn(role="assistant", blocks=_blocks(message.content, at, skipped), at=at))
+            if skipped:
+                warnings.append("unknown_block")
+        elif role == "system":
+            turns.append(_read_system_turn(message, at, has_later_user=at < last_user))
+        else:
+            raise InvalidRequest("unexpected value", field=f"messages.{at}.role")
+    return turns
 
 
-def _read_turn(message: Message, field: str, warnings: list[str], *, has_later_user: bool) -> Turn:
-    content_field = f"{field}.content"
-    content = message.content
-    if message.role == "user":
-        return Turn(role="user", blocks=_blocks(content, content_field), field=content_field)
-    if message.role == "assistant":
-        skipped: list[str] = []
-        blocks = _blocks(content, content_field, skipped)
-        if skipped:
-            warnings.append("unknown_block")
-        return Turn(role="assistant", blocks=blocks, field=content_field)
-    if message.role == "system":
-        return _read_system_turn(message, field, has_later_user=has_later_user)
-    raise InvalidRequest("unexpected value", field=f"{field}.role")
-
-
-def _read_system_turn(message: Message, field: str, *, has_later_user: bool) -> Turn:
-    content_field = f"{field}.content"
+def _read_system_turn(message: Message, at: int, *, has_later_user: bool) -> Turn:
     blocks: list[Block] = []
     if isinstance(message.content, UnsetType):
         # A system message may consist of its output_config alone.
         pass
     elif json_text.is_text(message.content):
-        blocks = _blocks(message.content, content_field)
+        blocks = _blocks(message.content, at)
     elif not json_text.is_null(message.content):
-        blocks = [*SYSTEM_BLOCKS.read(message.content, content_field)]
+        blocks = [*SYSTEM_BLOCKS.read(message.content, f"messages.{at}.content")]
     effort = None
     if not isinstance(message.output_config, UnsetType):
-        config = decode_part(_OUTPUT_CONFIG, message.output_config, f"{field}.output_config")
-        effort = check_effort(config.effort if config else None, f"{field}.output_config.effort")
+        field = f"messages.{at}.output_config"
+        config = decode_part(_OUTPUT_CONFIG, message.output_config, field)
+        effort = check_effort(config.effort if config else None, f"{field}.effort")
     clear_at = None if isinstance(message.clear_at, UnsetType) else bytes(message.clear_at)
     return Turn(
         role="system",
         blocks=blocks,
-        field=content_field,
+        at=at,
         effort=effort,
         is_cleared=has_later_user and clear_at == _CLEAR_AT_NEXT_USER_MESSAGE,
     )
 
 
-def _blocks(content: Raw | UnsetType, field: str, skipped: list[str] | None = None) -> list[Block]:
+def _blocks(content: Raw | UnsetType, at: int, skipped: list[str] | None = None) -> list[Block]:
     if isinstance(content, UnsetType):
-        raise InvalidRequest("field required", field=field)
+        raise InvalidRequest("field required", field=f"messages.{at}.content")
     if json_text.is_text(content):
         return [] if json_text.is_blank(content) else [TextBlock(content)]
-    return MESSAGE_BLOCKS.read(content, field, skipped=skipped)
+    return MESSAGE_BLOCKS.read(content, f"messages.{at}.content", skipped=skipped)
 
 
 def first_user_text(turns: list[Turn]) -> bytes:
