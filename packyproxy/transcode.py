@@ -49,7 +49,7 @@ class Transcoder:
         self._decode = writer.decode
         self._take = writer.event
         # To ask a protocol class of its instances costs as much as several events.
-        self._pass_on = cast("FramePasser", writer).pass_on if hasattr(writer, "pass_on") else None
+        self._passer = cast("FramePasser", writer) if hasattr(writer, "pass_on") else None
         self._owes_start = writes_start
         self._max_bytes = max_bytes
         self._frames = FrameDecoder(max_frame_bytes=max_bytes)
@@ -97,8 +97,8 @@ class Transcoder:
             frames = self._frames.cut(chunk)
             if not frames:
                 return b""
-            if self._pass_on is not None and len(frames) <= self._max_bytes and self._pass_on(frames):
-                return frames
+            if self._passer is not None and len(frames) <= self._max_bytes:
+                return frames if self._passer.pass_on(frames) else self._pass_some(self._passer, frames)
             return self._write(self._frames.read(frames))
         except UpstreamFailed as error:
             return self._fail(error.failure)
@@ -147,6 +147,18 @@ class Transcoder:
         if len(self._document) > self._max_bytes:
             self._document.clear()
             self._fail(_bad("the upstream sent an answer that is too large"))
+
+    def _pass_some(self, passer: FramePasser, frames: bytes) -> bytes:
+        """Let of one read what may go on do so, and write the rest."""
+        runs = passer.runs(frames)
+        if len(runs) == 1:
+            return self._write(self._frames.read(frames))
+        out: list[bytes] = []
+        for run in runs:
+            if self.is_over:
+                break
+            out.append(run if passer.pass_on(run) else self._write(self._frames.read(run)))
+        return b"".join(out)
 
     def _write(self, datas: list[bytes]) -> bytes:
         """Hand the events of one read to the writer and join what it returns."""

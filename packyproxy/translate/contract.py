@@ -301,6 +301,10 @@ class FramePasser(Protocol):
         """Tell whether whole frames may go to the client as they are; if not, each is given to ``event``."""
         ...
 
+    def runs(self, frames: bytes) -> list[bytes]:
+        """Cut whole frames that may not where some of them may."""
+        ...
+
 
 class ClientProtocol(Protocol):
     """One client-facing wire format; most of them keep the answers that stand here."""

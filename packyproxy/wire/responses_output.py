@@ -115,6 +115,8 @@ class ResponseObject(Struct, frozen=True):
     error: Raw = _NULL
     incomplete_details: IncompleteDetails | None = None
     tool_usage: ToolUsage | None = None
+    headers: Raw = _NULL
+    """Those that a relay got with it."""
     output: list[Raw] = []
 
 

@@ -175,7 +175,11 @@ class Passer(MessagesWriter):
 
     def pass_on(self, frames: bytes) -> bool:
         """Take frames with the word."""
-        return b"as it is" in frames
+        return b"as it is" in frames and b"data: x\n" not in frames
+
+    def runs(self, frames: bytes) -> list[bytes]:
+        """Cut between all frames."""
+        return [frame + b"\n\n" for frame in frames.split(b"\n\n")[:-1]]
 
 
 def passing(**options: Any) -> Transcoder:
@@ -190,6 +194,21 @@ def test_frames_that_the_writer_passes_on() -> None:
     frames = b"event: a\ndata: as it is\n\n: and a comment\n\n"
     assert [b"", frames] == [subject.feed(b"data: x\n\n"), subject.feed(frames)]
     assert [Note("unparsable_data")] == subject.notes
+
+
+def test_some_frames_of_a_read_are_passed_on() -> None:
+    """What may go on does so as it was read, between what is written for the others."""
+    subject = passing()
+    frames = b"data: x\n\n" + b"event: a\ndata: as it is\n\n" + b"data: x\n\n" + b"id: as it is\n\n"
+    assert b"event: a\ndata: as it is\n\nid: as it is\n\n" == subject.feed(frames)
+    assert [Note("unparsable_data")] == subject.notes
+
+
+def test_nothing_of_a_read_is_passed_on_after_the_end() -> None:
+    """The rest of the read that ends an answer goes to nobody."""
+    subject = passing()
+    out = subject.feed(b"data: x\n\n" + COMPLETED + b"data: as it is\n\n")
+    assert (True, False) == (subject.is_over, b"as it is" in out)
 
 
 def test_passed_frames_are_whole() -> None:

@@ -5,12 +5,14 @@ what it leaves out. An ending that the upstream did not tell is written here too
 SDK and the Codex CLI read: both want ``response.id`` to stay the same throughout.
 """
 
+from typing import Any
+
 import msgspec
-from msgspec import Raw
+from msgspec import UNSET, Raw, UnsetType
 
 from packyproxy.translate.responses.frames import frame
 from packyproxy.translate.responses.output import DoneItems
-from packyproxy.translate.responses.reading import Lifecycle, Told
+from packyproxy.translate.responses.reading import Begun, Lifecycle, Told
 from packyproxy.wire.json_text import is_null, is_text, quote
 from packyproxy.wire.responses_output import read_fields
 
@@ -39,17 +41,20 @@ class ResponseWriter:
     """
 
     def __init__(self, model: str, answer_id: str, *, upstream_model: str) -> None:
+        self._model_text = model
         self._model = quote(model)
-        self._upstream_model = bytes(quote(upstream_model)).lower()
+        self._upstream_model = upstream_model
         self._id = quote(answer_id)
         self._created_at = _UNKNOWN_TIME
 
     def begun(self, event: Lifecycle) -> bytes:
         """Write an event of a response that goes on, and remember which one it is."""
+        if event.begun is not None and self._is_right(event.begun):
+            return event.frame
         fields, response = _read(event.document)
         changes = self._renamed(fields)
         if response is not None:
-            self._remember(response)
+            self._remember(response.get("id", UNSET), response.get("created_at", UNSET))
             renamed = self._renamed(response)
             if response.get("model") != self._model:
                 renamed["model"] = self._model
@@ -57,11 +62,22 @@ class ResponseWriter:
                 changes["response"] = {**response, **renamed}
         return frame(event.name, _encode({**fields, **changes})) if changes else event.frame
 
-    def _remember(self, response: dict[str, Raw]) -> None:
-        identity, created_at = response.get("id"), response.get("created_at")
-        if identity is not None and is_text(identity):
+    def _is_right(self, begun: Begun) -> bool:
+        """Tell whether nothing is to be changed, and remember which response it is then."""
+        response = begun.response
+        if begun.headers is not UNSET:
+            return False
+        if isinstance(response, UnsetType):
+            return True
+        if response.headers is not UNSET or response.model != self._model:
+            return False
+        self._remember(response.id, response.created_at)
+        return True
+
+    def _remember(self, identity: Raw | UnsetType, created_at: Raw | UnsetType) -> None:
+        if not isinstance(identity, UnsetType) and is_text(identity):
             self._id = identity.copy()  # the event it stands in may be large
-        if created_at is not None and bytes(created_at)[:1].isdigit():
+        if not isinstance(created_at, UnsetType) and bytes(created_at)[:1].isdigit():
             self._created_at = created_at.copy()
 
     def _renamed(self, fields: dict[str, Raw]) -> dict[str, object]:
@@ -72,10 +88,11 @@ class ResponseWriter:
         if "headers" not in fields:
             return {}
         headers = read_fields(fields["headers"]) or {}
+        upstream_model = bytes(quote(self._upstream_model)).lower()
         named = {
             name: self._model
             for name, value in headers.items()
-            if name.lower() in _MODEL_HEADERS and bytes(value).lower() == self._upstream_model
+            if name.lower() in _MODEL_HEADERS and bytes(value).lower() == upstream_model
         }
         return {"headers": {**headers, **named}} if named else {}
 
@@ -97,6 +114,8 @@ class ResponseWriter:
             event: what the upstream sent.
             items: what the output is filled from, if that is shorter.
         """
+        if self._is_whole(kind, event.event, items):
+            return event.frame
         fields, told = _read(event.document)
         told = told or {}
         changes: dict[str, object] = {"model": self._model, **self._renamed(told)}
@@ -108,6 +127,17 @@ class ResponseWriter:
         elif bytes(told.get("output", b""))[:1] != b"[":
             changes["output"] = _EMPTY
         return self._changed(kind, event, fields, told, changes)
+
+    def _is_whole(self, kind: str, ending: Any, items: DoneItems) -> bool:
+        """Tell whether an ending that was decoded says all that ``ended`` would say, as nearly all do."""
+        response = ending.response
+        return (
+            type(ending).__struct_config__.tag == kind
+            and response.model == self._model_text
+            and response.id is not None
+            and is_null(response.headers)
+            and len(response.output) >= max(1, items.count)
+        )
 
     def _changed(
         self,

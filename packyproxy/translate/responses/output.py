@@ -1,12 +1,13 @@
 """The items of an answer that were done, and what they tell of it (wire-mapping 4.8, 4.10, 5.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 from msgspec import Raw
 
 from packyproxy.translate.text_limits import likely_tokens
-from packyproxy.wire.responses_events import ItemAdded, ItemDone
+from packyproxy.wire.responses_events import ItemAdded, ItemDone, decode_event
 from packyproxy.wire.responses_output import UNREADABLE, OutputItem, read_fields, read_part
 
 __all__ = ["DoneItems"]
@@ -42,9 +43,9 @@ class DoneItems:
         """Whether a message or a call that the client executes was done."""
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._shown_bytes = 0
-        self._items: dict[tuple[float, int], Raw] | None = {}
-        """By output index; items without one follow, in order."""
+        self._forgotten_bytes = 0
+        self._events: dict[tuple[float, int], bytes] | None = {}
+        """The data of each, by output index; items without one follow, in order."""
         self._open: set[int | str | None] = set()
         self._is_uncounted = False
 
@@ -54,15 +55,22 @@ class DoneItems:
         return not self._open and not self._is_uncounted
 
     @property
+    def count(self) -> int:
+        """How many are kept."""
+        return len(self._events or ())
+
+    @property
     def output(self) -> list[Raw] | None:
         """The items in their order; None when they were too large to keep."""
-        items = self._items
-        return None if items is None else [items[key] for key in sorted(items)]
+        events = self._events
+        if events is None:
+            return None
+        return [item for key in sorted(events) if (item := _item_in(events[key])) is not None]
 
     @property
     def shown_tokens(self) -> int:
         """An estimate of the text and arguments in the items."""
-        return likely_tokens(self._shown_bytes)
+        return likely_tokens(self._forgotten_bytes + _shown_bytes(self._events))
 
     def begin(self, event: ItemAdded) -> None:
         """Take an item that begins."""
@@ -80,19 +88,18 @@ class DoneItems:
         """
         self._open.discard(_key_of(event))
         self.has_answer = self.has_answer or event.item.type in _ANSWERS
-        self._shown_bytes += _shown_bytes(event.item)
-        fields = read_fields(data) or {}
-        item = fields.get("item")
-        if self._items is None or item is None or read_fields(item) is None:
+        if not event.item.type and _item_in(data) is None:
             return
-        index = event.output_index
+        events, index = self._events, event.output_index
+        if events is None:
+            self._forgotten_bytes += _shown_bytes_of(event.item)
+            return
+        # The item is cut out of its data when it is needed, which is nearly never.
+        events[(float("inf"), len(events)) if index is None else (index, 0)] = data
         self._bytes += len(data)
         if self._max_bytes is not None and self._bytes > self._max_bytes:
-            self._items = None
-        elif index is None:
-            self._items[float("inf"), len(self._items)] = item
-        else:
-            self._items[index, 0] = item
+            self._forgotten_bytes = _shown_bytes(events)
+            self._events = None
 
     def missing_from(self, output: Raw | None) -> list[Raw] | None:
         """Return the items if ``output``, that of the finished response, has fewer; else None."""
@@ -115,7 +122,18 @@ def _read_list(value: Raw | None) -> Sequence[Raw]:
         return ()
 
 
-def _shown_bytes(item: OutputItem) -> int:
+def _item_in(data: bytes) -> Raw | None:
+    """Return the item that an event holds; None if that is no object."""
+    item = (read_fields(data) or {}).get("item")
+    return None if item is None or read_fields(item) is None else item
+
+
+def _shown_bytes(events: Mapping[Any, bytes] | None) -> int:
+    """Return how much of the items of some events their reader is shown."""
+    return sum(_shown_bytes_of(cast("ItemDone", decode_event(data)).item) for data in (events or {}).values())
+
+
+def _shown_bytes_of(item: OutputItem) -> int:
     """Return how much of an item its reader is shown, without quotes."""
     parts = [read_part(part) for part in item.content or ()]
     texts = [item.arguments, item.input, *(text for part in parts for text in (part.text, part.refusal))]

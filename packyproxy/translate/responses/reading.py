@@ -1,7 +1,8 @@
 """What is read of an upstream's events when they are passed on (wire-mapping 0.5, 7.3).
 
 Most events are never looked at: that they are JSON, and of which type, is all there is to know, and reading
-them gives the frame to write. Those that begin, end or count something are read as far as they are used.
+them gives the frame to write. Those that begin, end or count something are read as far as they are used, in
+the same pass over their bytes.
 """
 
 import re
@@ -9,9 +10,10 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, Union, cast
 
 import msgspec
-from msgspec import Struct, defstruct
+from msgspec import UNSET, Raw, Struct, UnsetType, defstruct
 
 from packyproxy.translate.responses.frames import frame
+from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import (
     EVENT_TYPES,
     ResponsesEvent,
@@ -22,7 +24,17 @@ from packyproxy.wire.responses_events import (
 )
 from packyproxy.wire.responses_output import UNREADABLE, read_fields
 
-__all__ = ["Handshake", "Lifecycle", "PassedEvent", "Told", "are_deltas", "read_event"]
+__all__ = [
+    "Begun",
+    "BegunResponse",
+    "Handshake",
+    "Lifecycle",
+    "PassedEvent",
+    "Told",
+    "are_deltas",
+    "delta_runs",
+    "read_event",
+]
 
 
 class Handshake(Struct, gc=False):
@@ -33,6 +45,22 @@ class Handshake(Struct, gc=False):
     """Its type, safe to log, if nobody knows that."""
 
 
+class BegunResponse(Struct, gc=False):
+    """What is looked at of a response that goes on."""
+
+    id: Raw | UnsetType = UNSET
+    created_at: Raw | UnsetType = UNSET
+    model: Raw | UnsetType = UNSET
+    headers: Raw | UnsetType = UNSET
+
+
+class Begun(Struct, gc=False):
+    """What is looked at of an event that holds such a response, or headers."""
+
+    response: BegunResponse | UnsetType = UNSET
+    headers: Raw | UnsetType = UNSET
+
+
 class Lifecycle(Struct, gc=False):
     """An event of the handshake that holds the response object, or headers."""
 
@@ -40,6 +68,8 @@ class Lifecycle(Struct, gc=False):
     frame: bytes
     document: bytes
     """Its data in valid Unicode."""
+    begun: Begun | None = None
+    """What its data says, if it has the usual form."""
 
 
 class Told(Struct):
@@ -65,19 +95,20 @@ _LIFECYCLE = frozenset(
     }
 )
 _HANDSHAKE = frozenset({"codex.rate_limits", "keepalive", "response.safety_buffering"})
-_TOLD = frozenset(
-    {
-        "error",
-        "response.cancelled",
-        "response.completed",
-        "response.done",
-        "response.error",
-        "response.failed",
-        "response.incomplete",
-        "response.output_item.added",
-        "response.output_item.done",
-    }
-)
+_TOLD: dict[str, type[Struct]] = {
+    cast("str", cls.__struct_config__.tag): cls
+    for cls in (
+        upstream.Cancelled,
+        upstream.Completed,
+        upstream.CompletedAlias,
+        upstream.ErrorEvent,
+        upstream.ErrorEventAlias,
+        upstream.Failed,
+        upstream.Incomplete,
+        upstream.ItemAdded,
+        upstream.ItemDone,
+    )
+}
 
 _SILENT_PREFIX = "responsesapi."
 """Begins the types of a family that is known as a whole."""
@@ -86,13 +117,13 @@ _SILENT_PREFIX = "responsesapi."
 def read_event(data: bytes) -> PassedEvent:
     """Read the data of one frame; total: whatever the bytes, some event is returned."""
     try:
-        kind = type(_decode(data))
+        event = _decode(data)
     except UNREADABLE:
         return _read_oddity(data)
-    prefix = _PREFIXES.get(kind)
-    if prefix is not None and b"\n" not in data:
-        return prefix + data + b"\n\n"
-    return _read_as(_NAMES[kind], data, data)
+    kind = type(event)
+    written = frame(_NAMES[kind], data) if b"\n" in data else _PREFIXES[kind] + data + b"\n\n"
+    wrap = _WRAPPERS.get(kind)
+    return written if wrap is None else wrap(event, written, data)
 
 
 def are_deltas(frames: bytes) -> bool:
@@ -117,13 +148,19 @@ def are_deltas(frames: bytes) -> bool:
     return not rest
 
 
+def delta_runs(frames: bytes) -> list[bytes]:
+    """Cut frames where deltas of one type begin and end; from where that is not easily told in one piece."""
+    return [found[0] for found in _find_runs(frames)]
+
+
 def _read_as(name: str, data: bytes, document: bytes) -> PassedEvent:
     """Read an event of a known type; ``document`` is its data in valid Unicode."""
-    written = frame(name.encode(), data)
+    encoded = name.encode()
+    written = frame(encoded, data)
     if name in _TOLD:
         return Told(decode_event(document), written, document)
     if name in _LIFECYCLE:
-        return Lifecycle(name.encode(), written, document)
+        return Lifecycle(encoded, written, document)
     return Handshake(written) if name in _HANDSHAKE else written
 
 
@@ -151,19 +188,37 @@ def _read_oddity(data: bytes) -> PassedEvent:
     return Handshake(frame(safe.encode(), data), "" if name.startswith(_SILENT_PREFIX) else safe)
 
 
-# One class per type: telling them apart costs no text, and nothing but the type is read.
-_CLASSES: dict[str, type[Struct]] = {
-    name: defstruct("Typed", (), tag_field="type", tag=name, gc=False) for name in EVENT_TYPES
-}
-_NAMES = {cls: name for name, cls in _CLASSES.items()}
-_PREFIXES = {
-    cls: f"event: {name}\ndata: ".encode()
-    for name, cls in _CLASSES.items()
-    if name not in _TOLD | _LIFECYCLE | _HANDSHAKE
-}
+# One class per type: telling them apart costs no text, and of most events nothing but the type is read.
+def _class_for(name: str) -> type[Struct]:
+    if name in _TOLD:
+        return _TOLD[name]
+    bases = (Begun,) if name in _LIFECYCLE else ()
+    return defstruct("Typed", (), bases=bases, tag_field="type", tag=name, gc=False)
+
+
+_CLASSES = {name: _class_for(name) for name in EVENT_TYPES}
+_NAMES = {cls: name.encode() for name, cls in _CLASSES.items()}
+_PREFIXES = {cls: b"event: %b\ndata: " % name for cls, name in _NAMES.items()}
 _decode = cast(
     "Callable[[bytes], Any]", msgspec.json.Decoder(cast("Any", Union[(*_CLASSES.values(),)])).decode
 )
+
+
+def _wrapper_for(name: str) -> Callable[[Any, bytes, bytes], PassedEvent]:
+    if name in _TOLD:
+        return Told
+    encoded = name.encode()
+    if name in _LIFECYCLE:
+        return lambda begun, written, data: Lifecycle(encoded, written, data, begun)
+    return lambda _, written, __: Handshake(written)
+
+
+_WRAPPERS = {
+    cls: _wrapper_for(name)
+    for name, cls in _CLASSES.items()
+    if name in _TOLD or name in _LIFECYCLE or name in _HANDSHAKE
+}
+"""What is made of the events that do not only pass."""
 
 
 class _UsualDeltas(Struct):
@@ -183,6 +238,12 @@ def _usual_deltas(prefix: bytes, cls: type[Struct]) -> _UsualDeltas:
 _DELTAS = {
     prefix[: prefix.index(b"\n") + 1]: _usual_deltas(prefix, cls)
     for cls, prefix in _PREFIXES.items()
-    if _NAMES[cls].endswith(".delta")
+    if _NAMES[cls].endswith(b".delta")
 }
 """By event line."""
+
+_find_runs = re.compile(
+    rb"(event: .*\.delta\n)data: .++\n\n(?:\1data: .++\n\n)*+"
+    rb"|(?:event: (?!.*\.delta\n).*+\ndata: .++\n\n)++"
+    rb"|(?s:.++)"
+).finditer

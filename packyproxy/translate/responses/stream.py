@@ -24,6 +24,7 @@ from packyproxy.translate.responses.reading import (
     PassedEvent,
     Told,
     are_deltas,
+    delta_runs,
     read_event,
 )
 from packyproxy.wire import responses_events as upstream
@@ -102,6 +103,10 @@ class ResponsesWriter:
             self._last = frames
             return True
         return False
+
+    def runs(self, frames: bytes) -> list[bytes]:
+        """Cut frames where deltas of one type begin and end."""
+        return delta_runs(frames)
 
     def event(self, event: Any) -> bytes:
         """Take one upstream event."""
