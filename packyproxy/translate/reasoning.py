@@ -6,6 +6,7 @@ request.
 """
 
 import re
+from functools import lru_cache
 from hashlib import sha256
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ __all__ = ["Signature", "can_carry", "read_signature", "scope_of", "write_signat
 _VERSION = "pp1"
 _NONE = "-"
 _IS_ITEM_ID = re.compile(r"[A-Za-z0-9_-]{1,64}").fullmatch
+_MAX_SCOPES = 256
 _MAX_ENCRYPTED_CHARS = 1024 * 1024  # keeps the next request within the body limit
 
 
@@ -29,6 +31,7 @@ class Signature(Struct, frozen=True):
         return f"Signature(scope={self.scope!r})"
 
 
+@lru_cache(_MAX_SCOPES)
 def scope_of(reasoning_scope: str, model: str) -> str:
     """Name what can decrypt: the first 10 hex digits of SHA-256 over the provider's scope text and the model.
 

@@ -32,6 +32,9 @@ _EVENT_STREAM: Headers = [
     (b"x-accel-buffering", b"no"),
 ]
 _MAX_WARNINGS_BYTES = 512
+_LARGE_BYTES = 128 * 1024
+"""Reading such a body, translating and sending it takes a good part of a millisecond each: between two of
+these steps others have their turn."""
 
 
 class Exchange:
@@ -68,6 +71,7 @@ class Exchange:
             self._outcome.ended_by(error)
             self._record()
             raise
+        self._is_large = len(body) > _LARGE_BYTES
         self._is_recorded = False
         self._outcome.session = self._plan.session
         self._is_prewarm = request.is_prewarm
@@ -109,7 +113,11 @@ class Exchange:
                 await self._answer_locally()
                 return
             await self._asking.line_up()
+            if self._is_large:
+                await asyncio.sleep(0)
             inquiry = await self._asking.next()
+            if self._is_large:
+                await asyncio.sleep(0)
             if inquiry is None:
                 await self._refuse(self._asking.tried)
                 return

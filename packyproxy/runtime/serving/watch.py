@@ -8,6 +8,7 @@ pass untouched.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, Self
 
@@ -84,11 +85,11 @@ class Watch:
             if self._task is not None and self._task.cancelling():
                 raise  # it was we who were cancelled while waiting
 
-    def abortable(self) -> "_Abortable":
+    def abortable(self) -> AbstractContextManager[None]:
         """Return a context manager in which a due limit or the client's leaving raises :class:`Aborted`."""
-        return _Abortable(self)
+        return self
 
-    def answering(self) -> "_Abortable":
+    def answering(self) -> AbstractContextManager[None]:
         """Return the same for the last frames of the answer.
 
         Commits and keep-alives are over, and a limit of the upstream's that passed unseen no longer matters.
@@ -96,7 +97,7 @@ class Watch:
         self._deadlines.is_answering = True
         if self._due not in _THE_CLIENTS:
             self._due = None
-        return _Abortable(self)
+        return self
 
     def let_client_go(self) -> None:
         """Take a disconnect for the end from now on, as it is after the last byte; nothing may follow."""
@@ -147,12 +148,15 @@ class Watch:
             if self._is_armed and self._task is not None:
                 self._task.cancel()
 
-    def _arm(self) -> None:
+    # The block of ``abortable()``; an object of its own for each would cost more than what it does.
+    def __enter__(self) -> None:
         if self._due is not None:
             raise Aborted(self._take_due())
         self._is_armed = True
 
-    def _disarm(self, error: BaseException | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._is_armed = False
         if self._due is not None and isinstance(error, asyncio.CancelledError):
             task = self._task
@@ -166,18 +170,3 @@ class Watch:
         if due not in _THE_CLIENTS:
             self._due = None
         return due
-
-
-class _Abortable:
-    __slots__ = ("_watch",)
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-
-    def __enter__(self) -> None:
-        self._watch._arm()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._watch._disarm(error)
