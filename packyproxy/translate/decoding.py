@@ -5,6 +5,7 @@ needs to know where the part stood.
 """
 
 import re
+from codecs import utf_8_decode
 from typing import TypeVar
 
 from msgspec import DecodeError, Raw, UnsetType, ValidationError, json
@@ -30,6 +31,8 @@ _SOUND_OR_LONE = re.compile(
     rb"(?P<sound>(?:[^\\]++|\\[^u]|\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])))++)"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
+
+_PIECE_BYTES = 16 * 1024
 
 _URL_SCHEMES = ("http://", "https://", "data:")
 
@@ -65,10 +68,7 @@ def decode_body(decoder: json.Decoder[_T], body: bytes, *, with_brackets: bool =
         InvalidRequest: the body is not UTF-8, not JSON, not an object, or a field has the wrong type.
     """
     if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError:
-            raise InvalidRequest("request body is not valid UTF-8") from None
+        _check_utf8(body)
     try:
         try:
             return decoder.decode(body)
@@ -82,6 +82,18 @@ def decode_body(decoder: json.Decoder[_T], body: bytes, *, with_brackets: bool =
         raise too_deep() from None
     except DecodeError:
         raise InvalidRequest("invalid JSON") from None
+
+
+def _check_utf8(body: bytes) -> None:
+    # In pieces, which stay in the processor's cache: a text of the whole body, made only to be dropped, took
+    # three times as long.
+    view, start = memoryview(body), 0
+    try:
+        while start < len(body):
+            end = start + _PIECE_BYTES
+            start += utf_8_decode(view[start:end], "strict", end >= len(body))[1]
+    except UnicodeDecodeError:
+        raise InvalidRequest("request body is not valid UTF-8") from None
 
 
 def decode_part(decoder: json.Decoder[_T], part: Raw, field: str, *, with_brackets: bool = False) -> _T:
