@@ -6,12 +6,22 @@ only where its type is known.
 
 from msgspec import UNSET, Raw, Struct, UnsetType, ValidationError, json
 
-from packyproxy.translate.responses.json_fields import kind_of, optional, read_object
+from packyproxy.translate.responses.json_fields import kind_of, optional, read_elements, read_object
 from packyproxy.wire import json_text
 
-__all__ = ["ItemHead", "ToolHead", "id_prefix", "read_inner_tools", "read_item_heads", "read_tool_heads"]
+__all__ = [
+    "NULL",
+    "Elements",
+    "ItemHead",
+    "ToolHead",
+    "id_prefix",
+    "read_inner_tools",
+    "read_item_heads",
+    "read_tool_heads",
+]
 
-_NULL = Raw(b"null")
+NULL = Raw(b"null")
+"""What stands for the value of a field that is not there."""
 
 _ID_PREFIXES = {
     "message": "msg",
@@ -30,12 +40,12 @@ class ItemHead(Struct, frozen=True):
     type: str | None = None
     role: str | None = None
     id: str | UnsetType | None = UNSET
-    name: Raw = _NULL
-    content: Raw = _NULL
-    arguments: Raw = _NULL
-    input: Raw = _NULL
-    output: Raw = _NULL
-    encrypted_content: Raw = _NULL
+    name: Raw = NULL
+    content: Raw = NULL
+    arguments: Raw = NULL
+    input: Raw = NULL
+    output: Raw = NULL
+    encrypted_content: Raw = NULL
     phase: Raw | UnsetType = UNSET
 
 
@@ -43,11 +53,27 @@ class ToolHead(Struct, frozen=True):
     """A tool, or one inside a namespace; what it does not have is null."""
 
     type: str | None = None
-    name: Raw = _NULL
-    description: Raw = _NULL
-    parameters: Raw = _NULL
-    format: Raw = _NULL
-    tools: Raw = _NULL
+    name: Raw = NULL
+    description: Raw = NULL
+    parameters: Raw = NULL
+    format: Raw = NULL
+    tools: Raw = NULL
+
+
+class Elements:
+    """The items of ``input``, cut apart when one of them is asked for: most requests pass on in one piece."""
+
+    def __init__(self, whole: Raw) -> None:
+        self.whole = whole
+        """All of them as the client sent them."""
+        self._raws: list[Raw] | None = None
+
+    @property
+    def raws(self) -> list[Raw]:
+        """Each by itself."""
+        if self._raws is None:
+            self._raws = read_elements(self.whole)
+        return self._raws
 
 
 _ITEM, _ITEMS = json.Decoder(ItemHead), json.Decoder(list[ItemHead])
@@ -62,20 +88,16 @@ def id_prefix(kind: str) -> str | None:
     return _ID_PREFIXES.get(kind, "" if kind.endswith("_output") else None)
 
 
-def read_item_heads(value: Raw, raws: list[Raw]) -> list[ItemHead]:
+def read_item_heads(elements: Elements) -> list[ItemHead]:
     """Read the items of ``input``.
-
-    Args:
-        value: the list in one piece.
-        raws: its items.
 
     Raises:
         InvalidRequest: one is no object, or a field of it has the wrong type.
     """
     try:
-        return _ITEMS.decode(value)
+        return _ITEMS.decode(elements.whole)
     except ValidationError:
-        return [_read_item(raw, f"input[{at}]") for at, raw in enumerate(raws)]
+        return [_read_item(raw, f"input[{at}]") for at, raw in enumerate(elements.raws)]
 
 
 def _read_item(raw: Raw, at: str) -> ItemHead:
@@ -89,7 +111,7 @@ def _read_item(raw: Raw, at: str) -> ItemHead:
     try:
         return _ITEM.decode(raw)
     except ValidationError:
-        return ItemHead(type=kind)
+        return ItemHead(type=kind, content=fields.get("content", NULL), output=fields.get("output", NULL))
 
 
 def read_tool_heads(value: Raw, raws: list[Raw]) -> list[ToolHead]:

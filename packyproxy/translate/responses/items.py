@@ -9,7 +9,7 @@ from msgspec import UNSET, Raw, Struct, json
 
 from packyproxy.errors import InvalidRequest
 from packyproxy.translate.contract import AttemptFacts, Target
-from packyproxy.translate.responses.heads import ItemHead, id_prefix, read_item_heads
+from packyproxy.translate.responses.heads import NULL, Elements, ItemHead, id_prefix, read_item_heads
 from packyproxy.translate.responses.json_fields import (
     Fields,
     kind_of,
@@ -17,7 +17,7 @@ from packyproxy.translate.responses.json_fields import (
     read_fields,
     require_kind,
 )
-from packyproxy.translate.responses.tokens import item_tokens
+from packyproxy.translate.responses.tokens import item_tokens, other_item_tokens
 from packyproxy.wire import json_text
 
 __all__ = ["Input", "SentInput", "read_input", "write_input"]
@@ -33,14 +33,15 @@ _TOOLS = "additional_tools"
 
 _BREAKPOINT = "prompt_cache_breakpoint"
 _DEVELOPER = Raw(b'"developer"')
+_SAID = b'[{"type":"message","role":"user","content":[{"type":"input_text","text":%b}]}]'
 _CONTENTS = frozenset({"array", "string", "null"})
 
 
-class _Item(Struct, frozen=True):
-    """One item as every provider gets it, ids and reasoning aside."""
+class _Item(Struct, frozen=True, gc=False):
+    """One item that not every provider may get as the client sent it."""
 
+    at: int
     kind: str
-    raw: Raw
     fields: Fields | None
     """The item taken apart, where it is changed for every provider."""
     tokens: int
@@ -54,13 +55,18 @@ class _Item(Struct, frozen=True):
 class Input(Struct, frozen=True, kw_only=True):
     """The history of a request."""
 
+    elements: Elements
     items: list[_Item]
-    whole: Raw | None
-    """All of it as the client sent it; None when something is changed or left out for every provider."""
+    """Those that are looked at again for each provider."""
+    left_out: frozenset[int]
+    """Where items stand that no provider gets."""
+    tokens: int
+    """Of all items but those."""
     opening: bytes
     """The first thing that a user said."""
     has_tools: bool
     """Whether an item brings tools along."""
+    has_compaction: bool
 
 
 class SentInput(Struct, frozen=True, kw_only=True):
@@ -70,41 +76,54 @@ class SentInput(Struct, frozen=True, kw_only=True):
     tokens: int
     reasoning: tuple[str, ...]
     """Each encrypted content that could be left out."""
-    has_compaction: bool
 
 
-def read_input(value: Raw, *, has_breakpoints: bool) -> Input:
+def read_input(value: Raw) -> Input:
     """Read ``input``: a text, which is a user's message, or a list of items.
-
-    Args:
-        value: as the client sent it.
-        has_breakpoints: whether the body speaks of cache breakpoints anywhere, so that content is searched.
 
     Raises:
         InvalidRequest: a field is wrong, or an item needs what only a server that stores answers has.
     """
+    opening = b""
     if kind_of(require_kind(value, "input", "string", "array")) == "string":
-        return _said(value)
-    raws = read_elements(value)
-    if len(raws) > _MAX_ITEMS:
+        opening = bytes(value)
+        value = Raw(_SAID % opening)
+    elements = Elements(value)
+    heads = read_item_heads(elements)
+    if len(heads) > _MAX_ITEMS:
         raise InvalidRequest(f"at most {_MAX_ITEMS} items are accepted", field="input")
     items: list[_Item] = []
-    is_same = True
-    opening = b""
-    for at, head in enumerate(read_item_heads(value, raws)):
-        item = _read_item(head, raws[at], at, has_breakpoints=has_breakpoints)
-        if item is None:
-            is_same = False
-            continue
-        is_same = is_same and item.fields is None
-        items.append(item)
+    left_out: list[int] = []
+    kinds: set[str] = set()
+    tokens = 0
+    for at, head in enumerate(heads):
+        kind = _unnamed_kind(head, elements, at) if head.type is None else head.type
+        encrypted = None
+        if kind == "reasoning":
+            encrypted = _encrypted(head, at)
+            if encrypted is None:
+                left_out.append(at)
+                continue
+        fields = _mended(kind, head, elements, at)
+        cost = item_tokens(kind, head)
+        if cost is None:
+            cost = other_item_tokens(elements.raws[at])
+        tokens += cost
+        kinds.add(kind)
+        item_id = None if head.id is UNSET or id_prefix(kind) is None else head.id or ""
+        has_phase = head.phase is not UNSET and kind == "message"
+        if fields is not None or encrypted is not None or item_id is not None or has_phase:
+            items.append(_Item(at, kind, fields, cost, item_id, encrypted, has_phase))
         if not opening and head.role == "user":
             opening = bytes(head.content)
     return Input(
+        elements=elements,
         items=items,
-        whole=value if is_same else None,
+        left_out=frozenset(left_out),
+        tokens=tokens,
         opening=opening,
-        has_tools=any(item.kind == _TOOLS for item in items),
+        has_tools=_TOOLS in kinds,
+        has_compaction=not kinds.isdisjoint(_COMPACTIONS),
     )
 
 
@@ -113,65 +132,69 @@ def write_input(read: Input, target: Target, facts: AttemptFacts) -> SentInput:
     capabilities, removed = target.capabilities, facts.removed_parameters
     keeps_ids = capabilities.item_ids
     drops_phase = capabilities.phase == "off" or "phase" in removed
-    drops_detail = "detail" in removed
     reads_reasoning = facts.is_first_asked and not facts.without_reasoning
-    sent: list[Raw | Fields] = []
+    changed: dict[int, Fields] = {}
+    left_out = set(read.left_out)
     reasoning: list[str] = []
-    tokens = 0
-    is_same, has_compaction = read.whole is not None, False
+    tokens = read.tokens
     for item in read.items:
-        kind, fields = item.kind, item.fields and {**item.fields}
+        at, fields = item.at, item.fields and {**item.fields}
         if item.encrypted is not None:
             if not reads_reasoning or not _is_readable(item, facts.is_refused_reasoning, keeps_ids=keeps_ids):
-                is_same = False
+                left_out.add(at)
+                tokens -= item.tokens
                 continue
             reasoning.append(item.encrypted)
-        if item.item_id is not None and not (keeps_ids and _fits(item.item_id, kind)):
-            fields = fields or read_fields(item.raw)
+        if item.item_id is not None and not (keeps_ids and _fits(item.item_id, item.kind)):
+            fields = fields or read_fields(read.elements.raws[at])
             del fields["id"]
         if drops_phase and item.has_phase:
-            fields = fields or read_fields(item.raw)
+            fields = fields or read_fields(read.elements.raws[at])
             del fields["phase"]
-        if drops_detail:
-            fields = _without_in_parts(fields or read_fields(item.raw), "detail") or fields
-        has_compaction = has_compaction or kind in _COMPACTIONS
-        tokens += item.tokens
-        is_same = is_same and fields is None
-        sent.append(item.raw if fields is None else fields)
+        if fields is not None:
+            changed[at] = fields
     return SentInput(
-        items=read.whole if is_same and read.whole is not None else sent,
+        items=_sent(read.elements, changed, left_out, drops_detail="detail" in removed),
         tokens=tokens,
         reasoning=tuple(reasoning),
-        has_compaction=has_compaction,
     )
 
 
-def _said(text: Raw) -> Input:
-    content = Raw(b'[{"type":"input_text","text":%b}]' % bytes(text))
-    fields = {"type": Raw(b'"message"'), "role": Raw(b'"user"'), "content": content}
-    tokens = item_tokens("message", ItemHead(content=content), text)
-    item = _Item("message", text, fields, tokens, item_id=None, encrypted=None, has_phase=False)
-    return Input(items=[item], whole=None, opening=bytes(text), has_tools=False)
+def _sent(
+    elements: Elements, changed: dict[int, Fields], left_out: set[int], *, drops_detail: bool
+) -> Raw | list[Raw | Fields]:
+    """Return the items that are sent; in one piece if that is what the client sent."""
+    if not changed and not left_out and not drops_detail:
+        return elements.whole
+    sent: list[Raw | Fields] = []
+    for at, raw in enumerate(elements.raws):
+        if at in left_out:
+            continue
+        fields = changed.get(at)
+        if drops_detail:
+            fields = _without_in_parts(fields or read_fields(raw), "detail") or fields
+        sent.append(raw if fields is None else fields)
+    return sent
 
 
-def _read_item(head: ItemHead, raw: Raw, at: int, *, has_breakpoints: bool) -> _Item | None:
-    """Read one item; None: it is left out for every provider."""
-    kind, item_id, encrypted = head.type, head.id, None
+def _encrypted(head: ItemHead, at: int) -> str | None:
+    """Return the content of reasoning; None for reasoning that only a server that stores answers has."""
+    content = head.encrypted_content
+    if json_text.is_null(content) or json_text.is_empty(
+        require_kind(content, f"input[{at}].encrypted_content", "string")
+    ):
+        return None
+    return json_text.unquote(content)
+
+
+def _mended(kind: str, head: ItemHead, elements: Elements, at: int) -> Fields | None:
+    """Check an item and take it apart if something of it is changed for every provider."""
     fields: Fields | None = None
-    if kind is None:
-        kind = _unnamed_kind(head, raw)
     if kind == "message":
         if kind_of(head.content) not in _CONTENTS:
             require_kind(head.content, f"input[{at}].content", "string", "array")
         if head.role == "system":
-            fields = {**read_fields(raw), "role": _DEVELOPER}
-    elif kind == "reasoning":
-        content = head.encrypted_content
-        if json_text.is_null(content) or json_text.is_empty(
-            require_kind(content, f"input[{at}].encrypted_content", "string")
-        ):
-            return None
-        encrypted = json_text.unquote(content)
+            fields = {**read_fields(elements.raws[at]), "role": _DEVELOPER}
     elif kind == "item_reference":
         raise InvalidRequest(
             "item_reference needs server-side storage; send the full item",
@@ -179,24 +202,20 @@ def _read_item(head: ItemHead, raw: Raw, at: int, *, has_breakpoints: bool) -> _
             code="unsupported_parameter",
             says_all=True,
         )
-    if has_breakpoints:
-        fields = _without_in_parts(fields or read_fields(raw), _BREAKPOINT) or fields
-    return _Item(
-        kind,
-        raw,
-        fields,
-        item_tokens(kind, head, raw),
-        item_id=None if item_id is UNSET or id_prefix(kind) is None else item_id or "",
-        encrypted=encrypted,
-        has_phase=kind == "message" and head.phase is not UNSET,
-    )
+    if _has_breakpoint(head.content) or _has_breakpoint(head.output):
+        fields = _without_in_parts(fields or read_fields(elements.raws[at]), _BREAKPOINT) or fields
+    return fields
 
 
-def _unnamed_kind(head: ItemHead, raw: Raw) -> str:
+def _has_breakpoint(value: Raw) -> bool:
+    return value is not NULL and json_text.is_list(value) and _BREAKPOINT.encode() in bytes(value)
+
+
+def _unnamed_kind(head: ItemHead, elements: Elements, at: int) -> str:
     """Return the type of an item that does not name it, as messages and references need not."""
     if head.role is not None:
         return "message"
-    fields = read_fields(raw)
+    fields = read_fields(elements.raws[at])
     if "role" in fields:
         return "message"
     return "item_reference" if "id" in fields and fields.keys() <= {"id", "type"} else ""

@@ -65,7 +65,6 @@ _DROPPED = frozenset(
 _REMOVABLE = frozenset({"service_tier", "prompt_cache_key", "client_metadata", "parallel_tool_calls"})
 """Of the whole fields that an upstream may refuse, those that are left out without a word."""
 
-_BREAKPOINT = b"prompt_cache_breakpoint"
 _FAST_TIERS = frozenset({b'"priority"', b'"fast"'})
 _PRIORITY = Raw(b'"priority"')
 _SAMPLING = ("temperature", "top_p")
@@ -119,11 +118,7 @@ def read(
         InvalidRequest: the body is not JSON, a field is wrong, or it needs something that was stored.
     """
     try:
-        fields = decode_body(_BODY, body)
-        has_breakpoints = _BREAKPOINT in body
-        return _read(
-            fields, memory or ToolMemory(read_tools), has_breakpoints=has_breakpoints, counting=counting
-        )
+        return _read(decode_body(_BODY, body), memory or ToolMemory(read_tools), counting=counting)
     except RecursionError:
         raise too_deep() from None
 
@@ -195,13 +190,11 @@ def _translate(request: ResponsesRequest, target: Target, facts: AttemptFacts) -
         tokens=_tokens(request, history),
         limits_output="max_output_tokens" in body,
         reasoning=history.reasoning,
-        has_compaction=history.has_compaction,
+        has_compaction=request.input.has_compaction,
     )
 
 
-def _read(
-    fields: Fields, memory: ToolMemory[ToolList], *, has_breakpoints: bool, counting: bool
-) -> ResponsesRequest:
+def _read(fields: Fields, memory: ToolMemory[ToolList], *, counting: bool) -> ResponsesRequest:
     model = read_model(fields)
     _refuse_stored(fields)
     history = optional(fields, "input", "string", "array")
@@ -211,7 +204,7 @@ def _read(
     listed = optional(fields, "tools", "array")
     tools = None if listed is None else memory.read(listed)
     limit = optional(fields, "max_output_tokens", "number")
-    items = read_input(history or _NO_ITEMS, has_breakpoints=has_breakpoints)
+    items = read_input(history or _NO_ITEMS)
     return ResponsesRequest(
         fields=_for_everyone(fields, instructions, tools, has_tools=bool(tools) or items.has_tools),
         model=model,
@@ -238,12 +231,14 @@ def _refuse_stored(fields: Fields) -> None:
 
 def _lost(fields: Fields) -> list[str]:
     """Name the fields that say something and are lost with every provider."""
-    lost = {
-        "store": _is_true(optional(fields, "store", "boolean")),
-        "truncation": bytes(fields.get("truncation", b"")) == b'"auto"',
-        "top_logprobs": bytes(fields.get("top_logprobs", b"0")) not in {b"null", b"0"},
-    }
-    return [token for token, is_lost in lost.items() if is_lost]
+    lost: list[str] = []
+    if _is_true(optional(fields, "store", "boolean")):
+        lost.append("store")
+    if bytes(fields.get("truncation", b"")) == b'"auto"':
+        lost.append("truncation")
+    if bytes(fields.get("top_logprobs", b"0")) not in {b"null", b"0"}:
+        lost.append("top_logprobs")
+    return lost
 
 
 def _is_true(value: Raw | None) -> bool:

@@ -23,19 +23,19 @@ from packyproxy.translate.token_count import (
 )
 from packyproxy.wire import json_text
 
-__all__ = ["format_tokens", "instructions_tokens", "item_tokens", "tool_tokens"]
+__all__ = ["format_tokens", "instructions_tokens", "item_tokens", "other_item_tokens", "tool_tokens"]
 
 _MADE_IMAGE_TOKENS = 1500
 
 _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output", "computer_call_output"})
 _NAMED_TOOLS = frozenset({"function", "custom", "namespace"})
-_NOTHING = Raw(b"null")
 _PLAIN_TEXT = b'"text"'
+_QUOTE, _OPEN_LIST, _OPEN_OBJECT = b'"[{'
 
 
-class _Part(Struct, frozen=True):
-    text: Raw = _NOTHING
-    refusal: Raw = _NOTHING
+class _Part(Struct, frozen=True, gc=False):
+    text: Raw | UnsetType = UNSET
+    refusal: Raw | UnsetType = UNSET
     image_url: Raw | UnsetType = UNSET
     file_data: Raw | UnsetType = UNSET
     file_url: Raw | UnsetType = UNSET
@@ -52,13 +52,12 @@ def instructions_tokens(literal: Raw) -> int:
     return INSTRUCTIONS_TOKENS + tokens if tokens else 0
 
 
-def item_tokens(kind: str, item: ItemHead, raw: Raw) -> int:
-    """Estimate one input item.
+def item_tokens(kind: str, item: ItemHead) -> int | None:
+    """Estimate one input item; None for one of a type that counts as the JSON it is.
 
     Args:
         kind: its type.
         item: what is known of it.
-        raw: the item in one piece.
     """
     if kind == "message":
         return MESSAGE_TOKENS + _content_tokens(item.content)
@@ -70,8 +69,11 @@ def item_tokens(kind: str, item: ItemHead, raw: Raw) -> int:
         return encrypted_tokens(len(memoryview(item.encrypted_content)) - len(b'""'))
     if kind == "custom_tool_call":
         return CALL_TOKENS + _text_tokens(item.name) + _text_tokens(item.input)
-    if kind == "image_generation_call":
-        return _MADE_IMAGE_TOKENS
+    return _MADE_IMAGE_TOKENS if kind == "image_generation_call" else None
+
+
+def other_item_tokens(raw: Raw) -> int:
+    """Estimate an input item of which ``item_tokens`` knows nothing."""
     return MESSAGE_TOKENS + json_tokens(raw)
 
 
@@ -103,19 +105,22 @@ def format_tokens(form: Fields) -> int:
     return FORMAT_TOKENS + (0 if schema is None else json_tokens(schema))
 
 
-def _text_tokens(value: Raw) -> int:
-    return text_tokens(value) if json_text.is_text(value) else 0
+def _text_tokens(value: Raw | UnsetType) -> int:
+    if isinstance(value, UnsetType):
+        return 0
+    data = bytes(value)
+    return text_tokens(data) if data[0] == _QUOTE else 0
 
 
 def _content_tokens(value: Raw) -> int:
-    kind = kind_of(value)
-    if kind == "string":
-        return text_tokens(value)
+    data = bytes(value)
+    if data[0] == _QUOTE:
+        return text_tokens(data)
     try:
-        if kind == "array":
-            return sum(map(_part_tokens, _PARTS.decode(value)))
-        if kind == "object":
-            return _part_tokens(_PART.decode(value))
+        if data[0] == _OPEN_LIST:
+            return sum([_part_tokens(part) for part in _PARTS.decode(data)])
+        if data[0] == _OPEN_OBJECT:
+            return _part_tokens(_PART.decode(data))
     except ValidationError:
         return json_tokens(value)
     return 0
