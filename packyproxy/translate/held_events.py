@@ -30,9 +30,6 @@ class HeldEvents:
         self._run = bytearray()
         self._run_key: tuple[object, ...] | None = None
 
-    def __bool__(self) -> bool:
-        return bool(self._events)
-
     def hold(self, event: ResponsesEvent) -> int:
         """Keep an event for later and return what it costs in bytes."""
         delta = getattr(event, "delta", None)

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from packyproxy.errors import Failure, FailureKind
 from packyproxy.translate.contract import Note
 from packyproxy.translate.failures import classify_error_object
+from packyproxy.translate.held_events import HeldEvents
 from packyproxy.translate.item_table import ItemTable
 from packyproxy.translate.items import Answer, Item
 from packyproxy.wire import responses_events as upstream
@@ -205,11 +206,17 @@ class ItemWriter(ABC, Generic[A, I]):
 
     def _deliver(self, item: I, event: ResponsesEvent) -> bytes:
         """Give an event to its item now, if that is the head, or later."""
-        if self._is_settled(item, event):
+        is_end = type(event) is upstream.ItemDone
+        if item.is_done or type(item) is self.table.ignored:
+            # It needs none of its events any more.
+            item.is_done = item.is_done or is_end
             return b""
+        item.is_done = is_end
         item.harvest(event)
         if item is self.queue[0]:
             return self._write_now(item, event)
+        if item.held is None:
+            item.held = HeldEvents()
         self._held_bytes += item.held.hold(event)
         if self._gives_up_at(self._held_bytes):
             return b""
@@ -236,9 +243,10 @@ class ItemWriter(ABC, Generic[A, I]):
             head = queue[0]
             if not head.has_begun:
                 out.append(_begin(head))
-            if head.held:
+            if head.held is not None:
                 self._held_bytes -= head.held.size
                 out += [head.take(event) for event in head.held.take()]
+                head.held = None
             if not head.is_finished and self.is_flushing:
                 out.append(head.finish(None))
             if self.answer.is_stopped:
@@ -252,14 +260,6 @@ class ItemWriter(ABC, Generic[A, I]):
             out.append(settled)
             del queue[0]
         return b"".join(out)
-
-    def _is_settled(self, item: I, event: ResponsesEvent) -> bool:
-        """Take note of an item's end, and tell whether it needs none of its events any more."""
-        if item.is_done or type(item) is self.table.ignored:
-            item.is_done = item.is_done or type(event) is upstream.ItemDone
-            return True
-        item.is_done = type(event) is upstream.ItemDone
-        return False
 
     def _open_short_cut(self, item: I, event: Any) -> None:
         """Let deltas that follow one of ``item`` only be framed, if they may."""

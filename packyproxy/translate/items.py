@@ -64,8 +64,8 @@ class Item(Generic[A]):
         """Whether everything was written."""
         self.has_begun = False
         """Whether the item is, or was, the one that writes."""
-        self.held = HeldEvents()
-        """What came before its turn."""
+        self.held: HeldEvents | None = None
+        """What came before its turn, if anything did."""
 
     def harvest(self, event: ResponsesEvent) -> None:
         """Look at an event as it arrives, for what others need to know of this item before it writes."""

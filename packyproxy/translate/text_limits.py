@@ -32,7 +32,7 @@ class LocalStop(Struct, frozen=True):
 
 def text_limiter(stop_sequences: tuple[str, ...], max_tokens: int | None) -> "TextLimiter | None":
     """Return a limiter, or None when nothing limits the text; empty sequences count for nothing."""
-    sequences = tuple(sequence for sequence in stop_sequences if sequence)
+    sequences = tuple(filter(None, stop_sequences))
     if not sequences and max_tokens is None:
         return None
     return TextLimiter(sequences, max_tokens)

@@ -91,7 +91,7 @@ class BlockWriter:
         """Open a text block."""
         self._go(Action.OPEN_TEXT)
         self.delta_prefix = frames.text_prefix(self._next)
-        return self._start(TextBlock(text=""))
+        return self._started(frames.text_start(self._next))
 
     def text(self, literal: bytes) -> bytes:
         """Write a ``text_delta``."""
@@ -107,7 +107,7 @@ class BlockWriter:
         """Open a thinking block."""
         self._go(Action.OPEN_THINKING)
         self.delta_prefix = frames.thinking_prefix(self._next)
-        return self._start(ThinkingBlock(thinking="", signature=""))
+        return self._started(frames.block_start(self._next, ThinkingBlock(thinking="", signature="")))
 
     def think(self, literal: bytes) -> bytes:
         """Write a ``thinking_delta``."""
@@ -128,8 +128,8 @@ class BlockWriter:
         """Open a tool block and write its empty first delta, which some clients wait for."""
         self._go(Action.OPEN_TOOL)
         self.delta_prefix = frames.arguments_prefix(self._next)
-        start = self._start(ToolUseBlock(id=tool_use_id, name=name, input=frames.EMPTY_INPUT))
-        return start + self.argue(b'""')
+        block = ToolUseBlock(id=tool_use_id, name=name, input=frames.EMPTY_INPUT)
+        return self._started(frames.block_start(self._next, block)) + self.argue(b'""')
 
     def argue(self, literal: bytes) -> bytes:
         """Write an ``input_json_delta``."""
@@ -141,7 +141,7 @@ class BlockWriter:
     ) -> bytes:
         """Write a block in one go, with one ``input_json_delta`` if ``arguments`` are given."""
         self._go(Action.WRITE_WHOLE)
-        start = self._start(block)
+        start = self._started(frames.block_start(self._next, block))
         index = self._next - 1
         middle = b"" if arguments is None else frames.arguments_prefix(index) + arguments + frames.DELTA_END
         return start + middle + frames.block_stop(index)
@@ -161,10 +161,9 @@ class BlockWriter:
         assert following is not None, (self._state, action)
         self._state = following
 
-    def _start(
-        self, block: TextBlock | ThinkingBlock | ToolUseBlock | ServerToolUseBlock | SearchResultBlock
-    ) -> bytes:
-        start = self._take_held() + frames.block_start(self._next, block)
+    def _started(self, frame: bytes) -> bytes:
+        """Take note that a block starts with this frame, and put before it what was held."""
+        start = self._take_held() + frame
         self._next += 1
         self.has_started = True
         return start

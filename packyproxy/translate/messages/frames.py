@@ -41,6 +41,7 @@ __all__ = [
     "message_start",
     "signature",
     "text_prefix",
+    "text_start",
     "thinking_prefix",
 ]
 
@@ -49,6 +50,10 @@ DELTA_END = b"}}\n\n"
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
+_TEXT_START = (
+    b'event: content_block_start\ndata: {"type":"content_block_start","index":%d,'
+    b'"content_block":{"type":"text","text":""}}\n\n'
+)
 _STOP = b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n'
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":'
 _MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -79,6 +84,11 @@ def signature(index: int, text: str) -> bytes:
 def citation(index: int, found: Citation) -> bytes:
     """Write one ``citations_delta`` of a text block."""
     return _frame(b"content_block_delta", BlockDelta(index=index, delta=CitationsDelta(citation=found)))
+
+
+def text_start(index: int) -> bytes:
+    """Write the start of a text block whose text comes in deltas, as nearly every answer has one."""
+    return _TEXT_START % index
 
 
 def block_start(

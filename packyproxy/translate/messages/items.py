@@ -71,7 +71,7 @@ class MessageItem(items.StreamedItem[Answer, MessageText], Item):
         elif type(event) is upstream.ContentPartDone:
             self._add_citations(event.part.annotations, event.part_index or 0)
         elif type(event) is upstream.ItemDone:
-            self._final_parts = list(map(read_part, event.item.content or ()))
+            self._final_parts = [read_part(part) for part in event.item.content or ()]
             for index, part in enumerate(self._final_parts):
                 self._add_citations(part.annotations, index)
 
@@ -94,7 +94,7 @@ class MessageItem(items.StreamedItem[Answer, MessageText], Item):
         if self.answer.limiter is not None and not self.answer.is_stopped:
             out.append(self._show_text(literal_or_nothing(self.answer.limiter.end_block())))
         if self.is_open:
-            if not self.answer.is_stopped:
+            if self.citations and not self.answer.is_stopped:
                 out.append(self._cite())
             out.append(self.answer.blocks.close())
         return b"".join(out)
