@@ -4,13 +4,14 @@ The upstream's ``content-type`` is not trusted: the first byte that is no white 
 from a whole JSON answer and from an HTML page.
 """
 
+from collections.abc import Callable
 from typing import cast
 
 import msgspec
 from msgspec import Raw
 
 from packyproxy.errors import Failure, FailureKind, UpstreamFailed
-from packyproxy.translate.contract import FramePasser, Note, StreamWriter
+from packyproxy.translate.contract import FramePasser, LoneTaker, Note, StreamWriter
 from packyproxy.translate.failures import classify_response
 from packyproxy.wire.responses_events import UnknownEvent, UnparsableEvent, Usage, mend_json
 from packyproxy.wire.responses_output import read_fields, read_response
@@ -50,6 +51,9 @@ class Transcoder:
         self._take = writer.event
         # To ask a protocol class of its instances costs as much as several events.
         self._passer = cast("FramePasser", writer) if hasattr(writer, "pass_on") else None
+        self._take_lone = cast("LoneTaker", writer).take_lone if hasattr(writer, "take_lone") else None
+        self._short_cut: Callable[[bytes], bytes] | None = None
+        """``take_lone`` where a read may be a whole frame."""
         self._owes_start = writes_start
         self._max_bytes = max_bytes
         self._frames = FrameDecoder(max_frame_bytes=max_bytes)
@@ -87,6 +91,9 @@ class Transcoder:
 
     def feed(self, chunk: bytes) -> bytes:
         """Return the client bytes for one read of the upstream; never raises."""
+        # Nearly every read of a live stream ends here, at half the cost of the long way.
+        if self._short_cut is not None and len(chunk) <= self._max_bytes and (out := self._short_cut(chunk)):
+            return out
         if self.is_over:
             return b""
         if not self._is_stream:
@@ -95,6 +102,7 @@ class Transcoder:
                 return b""
         try:
             frames = self._frames.cut(chunk)
+            self._short_cut = self._take_lone if self._frames.is_between_frames else None
             if not frames:
                 return b""
             if self._passer is not None and len(frames) <= self._max_bytes:

@@ -24,6 +24,7 @@ __all__ = [
     "ClientRequest",
     "Family",
     "FramePasser",
+    "LoneTaker",
     "Note",
     "Operation",
     "StreamFacts",
@@ -303,6 +304,19 @@ class FramePasser(Protocol):
 
     def runs(self, frames: bytes) -> list[bytes]:
         """Cut whole frames that may not where some of them may."""
+        ...
+
+
+class LoneTaker(Protocol):
+    """What a writer can do besides that knows the usual delta at a glance."""
+
+    def take_lone(self, read: bytes) -> bytes:
+        """Take a read that is surely one whole delta of those that are being written, and nothing else.
+
+        Returns:
+            What ``event`` would return for it; nothing for a read that may be anything else, which then is to
+            be taken apart as usual.
+        """
         ...
 
 

@@ -43,6 +43,11 @@ class FrameDecoder:
         self._ended_with_cr = False
         self._is_overlong = False
 
+    @property
+    def is_between_frames(self) -> bool:
+        """Whether the next frame begins with the next byte, whatever was fed so far."""
+        return not (self._pieces or self._is_at_start or self._ended_with_cr or self._is_overlong)
+
     def feed(self, chunk: bytes) -> list[bytes]:
         """Return the data of each frame that ``chunk`` completes.
 

@@ -211,6 +211,42 @@ def test_nothing_of_a_read_is_passed_on_after_the_end() -> None:
     assert (True, False) == (subject.is_over, b"as it is" in out)
 
 
+class Taker(MessagesWriter):
+    """A writer that takes any read of one letter for a whole delta."""
+
+    def take_lone(self, read: bytes) -> bytes:
+        """Return such a read in brackets."""
+        return b"[" + read + b"]" if len(read) == 1 else b""
+
+
+def taking(**options: Any) -> Transcoder:
+    """Return a transcoder whose writer takes some reads as they come."""
+    facts = MessagesFacts(model="m", scope="0" * 10, original_names={})
+    return Transcoder(Taker(facts, answer_id="msg_1", request_id="req_1"), **options)
+
+
+@pytest.mark.parametrize("before", [b"data: x\n\n", b"data: x\r\r\n", b": a comment\n\n"])
+def test_reads_that_the_writer_takes(before: bytes) -> None:
+    """Where a frame may begin, the writer is asked first whether a read is all it needs."""
+    subject = taking()
+    assert [b"", b"[a]", b"", b"[b]"] == list(map(subject.feed, (before, b"a", b"data: x\n\n", b"b")))
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b"\xef\xbb", b"\n", b"data: x", b"data: x\n\ndata", b"data: x\r\n\r"]
+)
+def test_reads_within_a_frame_are_not_taken(before: bytes) -> None:
+    """What may be the rest of a frame, or of its line ends, is read as such."""
+    subject = taking()
+    assert [b"", b""] == list(map(subject.feed, (before, b"a")))
+
+
+def test_reads_over_the_limit_are_not_taken() -> None:
+    """A writer is not asked about what is too large."""
+    subject = taking(max_bytes=0)
+    assert [b"", b""] == list(map(subject.feed, (b"\n\n", b"a")))
+
+
 def test_passed_frames_are_whole() -> None:
     """What was cut is put together first, with LF for any line end."""
     subject = passing()

@@ -19,11 +19,12 @@ from packyproxy.translate.responses.frames import KEEP_ALIVE, data_of
 from packyproxy.translate.responses.lifecycle import ResponseWriter
 from packyproxy.translate.responses.output import DoneItems
 from packyproxy.translate.responses.reading import (
+    DeltaForm,
     Handshake,
     Lifecycle,
     PassedEvent,
     Told,
-    are_deltas,
+    delta_form,
     delta_runs,
     read_event,
 )
@@ -82,6 +83,8 @@ class ResponsesWriter:
         self._is_over = False
         self._passes = False
         """Whether content was returned and more may follow: the usual state."""
+        self._running: DeltaForm | None = None
+        """Of the deltas that were passed on last."""
 
     @property
     def decode(self) -> Callable[[bytes], PassedEvent]:
@@ -99,10 +102,19 @@ class ResponsesWriter:
 
     def pass_on(self, frames: bytes) -> bool:
         """Take frames that may go on as they are, if they are deltas of a stream that is under way."""
-        if self._passes and are_deltas(frames):
-            self._last = frames
-            return True
-        return False
+        form = delta_form(frames) if self._passes else None
+        if form is None or not form.are_all(frames):
+            return False
+        self._running = form
+        self._last = frames
+        return True
+
+    def take_lone(self, read: bytes) -> bytes:
+        """Return a read that is one more delta of those passed on last; nothing if that is not sure."""
+        if self._running is None or not self._passes or not self._running.is_one(read):
+            return b""
+        self._last = read
+        return read
 
     def runs(self, frames: bytes) -> list[bytes]:
         """Cut frames where deltas of one type begin and end."""

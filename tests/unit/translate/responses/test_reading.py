@@ -2,7 +2,7 @@
 
 import pytest
 
-from packyproxy.translate.responses.reading import Begun, Lifecycle, are_deltas, delta_runs, read_event
+from packyproxy.translate.responses.reading import Begun, Lifecycle, delta_form, delta_runs, read_event
 
 TEXT = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta"}\n\n'
 THOUGHT = (
@@ -45,7 +45,45 @@ NO_DELTAS = {
 @pytest.mark.parametrize("frames", NO_DELTAS.values(), ids=NO_DELTAS)
 def test_what_is_not_passed_as_a_whole(frames: bytes) -> None:
     """Only deltas of one type that stand there as they would be written are."""
-    assert (True, False) == (are_deltas(TEXT * 2), are_deltas(frames))
+    form = delta_form(frames)
+    assert form is None or not form.are_all(frames)
+
+
+def test_what_is_passed_as_a_whole() -> None:
+    """Any number of deltas of one type."""
+    form = delta_form(TEXT)
+    assert form is not None
+    assert [True, True] == [form.are_all(TEXT), form.are_all(TEXT * 2)]
+
+
+ONE = {
+    "a delta": (TEXT, True),
+    "other characters": (TEXT.replace(b"}", b',"delta":"\xc3\xa9"}'), True),
+    "white space between tokens": (TEXT.replace(b"}", b' , "delta" : "x" }'), True),
+    "two deltas": (TEXT * 2, False),
+    "half a delta": (TEXT[:-9], False),
+    "a delta whose blank line is to come": (TEXT[:-1], False),
+    "a delta and half of one": (TEXT + TEXT[:9], False),
+    "a delta of another type": (THOUGHT, False),
+    "no event line": (BARE, False),
+    "the type elsewhere": (TEXT.replace(b'{"type"', b'{"n":1,"type"'), False),
+    "no type": (TEXT.replace(b'{"type":"response.output_text.delta"', b'{"n":1'), False),
+    "another type behind it": (TEXT.replace(b"}", b',"type":"response.refusal.delta"}'), False),
+    "two lines of data": (TEXT.replace(b"}", b',\ndata: "a":1}'), False),
+    "CR as white space": (TEXT.replace(b"}", b"\r}"), False),
+    "CRLF": (TEXT.replace(b"\n", b"\r\n"), False),
+    "bytes that are not UTF-8": (TEXT.replace(b"}", b',"delta":"\xff"}'), False),
+    "data that is no JSON": (TEXT.replace(b"}", b",}"), False),
+    "nothing": (b"", False),
+}
+
+
+@pytest.mark.parametrize(("read", "expected"), ONE.values(), ids=ONE)
+def test_one_delta(read: bytes, expected: bool) -> None:
+    """A read that is surely one delta, and would be written as it stands."""
+    form = delta_form(TEXT)
+    assert form is not None
+    assert expected is form.is_one(read)
 
 
 def test_what_is_read_of_a_beginning() -> None:

@@ -237,6 +237,18 @@ def test_frames_get_the_usual_form(read: bytes, data: bytes) -> None:
     assert b"event: response.output_text.delta\ndata: " + data + b"\n\n" == Run(DELTA, read).writes[1]
 
 
+def test_lone_deltas_are_taken_while_they_run() -> None:
+    """The next delta of those that are passed on, and nothing before or after."""
+    run = Run(CREATED, added(0))
+    before = run.writer.take_lone(sse(DELTA))
+    run.transcoder.feed(sse(DELTA))
+    told = json.dumps(DELTA, separators=(",", ":")).encode()
+    lone = b"event: response.output_text.delta\ndata: " + told + b"\n\n"
+    taken = [run.writer.take_lone(lone), run.writer.take_lone(sse(COMPLETED))]
+    run.transcoder.feed(sse(COMPLETED))
+    assert [b"", [lone, b""], b""] == [before, taken, run.writer.take_lone(lone)]
+
+
 RUBBISH = {
     "no JSON": b"data: {rubbish\n\n",
     "a delta that is no JSON": b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta",}\n\n',
