@@ -115,10 +115,11 @@ async def test_a_foreign_cancellation_passes() -> None:
 
 
 async def test_a_watch_leaves_no_task_and_no_timer_behind() -> None:
-    """After the block only the test itself is running."""
+    """A round of the loop after the block only the test itself is running."""
     scene = Scene()
     async with scene.watch():
         await asyncio.sleep(1)
+    await asyncio.sleep(0)
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
