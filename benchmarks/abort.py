@@ -1,4 +1,4 @@
-"""Does a client that leaves close its upstream at once, and does nothing stay behind?
+"""Does a client that leaves close its upstream at once, and does nothing stay behind? (G7)
 
 Twenty clients leave in the same moment, in each phase of an answer; the time is from there until the
 upstream sees its connection close. Then a thousand leave, and what the proxy process holds is compared.
@@ -6,20 +6,21 @@ upstream sees its connection close. Then a thousand leave, and what the proxy pr
 
 import asyncio
 import time
-from itertools import count
+from collections.abc import Sequence
+from itertools import count, product
 
 from event_loop import wait_until
 from figures import Figure
+from goals import ABORT, ABORT_LEFTOVERS, ABORT_MEMORY, ABORT_OBJECTS
 from msgspec import Struct
-from processes import ServerProcess
-from targets import Bench, started_bench
-from upstream_server import Paced, Silent
-from workloads import long_text, messages_request
+from processes import DEFAULT_SERVERS, ServerProcess
+from targets import Bench, Target, started_bench
+from upstream_server import Paced, Silent, UpstreamServer
+from workloads import SURFACES, long_text
 
 __all__ = ["measure"]
 
 _CLIENTS = 20
-_GOAL_MS = 50.0
 _PATIENCE_SECONDS = 2.0
 """An upstream still open after this is counted as closed then, which misses the goal."""
 _ARRIVAL_SECONDS = 10.0
@@ -28,10 +29,16 @@ _BATCH = 50
 _WARM_UP_ABORTS = 800
 """After so many, memory has reached what batches of fifty at once need."""
 _NEVER = 3600.0
+_markers = count()
+"""Each request has its own."""
 
-_GROWTH_GOALS = {"tasks": 0.0, "objects": 100.0, "open_files": 0.0, "rss": 4.0}
-"""Objects are exact but for caches: a tenth of one per abort is no leak. Memory varies by 2 MB by itself."""
-_GROWTH_UNITS = {"tasks": "tasks", "objects": "objects", "open_files": "files", "rss": "MB"}
+_GROWTH = {
+    "tasks": ("tasks", ABORT_LEFTOVERS),
+    "objects": ("objects", ABORT_OBJECTS),
+    "open_files": ("files", ABORT_LEFTOVERS),
+    "rss": ("MB", ABORT_MEMORY),
+}
+"""The unit and the goal of each thing that must not stay behind."""
 
 
 class _Phase(Struct, frozen=True):
@@ -41,18 +48,29 @@ class _Phase(Struct, frozen=True):
     shows_content: bool = False
 
 
-async def measure(*, quick: bool) -> list[Figure]:
-    """Measure the four phases, then look for growth."""
-    markers = count()
+async def measure(
+    *, quick: bool, surfaces: Sequence[str] = tuple(SURFACES), servers: Sequence[str] = DEFAULT_SERVERS
+) -> list[Figure]:
+    """Measure the phases on every surface, then look for growth."""
     figures = []
-    async with started_bench(counts_objects=True) as bench:
+    for server in servers:
+        async with started_bench(surfaces=surfaces, server=server, counts_objects=True) as bench:
+            figures += await _closings(bench)
+            figures += await _growth(bench, 400 if quick else 1000)
+    return figures
+
+
+async def _closings(bench: Bench) -> list[Figure]:
+    figures = []
+    for surface, target in bench.surfaces.items():
+        slowest = 0.0
         for phase in _phases():
-            times = await _leave(bench, phase, _CLIENTS, markers)
-            figures.append(Figure(name=f"{phase.name}.closed_after", unit="ms", samples=tuple(times)))
-            figures.append(
-                Figure(name=f"{phase.name}.slowest", unit="ms", samples=(max(times),), goal=_GOAL_MS)
-            )
-        figures += await _growth(bench, 400 if quick else 1000, markers)
+            times = await _leave(bench.upstream, target, phase, _CLIENTS)
+            name = f"{bench.server}.{surface}.{phase.name}"
+            figures.append(Figure(name=name, unit="ms", samples=tuple(times)))
+            slowest = max(slowest, *times)
+        name = f"{bench.server}.{surface}.slowest"
+        figures.append(Figure(name=name, unit="ms", samples=(slowest,), goal=ABORT))
     return figures
 
 
@@ -67,15 +85,14 @@ def _phases() -> tuple[_Phase, ...]:
     )
 
 
-async def _leave(bench: Bench, phase: _Phase, clients: int, markers: "count[int]") -> list[float]:
+async def _leave(upstream: UpstreamServer, target: Target, phase: _Phase, clients: int) -> list[float]:
     """Let clients leave together; return the milliseconds until each one's upstream was closed."""
-    upstream = bench.upstream
     upstream.set_plan(phase.plan)
-    numbers = [next(markers) for _ in range(clients)]
-    connections = await bench.proxy.connections(clients)
+    numbers = [next(_markers) for _ in range(clients)]
+    connections = await target.connections(clients)
     expected = upstream.requests + clients
     for number, connection in zip(numbers, connections, strict=True):
-        connection.send(messages_request(marker=number, is_stream=phase.is_stream))
+        connection.send(target.request(marker=number, is_stream=phase.is_stream))
     if not await wait_until(lambda: upstream.requests >= expected, seconds=_ARRIVAL_SECONDS):
         raise RuntimeError(f"{expected - upstream.requests} of {clients} requests never reached the upstream")
     if phase.shows_content:
@@ -91,13 +108,14 @@ async def _leave(bench: Bench, phase: _Phase, clients: int, markers: "count[int]
     ]
 
 
-async def _growth(bench: Bench, aborts: int, markers: "count[int]") -> list[Figure]:
-    """Compare what the process holds before and after many aborts, a quarter of them in each phase."""
-    phases = _phases()
+async def _growth(bench: Bench, aborts: int) -> list[Figure]:
+    """Compare what the process holds before and after many aborts, as many in each phase of each surface."""
+    kinds = list(product(bench.surfaces.values(), _phases()))
 
     async def leave_often(times: int) -> None:
         for number in range(times // _BATCH):
-            await _leave(bench, phases[number % len(phases)], _BATCH, markers)
+            target, phase = kinds[number % len(kinds)]
+            await _leave(bench.upstream, target, phase, _BATCH)
 
     await leave_often(_WARM_UP_ABORTS)
     before = await _holdings(bench.proxy_process)
@@ -105,12 +123,12 @@ async def _growth(bench: Bench, aborts: int, markers: "count[int]") -> list[Figu
     after = await _holdings(bench.proxy_process)
     return [
         Figure(
-            name=f"growth_after_{aborts}.{name}",
-            unit=_GROWTH_UNITS[name],
+            name=f"{bench.server}.growth_after_{aborts}.{name}",
+            unit=unit,
             samples=(after[name] - before[name],),
             goal=goal,
         )
-        for name, goal in _GROWTH_GOALS.items()
+        for name, (unit, goal) in _GROWTH.items()
     ]
 
 

@@ -1,48 +1,73 @@
-"""How much later does the first content arrive through the proxy than directly, and than through the pump?
+"""How much later does the first content come through the proxy than directly, and through the pump? (G8)
 
 The upstream answers at once, in one write; the time is from writing the request to the read that shows
-content. One request at a time, in turns: direct, pump, proxy. Differences are taken within each turn.
+content. One request at a time, in turns of fifty: direct, the pump, each surface. Differences are taken
+within each turn.
 """
 
+from collections.abc import Sequence
+
 from figures import Figure, percentile
-from targets import Target, started_bench
+from goals import ADDED_LATENCY, ADDED_LATENCY_P99
+from processes import DEFAULT_SERVERS
+from targets import Bench, Target, started_bench
 from upstream_server import Whole
-from workloads import messages_request, small_answer
+from workloads import SURFACES, small_answer
 
 __all__ = ["measure"]
 
+_REQUESTS_PER_TURN = 50
 
-async def measure(*, quick: bool) -> list[Figure]:
-    """Measure direct calls, the pump and the proxy in turns."""
-    turns = 200 if quick else 1000
-    request = messages_request()
-    async with started_bench() as bench:
-        bench.upstream.set_plan(Whole(small_answer()))
-        targets = (bench.direct, bench.pump, bench.proxy)
-        times: dict[str, list[float]] = {target.name: [] for target in targets}
-        for _ in range(turns // 100):
-            for target, samples in ((target, times[target.name]) for target in targets):
-                samples.extend(await _first_contents(target, request, 100))
-    figures = [
-        Figure(name=f"{name}.first_content", unit="ms", samples=tuple(found)) for name, found in times.items()
-    ]
-    figures += [
-        Figure(name=f"{name}.p99", unit="ms", samples=(percentile(found, 0.99),))
-        for name, found in times.items()
-    ]
-    for bare, goal in (("direct", None), ("pump", 1.0)):
-        added = tuple(ours - theirs for ours, theirs in zip(times["proxy"], times[bare], strict=True))
-        figures.append(Figure(name=f"added_over_{bare}", unit="ms", samples=added, goal=goal))
-    added_p99 = percentile(times["proxy"], 0.99) - percentile(times["pump"], 0.99)
-    figures.append(Figure(name="added_over_pump.p99", unit="ms", samples=(added_p99,), goal=5.0))
+
+async def measure(
+    *, quick: bool, surfaces: Sequence[str] = tuple(SURFACES), servers: Sequence[str] = DEFAULT_SERVERS
+) -> list[Figure]:
+    """Measure direct calls, the pump and each surface in turns."""
+    figures = []
+    for server in servers:
+        async with started_bench(surfaces=surfaces, server=server) as bench:
+            figures += await _measure(bench, turns=6 if quick else 20)
     return figures
 
 
-async def _first_contents(target: Target, request: bytes, count: int) -> list[float]:
-    """Return the milliseconds to the first content of some requests on one connection."""
-    connection = await target.connect()
+async def _measure(bench: Bench, *, turns: int) -> list[Figure]:
+    bench.upstream.set_plan(Whole(small_answer()))
+    targets = (bench.direct, bench.pump, *bench.surfaces.values())
+    times: dict[str, list[float]] = {target.name: [] for target in targets}
+    for _ in range(turns):
+        for target in targets:
+            times[target.name] += await _first_contents(target)
+    figures = []
+    for name, found in times.items():
+        label, p99 = f"{bench.server}.{name}", percentile(found, 0.99)
+        figures.append(Figure(name=f"{label}.first_content", unit="ms", samples=tuple(found)))
+        figures.append(Figure(name=f"{label}.p99", unit="ms", samples=(p99,)))
+        if name in bench.surfaces:
+            added = _added(found, times["pump"])
+            over_direct = _added(found, times["direct"])
+            added_p99 = p99 - percentile(times["pump"], 0.99)
+            figures += [
+                Figure(name=f"{label}.added_over_direct", unit="ms", samples=over_direct),
+                Figure(name=f"{label}.added_over_pump", unit="ms", samples=added, goal=ADDED_LATENCY),
+                Figure(
+                    name=f"{label}.added_over_pump.p99",
+                    unit="ms",
+                    samples=(added_p99,),
+                    goal=ADDED_LATENCY_P99,
+                ),
+            ]
+    return figures
+
+
+def _added(ours: Sequence[float], theirs: Sequence[float]) -> tuple[float, ...]:
+    return tuple(own - bare for own, bare in zip(ours, theirs, strict=True))
+
+
+async def _first_contents(target: Target) -> list[float]:
+    """Return the milliseconds to the first content of one turn's requests, on one connection."""
+    connection, request = await target.connect(), target.request()
     times = []
-    for _ in range(count):
+    for _ in range(_REQUESTS_PER_TURN):
         answer = await connection.exchange(request)
         assert answer.content_seconds is not None, "an answer that ended well showed content"
         times.append(answer.content_seconds * 1e3)

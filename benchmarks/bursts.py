@@ -3,7 +3,7 @@
 - m50: 50 events in one write of the upstream, each an HTTP chunk of its own
 - ev50: 50 events in one HTTP chunk
 
-Both on 10 streams with 20 such writes a second each; per event.
+Both on 10 streams with 100 such writes a second each; per event.
 """
 
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ async def measure(
     *, quick: bool, surfaces: Sequence[str] = tuple(SURFACES), servers: Sequence[str] = DEFAULT_SERVERS
 ) -> list[Figure]:
     """Measure the pump and each surface in turns."""
-    window = 0.4 if quick else 0.6
+    window = 0.2 if quick else 0.4
     comparisons = [
         Comparison(
             name=name,
             cost=OpenStreams(
-                streams=10, seconds=0.05, events=50, is_one_chunk=is_one_chunk, window_seconds=window
+                streams=10, seconds=0.01, events=50, is_one_chunk=is_one_chunk, window_seconds=window
             ),
             unit="us/event",
-            rounds=5 if quick else 15,
+            rounds=4 if quick else 13,
             ratio_goal=BURSTS,
             cost_goal=BURST_EVENT,
         )

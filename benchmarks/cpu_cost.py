@@ -18,7 +18,7 @@ from workloads import long_text, unlike
 
 __all__ = ["ClosedLoop", "Cost", "CpuCost", "OpenStreams"]
 
-_SETTLE_SECONDS = 0.15
+_SETTLE_SECONDS = 0.1
 
 
 class Cost(Struct, frozen=True):

@@ -7,7 +7,7 @@ for. A status other than 200, and a connection that ends early, fail the benchma
 import asyncio
 import time
 from collections.abc import Iterator
-from typing import cast
+from typing import TypeVar, cast
 
 from msgspec import Struct
 
@@ -108,12 +108,13 @@ class ClientConnection(asyncio.Protocol):
         self._transport.abort()
 
 
-async def connect(port: int, *, content_mark: bytes, ending: bytes) -> ClientConnection:
-    """Open a connection to a loopback port."""
+C = TypeVar("C", bound=ClientConnection)
+
+
+async def connect(port: int, *, content_mark: bytes, ending: bytes, kind: type[C]) -> C:
+    """Open a connection of some kind to a loopback port."""
     loop = asyncio.get_running_loop()
-    _, connection = await loop.create_connection(
-        lambda: ClientConnection(content_mark, ending), "127.0.0.1", port
-    )
+    _, connection = await loop.create_connection(lambda: kind(content_mark, ending), "127.0.0.1", port)
     return connection
 
 

@@ -1,54 +1,61 @@
-"""How much memory does an idle open stream cost?
+"""How much memory does an idle open stream cost? (G5)
 
-All streams have shown their first content and then wait. What counts is the growth of resident memory in
-fresh processes, divided by their number; the pump shows how much of it is the server's and the HTTP client's.
+500 streams have shown their first content and then wait. What counts is the growth of resident memory in
+fresh processes, divided by their number, and the most that was resident in all; the pump shows how much of it
+is the server's and the HTTP client's.
 """
 
 import asyncio
+from collections.abc import Sequence
 
 from figures import Figure
+from goals import OPEN_STREAM, PEAK_MEMORY
 from load_client import ClientConnection
-from processes import ServerProcess
+from processes import DEFAULT_SERVERS, ServerProcess
 from targets import Target, started_bench
 from upstream_server import Paced, UpstreamServer
-from workloads import long_text, messages_request
+from workloads import SURFACES, long_text
 
 __all__ = ["measure"]
 
+_STREAMS = 500
 _NEVER = 3600.0
 _SETTLE_SECONDS = 0.3
 _CONNECTS_AT_ONCE = 50
 
 
-async def measure(*, quick: bool) -> list[Figure]:
-    """Open the streams at the pump and at the proxy, in fresh processes each time."""
-    streams = 200 if quick else 500
-    found: dict[str, list[float]] = {"pump": [], "proxy": []}
-    peaks = []
-    for _ in range(1 if quick else 3):
-        async with started_bench() as bench:
-            for target, process in ((bench.pump, bench.pump_process), (bench.proxy, bench.proxy_process)):
-                found[target.name].append(
-                    await _kilobytes_per_stream(bench.upstream, target, process, streams)
-                )
-            peaks.append(bench.proxy_process.peak_rss_bytes() / 1e6)
-    return [
-        Figure(name="pump.per_stream", unit="KB", samples=tuple(found["pump"])),
-        Figure(name="proxy.per_stream", unit="KB", samples=tuple(found["proxy"]), goal=90.0),
-        Figure(name=f"proxy.peak_with_{streams}", unit="MB", samples=tuple(peaks), goal=100.0),
-    ]
+async def measure(
+    *, quick: bool, surfaces: Sequence[str] = tuple(SURFACES), servers: Sequence[str] = DEFAULT_SERVERS
+) -> list[Figure]:
+    """Open the streams at the pump and at each surface, in fresh processes each time."""
+    rounds = 1 if quick else 3
+    figures = []
+    for server in servers:
+        for surface in surfaces:
+            pump, ours, peaks = [], [], []
+            for _ in range(rounds):
+                async with started_bench(surfaces=(surface,), server=server) as bench:
+                    target = bench.surfaces[surface]
+                    pump.append(await _kilobytes_per_stream(bench.upstream, bench.pump, bench.pump_process))
+                    ours.append(await _kilobytes_per_stream(bench.upstream, target, bench.proxy_process))
+                    peaks.append(bench.proxy_process.peak_rss_bytes() / 1e6)
+            name = f"{server}.{surface}"
+            figures += [
+                Figure(name=f"{name}.per_stream_of_the_pump", unit="KB", samples=tuple(pump)),
+                Figure(name=f"{name}.per_stream", unit="KB", samples=tuple(ours), goal=OPEN_STREAM),
+                Figure(name=f"{name}.peak", unit="MB", samples=tuple(peaks), goal=PEAK_MEMORY),
+            ]
+    return figures
 
 
-async def _kilobytes_per_stream(
-    upstream: UpstreamServer, target: Target, process: ServerProcess, streams: int
-) -> float:
+async def _kilobytes_per_stream(upstream: UpstreamServer, target: Target, process: ServerProcess) -> float:
     head, delta, tail = long_text()
     upstream.set_plan(Paced(head, (delta,), tail, _NEVER))
-    request = messages_request()
+    request = target.request()
     before = process.rss_bytes()
     connections: list[ClientConnection] = []
-    while len(connections) < streams:
-        opened = await target.connections(min(_CONNECTS_AT_ONCE, streams - len(connections)))
+    while len(connections) < _STREAMS:
+        opened = await target.connections(_CONNECTS_AT_ONCE)
         for connection in opened:
             connection.send(request)
         for connection in opened:
@@ -60,4 +67,4 @@ async def _kilobytes_per_stream(
     for connection in connections:
         await connection.wait_whole()
         connection.close()
-    return grown / streams / 1e3
+    return grown / _STREAMS / 1e3

@@ -36,6 +36,8 @@ QUESTIONS = (
     "open_streams",
     "abort",
     "added_latency",
+    "event_delay",
+    "throughput",
     "observability",
     "failover",
     "reload_under_load",

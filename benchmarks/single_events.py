@@ -24,9 +24,9 @@ async def measure(
     """Measure the pump and each surface in turns."""
     comparison = Comparison(
         name="",
-        cost=OpenStreams(streams=100, seconds=0.05, window_seconds=0.4 if quick else 0.6),
+        cost=OpenStreams(streams=100, seconds=0.05, window_seconds=0.3 if quick else 0.5),
         unit="us/event",
-        rounds=5 if quick else 15,
+        rounds=4 if quick else 15,
         ratio_goal=SINGLE_EVENTS,
         tells_reads=True,
     )

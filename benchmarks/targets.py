@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
 
 from load_client import ClientConnection, connect
 from msgspec import Struct
@@ -18,6 +19,8 @@ from workloads import (
 )
 
 __all__ = ["Bench", "Target", "started_bench", "surface_target"]
+
+C = TypeVar("C", bound=ClientConnection)
 
 _WARM_UP_REQUESTS = 50
 
@@ -36,7 +39,11 @@ class Target(Struct, frozen=True):
 
     async def connect(self) -> ClientConnection:
         """Open a connection."""
-        return await connect(self.port, content_mark=self.content_mark, ending=self.ending)
+        return await self.connect_as(ClientConnection)
+
+    async def connect_as(self, kind: type[C]) -> C:
+        """Open a connection that sees more than others."""
+        return await connect(self.port, content_mark=self.content_mark, ending=self.ending, kind=kind)
 
     async def connections(self, count: int) -> list[ClientConnection]:
         """Open several connections."""

@@ -15,6 +15,7 @@ from typing import cast
 from msgspec import Struct
 
 __all__ = [
+    "STAMP",
     "Paced",
     "Refused",
     "Silent",
@@ -30,6 +31,9 @@ _HEAD = (
 _END = b"0\r\n\r\n"
 _NOT_FOUND = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+STAMP = b"@0000000000000000"
+"""In a beat; when it is written, the ``time.perf_counter_ns`` of that moment takes its place."""
+
 _GOLDEN = 0.618034
 """Multiples of it modulo 1 spread evenly: the streams of one plan write at different moments."""
 
@@ -45,7 +49,7 @@ class Paced(Struct, frozen=True):
 
     head: tuple[bytes, ...]
     beat: tuple[bytes, ...]
-    """Written in one write, each frame as an HTTP chunk of its own."""
+    """Written in one write, each frame as an HTTP chunk of its own; the first may contain ``STAMP``."""
     tail: tuple[bytes, ...]
     seconds: float
     """From beat to beat, of one stream."""
@@ -92,7 +96,13 @@ class UpstreamServer:
         self.plan = plan
         self.whole = _HEAD + http_chunks(plan.frames) + _END if isinstance(plan, Whole) else b""
         self.head = _HEAD + http_chunks(plan.head) if isinstance(plan, Paced) else b""
-        self.beat = http_chunks(plan.beat) if isinstance(plan, Paced) else b""
+        beat = http_chunks(plan.beat) if isinstance(plan, Paced) else b""
+        self._beat_parts = beat.partition(STAMP)
+
+    def next_beat(self) -> bytes:
+        """Return what a paced stream writes now."""
+        before, stamp, after = self._beat_parts
+        return b"%b@%016d%b" % (before, time.perf_counter_ns(), after) if stamp else before
 
     async def beat_in_turn(self, *, times: int, seconds: float) -> None:
         """Write one beat every so many seconds, each to the next one of the paced streams that are open."""
@@ -156,7 +166,7 @@ class _Connection(asyncio.Protocol):
         return self._paced is not None
 
     def beat(self) -> None:
-        self._transport.write(self._server.beat)
+        self._transport.write(self._server.next_beat())
         self._server.beats += 1
 
     def finish(self) -> None:

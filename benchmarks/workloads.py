@@ -5,12 +5,14 @@ API's: a text delta with its ``event:`` line is about 290 bytes.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from itertools import count
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from msgspec import Struct
+from upstream_server import STAMP
 
 from packyproxy.testing.upstream.encrypted_content import ReasoningVault
 from packyproxy.testing.upstream.events import AnswerWriter, Ids
@@ -27,6 +29,7 @@ __all__ = [
     "messages_request",
     "mixed_answer",
     "small_answer",
+    "stamped_delta",
     "text_answer",
     "unlike",
 ]
@@ -208,6 +211,12 @@ def long_text() -> tuple[tuple[bytes, ...], bytes, tuple[bytes, ...]]:
     """Return a text answer as its opening frames, one delta to repeat at will, and its closing frames."""
     frames = small_answer()
     return frames[:5], frames[6], frames[16:]
+
+
+def stamped_delta() -> bytes:
+    """Return the frame of a text delta that tells when it was written."""
+    _, delta, _ = long_text()
+    return re.sub(rb'"delta":"[^"]*"', b'"delta":"%b"' % STAMP, delta)
 
 
 def mixed_answer() -> tuple[bytes, ...]:
