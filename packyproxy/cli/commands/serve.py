@@ -1,14 +1,11 @@
 """``packyproxy serve``: the proxy under hypercorn, in this process or in several that share the port."""
 
-import multiprocessing
 import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from packyproxy.cli.advice import oversight_warnings
 from packyproxy.cli.banner import banner
@@ -20,6 +17,9 @@ from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, s
 from packyproxy.config import Config
 from packyproxy.runtime.reload.config_file import ConfigFile
 from packyproxy.runtime.upstream import WrapTransport
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
 
 __all__ = ["follow_logging", "serve"]
 
@@ -107,6 +107,9 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> 
     A worker that dies ends all, for a manager to restart. Ctrl-C reaches the whole process group, so workers
     ignore it and take their orders from this process alone.
     """
+    import multiprocessing
+    from multiprocessing.connection import wait
+
     if "fork" not in multiprocessing.get_all_start_methods():
         raise CommandFailed(
             "--workers above 1 needs a system that can fork: run several processes on several ports"
@@ -130,6 +133,7 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> 
         workers.append(context.Process(target=_worker, args=(file, listener)))
         workers[-1].start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    listener.close()  # else the system would take connections in that workers, when they end, accept no more
     wait([worker.sentinel for worker in workers])
     has_died = not is_stopping
     if has_died:
