@@ -15,6 +15,7 @@ from packyproxy.translate.failures import classify_error_object
 from packyproxy.translate.held_events import HeldEvents
 from packyproxy.translate.item_table import ItemTable
 from packyproxy.translate.items import Answer, Item
+from packyproxy.translate.parts import Part
 from packyproxy.wire import responses_events as upstream
 from packyproxy.wire.responses_events import ResponsesEvent, Usage
 from packyproxy.wire.responses_output import OutputItem, ResponseObject, read_item, read_usage
@@ -75,6 +76,8 @@ class ItemWriter(ABC, Generic[A, I]):
         self._fast_output: int | None = None
         self._fast_part: int | None = None
         self._fast_sent = bytearray()
+        self._fast_text: Part | None = None
+        """The part, if it is answer text whose end may still be told."""
         self._fast_prefix = b""
         self._fast_suffix = b""
 
@@ -106,9 +109,9 @@ class ItemWriter(ABC, Generic[A, I]):
                 return self._fast_prefix + literal + self._fast_suffix
             return b""
         handler = _HANDLERS.get(type(event))
-        if handler is None or self.is_over:
+        if handler is None or self.is_over or (self._fast_text is not None and self._only_repeats(event)):
             return b""
-        self._fast_type = None
+        self._fast_type = self._fast_text = None
         return handler(self, event)
 
     def take_document(self, document: bytes) -> None:
@@ -146,6 +149,8 @@ class ItemWriter(ABC, Generic[A, I]):
     def flush(self) -> bytes:
         """Let all items write the rest, in output order behind the one that is writing."""
         self.is_flushing = True
+        if not self.queue:
+            return b""
         self.queue[1:] = sorted(self.queue[1:], key=_output_order)
         return self._advance()
 
@@ -270,6 +275,29 @@ class ItemWriter(ABC, Generic[A, I]):
                 self._fast_type, self._fast_sent = type(event), part.sent
                 self._fast_output, self._fast_part = event.output_index, event.part_index
                 self._fast_prefix, self._fast_suffix = item.framing()
+                self._fast_text = part if type(event) is upstream.TextDelta else None
+
+    def _only_repeats(self, event: Any) -> bool:
+        """Tell whether an event only repeats the text of the short cut; if so, that part is done."""
+        if type(event) is upstream.TextDone:
+            text = event.text
+        elif type(event) is upstream.ContentPartDone and event.part.type != "refusal":
+            if event.part.annotations:
+                return False
+            text = event.part.text
+        else:
+            return False
+        part = self._fast_text
+        if (
+            part is None
+            or event.output_index != self._fast_output
+            or event.part_index != self._fast_part
+            or bytes(text) != b'"' + part.sent + b'"'
+        ):
+            return False
+        part.is_done = True
+        self._fast_type = None
+        return True
 
     def _completed(self, event: upstream.Completed) -> bytes:
         return self._terminal(event.response, is_incomplete=False)
