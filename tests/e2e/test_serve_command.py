@@ -4,8 +4,10 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -80,6 +82,18 @@ def get(banner: str, path: str) -> tuple[int, bytes]:
         connection.close()
 
 
+def comes_to_refuse(host: str, port: int) -> bool:
+    ends_at = time.monotonic() + 20
+    while time.monotonic() < ends_at:
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+        except ConnectionRefusedError:
+            return True
+        except TimeoutError:  # so many wait already that no more fit
+            return False
+    return False
+
+
 @pytest.mark.parametrize(
     ("workers", "signal_number"),
     [("1", signal.SIGTERM), ("1", signal.SIGINT), ("2", signal.SIGTERM)],
@@ -96,6 +110,21 @@ def test_it_serves_until_a_signal_and_ends_well(
     assert 0 == process.returncode
     assert ("2 processes" in banner) == (workers == "2")
     assert "canary" not in banner + output + log
+
+
+def test_workers_that_end_leave_nobody_waiting(start: Start) -> None:
+    """While one of them finishes an answer, new connections are refused: no worker would take them."""
+    process, banner = start(PROVIDER, "--workers", "2")
+    host, _, port = banner.partition("ANTHROPIC_BASE_URL=http://")[2].split()[0].partition(":")
+    with socket.create_connection((host, int(port)), timeout=20) as unfinished:
+        unfinished.sendall(
+            b"POST /v1/messages HTTP/1.1\r\nhost: x\r\nx-api-key: canary-client\r\n"
+            b"content-length: 9\r\nexpect: 100-continue\r\n\r\n"
+        )
+        assert unfinished.recv(100).startswith(b"HTTP/1.1 100 "), "a worker waits for the body"
+        process.terminate()
+        assert comes_to_refuse(host, int(port))
+        assert process.poll() is None
 
 
 def test_the_log_says_what_is_registered_at_the_start(start: Start) -> None:
