@@ -18,7 +18,7 @@ from targets import Bench, Target, started_bench
 from upstream_server import Paced, Silent, UpstreamServer
 from workloads import SURFACES, long_text
 
-__all__ = ["measure"]
+__all__ = ["closing_times", "measure"]
 
 _CLIENTS = 20
 _PATIENCE_SECONDS = 2.0
@@ -58,6 +58,12 @@ async def measure(
             figures += await _closings(bench)
             figures += await _growth(bench, 400 if quick else 1000)
     return figures
+
+
+async def closing_times(upstream: UpstreamServer, target: Target) -> list[float]:
+    """Let clients leave in the middle of their answers; return how long each upstream stays open, in ms."""
+    (phase,) = (phase for phase in _phases() if phase.shows_content)
+    return await _leave(upstream, target, phase, _CLIENTS)
 
 
 async def _closings(bench: Bench) -> list[Figure]:

@@ -16,7 +16,7 @@ from targets import Target, started_bench
 from upstream_server import Paced, UpstreamServer
 from workloads import SURFACES, long_text
 
-__all__ = ["measure"]
+__all__ = ["kilobytes_per_stream", "measure"]
 
 _STREAMS = 500
 _NEVER = 3600.0
@@ -36,8 +36,11 @@ async def measure(
             for _ in range(rounds):
                 async with started_bench(surfaces=(surface,), server=server) as bench:
                     target = bench.surfaces[surface]
-                    pump.append(await _kilobytes_per_stream(bench.upstream, bench.pump, bench.pump_process))
-                    ours.append(await _kilobytes_per_stream(bench.upstream, target, bench.proxy_process))
+                    for found, asked, process in (
+                        (pump, bench.pump, bench.pump_process),
+                        (ours, target, bench.proxy_process),
+                    ):
+                        found.append(await kilobytes_per_stream(bench.upstream, asked, process, _STREAMS))
                     peaks.append(bench.proxy_process.peak_rss_bytes() / 1e6)
             name = f"{server}.{surface}"
             figures += [
@@ -48,14 +51,17 @@ async def measure(
     return figures
 
 
-async def _kilobytes_per_stream(upstream: UpstreamServer, target: Target, process: ServerProcess) -> float:
+async def kilobytes_per_stream(
+    upstream: UpstreamServer, target: Target, process: ServerProcess, streams: int
+) -> float:
+    """Open idle streams; return what resident memory has grown by, for each of them."""
     head, delta, tail = long_text()
     upstream.set_plan(Paced(head, (delta,), tail, _NEVER))
     request = target.request()
     before = process.rss_bytes()
     connections: list[ClientConnection] = []
-    while len(connections) < _STREAMS:
-        opened = await target.connections(_CONNECTS_AT_ONCE)
+    while len(connections) < streams:
+        opened = await target.connections(min(_CONNECTS_AT_ONCE, streams - len(connections)))
         for connection in opened:
             connection.send(request)
         for connection in opened:
@@ -67,4 +73,4 @@ async def _kilobytes_per_stream(upstream: UpstreamServer, target: Target, proces
     for connection in connections:
         await connection.wait_whole()
         connection.close()
-    return grown / _STREAMS / 1e3
+    return grown / streams / 1e3

@@ -33,6 +33,7 @@ QUESTIONS = (
     "bursts",
     "mixed_answers",
     "body_growth",
+    "growth",
     "open_streams",
     "abort",
     "added_latency",
@@ -44,6 +45,8 @@ QUESTIONS = (
     "soak",
     "cold_start",
     "transcode_throughput",
+    "servers",
+    "peers",
 )
 
 _HERE = Path(__file__).parent
