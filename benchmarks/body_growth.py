@@ -23,6 +23,8 @@ from workloads import SURFACES, unlike
 __all__ = ["measure"]
 
 _HELD_BYTES = 1_000_000
+_WARM_UP_BYTES = 2_000_000
+_WARM_UP_REQUESTS = 5
 
 
 async def measure(
@@ -35,11 +37,11 @@ async def measure(
     figures = []
     for server in servers:
         async with started_bench(surfaces=surfaces, server=server) as bench:
-            figures += await _slopes(bench, rounds=2 if quick else 9)
+            figures += await _slopes(bench, rounds=1 if quick else 5)
         if server in HELD_SERVERS:
             async with started_held_servers(surfaces, server) as held_servers:
                 figures += [
-                    await _held(f"{server}.{held.target.name}", held, 10 if quick else 40)
+                    await _held(f"{server}.{held.target.name}", held, 8 if quick else 40)
                     for held in held_servers
                 ]
     return figures
@@ -66,7 +68,7 @@ async def _slopes(bench: Bench, *, rounds: int) -> list[Figure]:
 async def _held(name: str, server: HeldServer, count: int) -> Figure:
     surface = server.target.name if server.target.name in SURFACES else "messages"
     requests = unlike(request_of_size(surface, _HELD_BYTES))
-    await server.held_ms(requests, 3)
+    await server.held_ms(unlike(request_of_size(surface, _WARM_UP_BYTES)), _WARM_UP_REQUESTS)
     held = tuple(await server.held_ms(requests, count))
     goal = LOOP_HELD if server.target.name in SURFACES else None
     return Figure(name=f"{name}.held_by_1_mb", unit="ms", samples=held, goal=goal)

@@ -15,7 +15,7 @@ from typing import Any
 from msgspec import Struct, structs
 from workloads import SURFACES
 
-__all__ = ["request_of_size", "request_of_turn"]
+__all__ = ["request_of_size", "session_requests"]
 
 _RESULT_CHARACTERS = (800, 2_400, 10_000)
 """Most results are short, some are not: a turn has about 5 KB."""
@@ -50,12 +50,14 @@ def request_of_size(surface: str, body_bytes: int) -> bytes:
     return frame.request(_turns_of(body_bytes - frame.size))
 
 
-def request_of_turn(surface: str, number: int) -> bytes:
-    """Return what a client sends at one turn of a session: the turns before it, of 5 KB each, come along.
+def session_requests(surface: str, turns: int) -> Iterator[bytes]:
+    """Yield what a client sends at each turn of a session: all turns before it, of 5 KB each, come along.
 
     The system prompt and the tools have 40 KB.
     """
-    return _Frame(surface, _SESSION_FRAME_BYTES).request(islice(_turns(), number - 1))
+    frame, history = _Frame(surface, _SESSION_FRAME_BYTES), list(islice(_turns(), turns - 1))
+    for number in range(turns):
+        yield frame.request(history[:number])
 
 
 class _Frame:

@@ -6,7 +6,7 @@ The servers run through ``held_run.py``, which measures it from inside.
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -16,7 +16,10 @@ from targets import Target, started_bench
 from upstream_server import Whole
 from workloads import small_answer
 
-__all__ = ["HeldServer", "started_held_servers"]
+__all__ = ["HELD_SERVERS", "HeldServer", "started_held_servers"]
+
+HELD_SERVERS = ("hypercorn", "uvicorn")
+"""Those that run in the process that was started, and so through a program of ours."""
 
 _PROGRAM = Path(__file__).with_name("held_run.py")
 _PATIENCE_SECONDS = 5.0
@@ -51,14 +54,14 @@ class HeldServer:
 
 
 @asynccontextmanager
-async def started_held_servers(surfaces: tuple[str, ...]) -> AsyncIterator[list[HeldServer]]:
-    """Start pump and proxy; yield the pump and each surface of the proxy, answering shortly."""
+async def started_held_servers(surfaces: Sequence[str], server: str) -> AsyncIterator[list[HeldServer]]:
+    """Start pump and proxy; yield the pump and each surface of the proxy, which answer shortly."""
     with tempfile.TemporaryDirectory(prefix="packyproxy-bench-") as folder:
 
         def through(name: str) -> list[str]:
             return [sys.executable, str(_PROGRAM), str(Path(folder) / name)]
 
-        async with started_bench(surfaces=surfaces, through=through) as bench:
+        async with started_bench(surfaces=surfaces, server=server, through=through) as bench:
             bench.upstream.set_plan(Whole(small_answer()))
             yield [
                 HeldServer(bench.pump, bench.pump_process, Path(folder) / "pump"),

@@ -1,0 +1,165 @@
+"""What growth is measured along: each function takes a server through the sizes of its axis, in order.
+
+Points are medians of short batches, or of single requests: a busy machine makes some of them dearer.
+"""
+
+import asyncio
+import statistics
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+
+from conversations import request_of_size, session_requests
+from event_loop import wait_until
+from load_client import ClientConnection
+from processes import ServerProcess
+from targets import Target
+from upstream_server import Paced, UpstreamServer, Whole
+from workloads import long_text, small_answer, text_answer, unlike
+
+__all__ = ["Points", "answer_lengths", "open_streams", "request_sizes", "session_turns"]
+
+Points = list[tuple[float, float]]
+"""Sizes and what they cost."""
+
+_BODY_BYTES = (10_000, 30_000, 100_000, 300_000, 600_000, 1_000_000, 1_500_000, 2_000_000)
+_BYTES_PER_POINT = 20_000_000
+_ANSWER_EVENTS = (20, 60, 200, 600, 2_000, 6_000, 20_000)
+_EVENTS_PER_POINT = 100_000
+_FEWEST_REQUESTS = 10
+_MOST_REQUESTS = 100
+_BATCHES = 5
+
+_OPEN_STREAMS = (1, 3, 10, 30, 100, 300, 600, 1_000)
+_CONNECTS_AT_ONCE = 50
+_BEAT_SECONDS = 0.002
+_BEATS_PER_SAMPLE = 20
+_SETTLE_SECONDS = 0.1
+_NEVER = 3600.0
+_PATIENCE_SECONDS = 5.0
+
+_TURNS = 200
+_TURNS_PER_POINT = 25
+
+
+async def request_sizes(
+    upstream: UpstreamServer, target: Target, process: ServerProcess, surface: str
+) -> Points:
+    """Return CPU microseconds per request by KB of its body; every answer is the same.
+
+    The server has seen larger requests before, as one has that runs for long. The C library gives memory back
+    at once that was never needed before, and takes it again page by page: otherwise each size would be dearer
+    than those below it for that alone, most of all in the pump.
+    """
+    upstream.set_plan(Whole(small_answer()))
+    await _cost(target, process, request_of_size(surface, _BODY_BYTES[-1]), _FEWEST_REQUESTS)
+    points: Points = []
+    for size in _BODY_BYTES:
+        request, count = request_of_size(surface, size), _BYTES_PER_POINT // size
+        points.append((size / 1e3, await _cost(target, process, request, count)))
+    return points
+
+
+async def answer_lengths(upstream: UpstreamServer, target: Target, process: ServerProcess) -> Points:
+    """Return CPU microseconds per request by the events of its answer, which comes in one write."""
+    points: Points = []
+    for events in _ANSWER_EVENTS:
+        upstream.set_plan(Whole(text_answer(events)))
+        cost = await _cost(target, process, target.request(), _EVENTS_PER_POINT // events)
+        points.append((events, cost))
+    return points
+
+
+async def open_streams(
+    upstream: UpstreamServer, target: Target, process: ServerProcess, *, samples: int
+) -> tuple[Points, Points]:
+    """Return CPU and memory by the number of open streams, each of which stays open until the last has come.
+
+    CPU is that of a second in which each stream brings one event, in microseconds: as many times what an
+    event costs. Events come at the same rate whatever that number is, to one stream
+    after the other, since an event costs more where they are rare. Memory is resident, in MB, of a process
+    that never had more streams before.
+    """
+    head, delta, tail = long_text()
+    upstream.set_plan(Paced(head, (delta,), tail, _NEVER))
+    connections: list[ClientConnection] = []
+    costs: Points = []
+    memory: Points = []
+    for streams in _OPEN_STREAMS:
+        while len(connections) < streams:
+            connections += await _opened(target, min(_CONNECTS_AT_ONCE, streams - len(connections)))
+        await asyncio.sleep(_SETTLE_SECONDS)
+        memory.append((streams, process.rss_bytes() / 1e6))
+        spent = []
+        for _ in range(samples):
+            before = process.cpu_seconds()
+            await upstream.beat_in_turn(times=_BEATS_PER_SAMPLE, seconds=_BEAT_SECONDS)
+            spent.append((process.cpu_seconds() - before) / _BEATS_PER_SAMPLE * 1e6)
+        costs.append((streams, streams * statistics.median(spent)))
+    upstream.finish_streams()
+    for connection in connections:
+        await connection.wait_whole()
+        connection.close()
+    return costs, memory
+
+
+async def session_turns(
+    upstream: UpstreamServer, target: Target, process: ServerProcess, surface: str
+) -> tuple[Points, Points]:
+    """Return CPU microseconds per request by the KB it has, and by its turn, over a session of 200 turns."""
+    upstream.set_plan(Whole(small_answer()))
+    sizes, costs = [], []
+    connection = await target.connect()
+    for request in session_requests(surface, _TURNS):
+        costs.append(await _microseconds(process, connection, (request,)))
+        sizes.append(len(request) / 1e3)
+    connection.close()
+    typical, turns = _medians(costs), _medians(range(1, _TURNS + 1))
+    return list(zip(_medians(sizes), typical, strict=True)), list(zip(turns, typical, strict=True))
+
+
+async def _cost(target: Target, process: ServerProcess, request: bytes, count: int) -> float:
+    """Return CPU microseconds per request, of about so many in a row, each a little different."""
+    connection, requests = await target.connect(), unlike(request)
+    await connection.exchange(next(requests))
+    count = max(_FEWEST_REQUESTS, min(_MOST_REQUESTS, count)) // _BATCHES
+    found = [
+        await _microseconds(process, connection, islice(requests, count)) / count for _ in range(_BATCHES)
+    ]
+    connection.close()
+    return statistics.median(found)
+
+
+async def _microseconds(
+    process: ServerProcess, connection: ClientConnection, requests: Iterable[bytes]
+) -> float:
+    """Return the CPU time from before some requests until the server has nothing more to do for them.
+
+    The kernel tells the CPU time of a thread exactly only while that does not run.
+    """
+    before = process.cpu_seconds()
+    for request in requests:
+        await connection.exchange(request)
+    await wait_until(lambda: not _is_running(process.pid), seconds=_PATIENCE_SECONDS)
+    return (process.cpu_seconds() - before) * 1e6
+
+
+def _is_running(pid: int) -> bool:
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return any((thread / "stat").read_text().rpartition(") ")[2].startswith("R") for thread in threads)
+
+
+async def _opened(target: Target, count: int) -> list[ClientConnection]:
+    """Open streams together and wait for the first content of each."""
+    connections, request = await target.connections(count), target.request()
+    for connection in connections:
+        connection.send(request)
+    for connection in connections:
+        await connection.wait_content()
+    return connections
+
+
+def _medians(values: Sequence[float]) -> list[float]:
+    """Return the median of each stretch of turns that makes a point."""
+    starts = range(0, len(values), _TURNS_PER_POINT)
+    return [statistics.median(values[start : start + _TURNS_PER_POINT]) for start in starts]
