@@ -14,6 +14,7 @@ _NO_PROVIDER = (
     "provider   none is enabled: set packycode.enabled: true, or enabled: true of an entry of "
     "tppc.providers (until then /readyz answers 503)"
 )
+_QUICKER_LOOP = "; uvloop, where it runs, needs less CPU for each event: pip install 'packyproxy[fast]'"
 
 
 def banner(
@@ -21,6 +22,7 @@ def banner(
     url: str,
     *,
     environment: Mapping[str, str],
+    loop: str = "uvloop",
     workers: int = 1,
     notes: Sequence[str] = (),
 ) -> str:
@@ -30,6 +32,7 @@ def banner(
         config: what is in force.
         url: where it listens.
         environment: of this process.
+        loop: the event loop that it runs on.
         workers: how many processes serve.
         notes: what else there is to say of where the settings came from.
     """
@@ -37,6 +40,7 @@ def banner(
     lines.append(f"  management {management_text(config, environment, url)}")
     if config.metrics:
         lines.append(f"  metrics    {metrics_text(config, url)}")
+    lines.append(f"  loop       {loop}{'' if loop == 'uvloop' else _QUICKER_LOOP}")
     lines += [f"  note       {note}" for note in notes]
     if workers > 1:
         lines.append(

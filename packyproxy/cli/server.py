@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from importlib.util import find_spec
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ __all__ = [
     "calm_the_collector",
     "is_loopback",
     "local_url",
+    "loop_name",
     "run_in_loop",
     "serve_app",
     "server_url",
@@ -115,6 +117,11 @@ def local_url(host: str, port: int) -> str:
         if ip_address(host.partition("%")[0]).is_unspecified:
             host = "::1" if ":" in host else "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def loop_name() -> str:
+    """Return what ``run_in_loop`` runs on: uvloop where it is installed, else asyncio's own loop."""
+    return "asyncio" if find_spec("uvloop") is None else "uvloop"
 
 
 def run_in_loop(main: Callable[[], Coroutine[Any, Any, int]]) -> int:

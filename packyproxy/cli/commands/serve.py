@@ -13,7 +13,15 @@ from packyproxy.cli.failures import CommandFailed
 from packyproxy.cli.logs import configure_logging, log_together
 from packyproxy.cli.overrides import Overrides
 from packyproxy.cli.registration import Kind, register
-from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, serve_app, server_url
+from packyproxy.cli.server import (
+    Stop,
+    bind,
+    calm_the_collector,
+    loop_name,
+    run_in_loop,
+    serve_app,
+    server_url,
+)
 from packyproxy.config import Config
 from packyproxy.runtime.reload.config_file import ConfigFile
 from packyproxy.runtime.upstream import WrapTransport
@@ -63,7 +71,14 @@ def serve(
     configure_logging(config.log_format, debug=config.debug)
     listener = bind(config.host, config.port)
     notes = (*registered, *file.loaded.notes, *map(str, oversight_warnings(config, os.environ)))
-    text = banner(config, server_url(listener), environment=os.environ, workers=workers, notes=notes)
+    text = banner(
+        config,
+        server_url(listener),
+        environment=os.environ,
+        loop=loop_name(),
+        workers=workers,
+        notes=notes,
+    )
     print(text, flush=True)
     if workers == 1:
         return _serve_here(file, listener, signal.SIGINT, signal.SIGTERM, wrappers=wrappers)

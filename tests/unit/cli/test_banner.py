@@ -62,6 +62,24 @@ def test_the_banner_says_where_each_setting_came_from() -> None:
     assert "  note       of the Codex CLI" in lines
 
 
+@pytest.mark.parametrize(
+    ("loop", "expected"),
+    [
+        ("uvloop", "  loop       uvloop"),
+        (
+            "asyncio",
+            (
+                "  loop       asyncio; uvloop, where it runs, needs less CPU for each event: "
+                "pip install 'packyproxy[fast]'"
+            ),
+        ),
+    ],
+)
+def test_the_banner_says_which_event_loop_runs(loop: str, expected: str) -> None:
+    """And how to get the quicker one, where it is not installed."""
+    assert expected in banner(Config(), "http://x", environment={}, loop=loop).splitlines()
+
+
 @pytest.mark.parametrize(("workers", "is_said"), [(1, False), (2, True)])
 def test_the_banner_says_what_workers_do_not_share(workers: int, is_said: bool) -> None:
     """Cooldowns, breakers, affinity, what was learned, the numbers and bans are each worker's own."""

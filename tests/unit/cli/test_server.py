@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -10,7 +11,16 @@ from typing import Any
 import pytest
 
 from packyproxy.cli.failures import CommandFailed
-from packyproxy.cli.server import Stop, bind, is_loopback, local_url, serve_app, server_url
+from packyproxy.cli.server import (
+    Stop,
+    bind,
+    is_loopback,
+    local_url,
+    loop_name,
+    run_in_loop,
+    serve_app,
+    server_url,
+)
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
@@ -221,3 +231,20 @@ def test_a_name_without_address_cannot_be_bound() -> None:
     """The error says which setting to change."""
     with pytest.raises(CommandFailed, match="set host or --host"):
         bind("no-such-host.invalid", 0)
+
+
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_the_loop_that_runs_has_the_name_that_is_told(
+    monkeypatch: pytest.MonkeyPatch, is_installed: bool
+) -> None:
+    """uvloop's where it is installed, else asyncio's own."""
+    if not is_installed:
+        monkeypatch.setitem(sys.modules, "uvloop", None)
+    modules = []
+
+    async def look() -> int:
+        modules.append(type(asyncio.get_running_loop()).__module__.partition(".")[0])
+        return 3
+
+    assert 3 == run_in_loop(look)
+    assert [loop_name()] == modules == ["uvloop" if is_installed else "asyncio"]
