@@ -32,8 +32,8 @@ from workloads import SURFACES, small_answer, unlike
 __all__ = ["measure"]
 
 _WARM_UP_REQUESTS = 200
-_STREAMS = 200
-_IDLE_SECONDS = 1.0
+_STREAMS = 100
+_IDLE_SECONDS = 0.5
 _CLOSINGS = 3
 
 
