@@ -36,7 +36,7 @@ TEXT_FILES = [path for path in TREE_FILES if path.suffix in {".py", ".md", ".tom
 
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc", "base", "core", "manager"}
 HTTP_ENGINES = {"aiohttp", "httpx2", "httpcore", "requests", "urllib3"}
-MAY_IMPORT_ENGINES = ("packyproxy/runtime/upstream.py",)
+MAY_IMPORT_ENGINES = ("packyproxy/runtime/upstream/",)
 MAY_IMPORT_HTTPX = (
     *MAY_IMPORT_ENGINES,
     "packyproxy/testing/",

@@ -17,7 +17,7 @@ import pytest
 from packyproxy import PackyProxy
 from packyproxy.config import config_from_mapping
 from packyproxy.runtime.observation.journal import give_to_handlers
-from packyproxy.runtime.upstream import AiohttpTransport
+from packyproxy.runtime.upstream.engine import Engine
 from packyproxy.testing import FakeUpstream, StreamingASGITransport
 from tests.support.servers import Listener
 from tests.support.settings import provider
@@ -229,8 +229,8 @@ async def test_who_leaves_first_takes_nothing_away(
     upstream_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Connections, and what runs beside the requests, are there until all who have entered have left."""
-    closed: list[AiohttpTransport] = []
-    monkeypatch.setattr(AiohttpTransport, "aclose", _noting(closed, AiohttpTransport.aclose))
+    closed: list[Engine] = []
+    monkeypatch.setattr(Engine, "aclose", _noting(closed, Engine.aclose))
     proxy = PackyProxy({"packycode": provider(**{"base-url": f"{upstream_url}/v1"}), **DISCOVERY})
     before = asyncio.all_tasks()
     async with proxy:
@@ -263,9 +263,9 @@ async def test_a_stop_that_is_cancelled_stops_all_the_same(
         finally:
             await may_end.wait()
 
-    closed: list[AiohttpTransport] = []
+    closed: list[Engine] = []
     monkeypatch.setattr("packyproxy.runtime.runtime.run_discovery", slow)
-    monkeypatch.setattr(AiohttpTransport, "aclose", _noting(closed, AiohttpTransport.aclose))
+    monkeypatch.setattr(Engine, "aclose", _noting(closed, Engine.aclose))
     proxy = PackyProxy(proxy.runtime.snapshot.config)
     before = asyncio.all_tasks()
     await proxy.__aenter__()

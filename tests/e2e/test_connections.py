@@ -145,8 +145,8 @@ async def test_stopping_does_not_wait_for_what_is_left(upstream: tuple[RawUpstre
 
 async def test_a_handshake_that_never_comes_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """TLS has a limit of its own: a port that accepts and says nothing is a 504, not a wait for headers."""
-    monkeypatch.setattr("packyproxy.runtime.upstream._CONNECT_SECONDS", 0.1)
-    monkeypatch.setattr("packyproxy.runtime.upstream._TLS_SECONDS", 0.1)
+    monkeypatch.setattr("packyproxy.runtime.upstream.engine.CONNECT_SECONDS", 0.1)
+    monkeypatch.setattr("packyproxy.runtime.upstream.engine._TLS_SECONDS", 0.1)
     hung_up = asyncio.Event()
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

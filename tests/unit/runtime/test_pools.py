@@ -13,6 +13,7 @@ from packyproxy.providers.provider import Provider
 from packyproxy.providers.request import UpstreamRequest
 from packyproxy.runtime.pools import Pools
 from packyproxy.runtime.upstream import Upstream, UpstreamResponse
+from packyproxy.runtime.upstream.response import HttpxAnswer
 
 REQUEST = UpstreamRequest("https://a.test/v1/responses", (), b"{}")
 
@@ -24,10 +25,10 @@ class Body(httpx.AsyncByteStream):
         yield b"data"
 
 
-class Transport(httpx.AsyncBaseTransport):
-    """Stands for the transport that an upstream opens for itself."""
+class FakeEngine:
+    """Stands for the connections that an upstream opens for itself."""
 
-    made: list["Transport"]
+    made: list["FakeEngine"]
 
     def __init__(self, *, proxy_url: str | None = None) -> None:
         self.proxy_url = proxy_url
@@ -38,11 +39,11 @@ class Transport(httpx.AsyncBaseTransport):
         self.error: Exception | None = None
         self.made.append(self)
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    async def send(self, request: UpstreamRequest) -> HttpxAnswer:
         self.is_open = True
         if self.error is not None:
             raise self.error
-        return httpx.Response(200, stream=Body())
+        return HttpxAnswer(httpx.Response(200, stream=Body()))
 
     async def aclose(self) -> None:
         if self.is_open:
@@ -52,11 +53,11 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 @pytest.fixture(autouse=True)
-def transports(monkeypatch: pytest.MonkeyPatch) -> list[Transport]:
-    """Return every transport that was made, in order."""
-    monkeypatch.setattr(Transport, "made", [], raising=False)
-    monkeypatch.setattr("packyproxy.runtime.upstream.AiohttpTransport", Transport)
-    return Transport.made
+def engines(monkeypatch: pytest.MonkeyPatch) -> list[FakeEngine]:
+    """Return every engine that was made, in order."""
+    monkeypatch.setattr(FakeEngine, "made", [], raising=False)
+    monkeypatch.setattr("packyproxy.runtime.upstream.upstream.Engine", FakeEngine)
+    return FakeEngine.made
 
 
 def provider(name: str, **settings: Any) -> Provider:
@@ -67,7 +68,7 @@ def provider(name: str, **settings: Any) -> Provider:
 
 
 def new_pools() -> Pools:
-    """Return pools of upstreams that open their own transports."""
+    """Return pools of upstreams that open their own engines."""
     return Pools(lambda proxy_url: Upstream(proxy_url=proxy_url))
 
 
@@ -115,7 +116,7 @@ async def test_connections_survive_what_they_do_not_depend_on(settings: dict[str
 
 
 @pytest.mark.parametrize("settings", OTHER_WAY.values(), ids=OTHER_WAY.keys())
-async def test_another_way_is_another_pool(settings: dict[str, Any], transports: list[Transport]) -> None:
+async def test_another_way_is_another_pool(settings: dict[str, Any], engines: list[FakeEngine]) -> None:
     """A new URL or proxy takes new connections, and the old ones close."""
     pools = serving(A)
     await (await opened(pools, A)).aclose()
@@ -123,12 +124,12 @@ async def test_another_way_is_another_pool(settings: dict[str, Any], transports:
     pools.serve({"a": changed})
     await (await opened(pools, changed)).aclose()
     await settle()
-    assert [1, 0] == [transport.closed for transport in transports]
-    assert settings.get("proxy-url") == transports[1].proxy_url
+    assert [1, 0] == [engine.closed for engine in engines]
+    assert settings.get("proxy-url") == engines[1].proxy_url
 
 
 async def test_the_connections_of_a_dropped_provider_close_after_its_last_answer(
-    transports: list[Transport],
+    engines: list[FakeEngine],
 ) -> None:
     """Answers that are still open hold them."""
     pools = serving(A, B)
@@ -136,63 +137,63 @@ async def test_the_connections_of_a_dropped_provider_close_after_its_last_answer
     pools.serve({"b": B})
     await first.aclose()
     await settle()
-    assert 0 == transports[0].closed
+    assert 0 == engines[0].closed
     await second.aclose()
     await second.aclose()
     await settle()
-    assert (1, False) == (transports[0].closed, transports[0].is_open)
+    assert (1, False) == (engines[0].closed, engines[0].is_open)
 
 
-async def test_the_rest_of_an_answer_counts_as_open(transports: list[Transport]) -> None:
+async def test_the_rest_of_an_answer_counts_as_open(engines: list[FakeEngine]) -> None:
     """What is read beside the exchange, up to the end of the HTTP message, is not cut off."""
     pools = serving(A)
     answer = await opened(pools, A)
     pools.serve({})
     await answer.finish()
-    assert 0 == transports[0].closed
+    assert 0 == engines[0].closed
     await settle()
-    assert 1 == transports[0].closed
+    assert 1 == engines[0].closed
 
 
-async def test_a_failed_request_is_not_open(transports: list[Transport]) -> None:
+async def test_a_failed_request_is_not_open(engines: list[FakeEngine]) -> None:
     """A provider that cannot be reached holds nothing."""
     pools = serving(A)
     upstream = pools.upstream(A)
-    transports[0].error = httpx.ConnectError("no")
+    engines[0].error = httpx.ConnectError("no")
     with pytest.raises(UpstreamFailed):
         await upstream.open(REQUEST)
     pools.serve({})
     await settle()
-    assert 1 == transports[0].closed
+    assert 1 == engines[0].closed
 
 
-async def test_an_exchange_that_began_before_may_still_ask(transports: list[Transport]) -> None:
+async def test_an_exchange_that_began_before_may_still_ask(engines: list[FakeEngine]) -> None:
     """A dropped provider gets connections that close right after."""
     pools = serving(B)
     late = await opened(pools, A)
     await settle()
-    assert 0 == transports[0].closed
+    assert 0 == engines[0].closed
     await late.aclose()
     await settle()
-    assert 1 == transports[0].closed
+    assert 1 == engines[0].closed
 
 
 async def test_a_request_while_the_connections_close_is_served_and_closed_too(
-    transports: list[Transport],
+    engines: list[FakeEngine],
 ) -> None:
     """It opens connections anew, and they do not stay either."""
     pools = serving(A)
     await (await opened(pools, A)).aclose()
-    transports[0].may_close.clear()
+    engines[0].may_close.clear()
     pools.serve({})
     await settle()
     await (await opened(pools, A)).aclose()
-    transports[0].may_close.set()
+    engines[0].may_close.set()
     await settle()
-    assert (2, False) == (transports[0].closed, transports[0].is_open)
+    assert (2, False) == (engines[0].closed, engines[0].is_open)
 
 
-async def test_a_provider_that_comes_back_finds_its_connections(transports: list[Transport]) -> None:
+async def test_a_provider_that_comes_back_finds_its_connections(engines: list[FakeEngine]) -> None:
     """Disabled and restored while an answer runs, it keeps its pool."""
     pools = serving(A)
     answer = await opened(pools, A)
@@ -200,10 +201,10 @@ async def test_a_provider_that_comes_back_finds_its_connections(transports: list
     pools.serve({"a": A})
     await answer.aclose()
     await settle()
-    assert (0, 1) == (transports[0].closed, len(transports))
+    assert (0, 1) == (engines[0].closed, len(engines))
 
 
-async def test_dropped_pools_are_forgotten(transports: list[Transport]) -> None:
+async def test_dropped_pools_are_forgotten(engines: list[FakeEngine]) -> None:
     """However often the providers change, what is kept does not grow."""
     pools = new_pools()
     for number in range(100):
@@ -212,42 +213,40 @@ async def test_dropped_pools_are_forgotten(transports: list[Transport]) -> None:
         await (await opened(pools, each)).aclose()
         await settle()
     assert len(pools) <= 2
-    assert 99 == sum(transport.closed for transport in transports)
+    assert 99 == sum(engine.closed for engine in engines)
 
 
-async def test_closing_waits_for_what_closes_already(transports: list[Transport]) -> None:
+async def test_closing_waits_for_what_closes_already(engines: list[FakeEngine]) -> None:
     """At the end nothing is left running."""
     pools = serving(A)
     await (await opened(pools, A)).aclose()
-    transports[0].may_close.clear()
+    engines[0].may_close.clear()
     pools.serve({})
     await settle()
-    asyncio.get_running_loop().call_soon(transports[0].may_close.set)
+    asyncio.get_running_loop().call_soon(engines[0].may_close.set)
     await pools.aclose()
-    assert 1 == transports[0].closed
+    assert 1 == engines[0].closed
 
 
-async def test_closing_goes_on_when_it_is_cancelled(transports: list[Transport]) -> None:
+async def test_closing_goes_on_when_it_is_cancelled(engines: list[FakeEngine]) -> None:
     """A server may lose its patience; what it had asked for is done all the same."""
     pools = serving(A, B)
     for each in (A, B):
         await (await opened(pools, each)).aclose()
-    for transport in transports:
-        transport.may_close.clear()
+    for engine in engines:
+        engine.may_close.clear()
     closing = asyncio.create_task(pools.aclose())
     await settle()
     closing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await closing
-    for transport in transports:
-        transport.may_close.set()
+    for engine in engines:
+        engine.may_close.set()
     await settle()
-    assert [1, 1] == [transport.closed for transport in transports]
+    assert [1, 1] == [engine.closed for engine in engines]
 
 
-async def test_a_failure_to_close_is_told(
-    transports: list[Transport], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_failure_to_close_is_told(engines: list[FakeEngine], monkeypatch: pytest.MonkeyPatch) -> None:
     """After all others have been closed."""
     pools = serving(A, B)
     for each in (A, B):
@@ -256,10 +255,10 @@ async def test_a_failure_to_close_is_told(
     async def fail() -> None:
         raise OSError("no")
 
-    monkeypatch.setattr(transports[0], "aclose", fail)
+    monkeypatch.setattr(engines[0], "aclose", fail)
     with pytest.raises(OSError, match="no"):
         await pools.aclose()
-    assert 1 == transports[1].closed
+    assert 1 == engines[1].closed
 
 
 async def test_a_callers_own_transport_is_never_closed() -> None:

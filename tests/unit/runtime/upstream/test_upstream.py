@@ -10,6 +10,7 @@ import pytest
 from packyproxy.errors import FailureKind, UpstreamFailed
 from packyproxy.providers.request import UpstreamRequest
 from packyproxy.runtime.upstream import Upstream, UpstreamResponse
+from packyproxy.runtime.upstream.response import HttpxAnswer
 
 REQUEST = UpstreamRequest(
     "https://upstream.test/v1/responses", (("content-type", "application/json"),), b"{}"
@@ -106,7 +107,7 @@ async def test_a_clients_own_time_limits_do_not_count(limits: httpx.Timeout) -> 
 async def test_a_connection_that_breaks_is_a_truncated_answer() -> None:
     """What came before is handed out first."""
     body = Body([b"a"], then=httpx.ReadError("canary"))
-    response = UpstreamResponse(httpx.Response(200, stream=body), set(), lambda: None)
+    response = UpstreamResponse(HttpxAnswer(httpx.Response(200, stream=body)), set(), lambda: None)
     first = await anext(response)
     with pytest.raises(UpstreamFailed) as caught:
         await anext(response)
@@ -126,6 +127,6 @@ REFUSALS = {
 async def test_a_refusal_is_read_within_limits(body: Body, expected: bytes, seconds: int) -> None:
     """Whatever becomes of a refusal's body, its status and what was read of it remain."""
     started = asyncio.get_running_loop().time()
-    response = UpstreamResponse(httpx.Response(429, stream=body), set(), lambda: None)
+    response = UpstreamResponse(HttpxAnswer(httpx.Response(429, stream=body)), set(), lambda: None)
     assert expected == await response.read_error_body()
     assert seconds == round(asyncio.get_running_loop().time() - started)
