@@ -18,6 +18,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import peer_litellm
+from abort import closing_times
 from cpu_cost import ClosedLoop, Cost, CpuCost, OpenStreams
 from figures import Figure
 from goals import PEER_BURSTS, PEER_MIXED_ANSWERS, PEER_SINGLE_EVENTS, PEER_SMALL_REQUESTS, Goal
@@ -49,6 +50,7 @@ _TRANSLATED = ("messages", "chat")
 """The surfaces that the goals are about; Responses is passed on, by peers too, and asked for by name only."""
 _WARM_UP_REQUESTS = 50
 _STREAMS = 100
+_CLOSINGS = 3
 _BURST_STREAMS = 10
 _BURST_EVENTS = 50
 _DEADLINE_SECONDS = 30.0
@@ -112,7 +114,7 @@ async def _beside(
                 rounds = 3 if quick else 7
                 figures += await _compare(upstream, them, us, surface, workload, rounds)
         for contender, requests in ((them, 40), *((one, 1000) for one in us)):
-            figures += await _at_full_speed(upstream, contender, surfaces[0], requests)
+            figures += await _under_load(upstream, contender, surfaces[0], requests)
         return figures
 
 
@@ -161,14 +163,17 @@ async def _require_translation(upstream: UpstreamServer, contender: _Contender) 
             raise RuntimeError(f"{contender.name} does not translate {surface}")
 
 
-async def _at_full_speed(
+async def _under_load(
     upstream: UpstreamServer, contender: _Contender, surface: str, requests: int
 ) -> list[Figure]:
-    name = f"{contender.name}.{surface}"
-    found = await saturated(upstream, contender.targets[surface], contender.process, requests=requests)
+    """Measure the most requests a second, and how soon upstreams are closed when twenty clients leave."""
+    name, target = f"{contender.name}.{surface}", contender.targets[surface]
+    found = await saturated(upstream, target, contender.process, requests=requests)
+    closings = [max(await closing_times(upstream, target)) for _ in range(_CLOSINGS)]
     return [
         _figure(f"{name}.requests_per_second", "req/s", [found.requests_per_second]),
         _figure(f"{name}.per_core", "req/s", [found.per_core]),
+        _figure(f"{name}.closed", "ms", closings),
     ]
 
 
