@@ -10,7 +10,7 @@ import sys
 
 from figures import Figure
 from goals import IDLE_MEMORY, IMPORT, Goal
-from processes import started_proxy
+from processes import clean_environment, started_proxy
 
 __all__ = ["measure"]
 
@@ -23,8 +23,10 @@ async def measure(*, quick: bool) -> list[Figure]:
     """Time imports and starts in fresh processes."""
     imports, starts = (5, 2) if quick else (15, 5)
     ready, idle = [], []
-    for _ in range(starts):
+    for number in range(starts + 1):
         async with started_proxy(_NOBODY) as proxy:
+            if number == 0:  # writes the byte code
+                continue
             await asyncio.sleep(_SETTLE_SECONDS)
             ready.append(proxy.ready_seconds * 1e3)
             idle.append(proxy.rss_bytes() / 1e6)
@@ -39,8 +41,9 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 def _import_time(statement: str, times: int, *, goal: Goal | None = None) -> Figure:
     command = [sys.executable, "-c", _TIMED.format(statement=statement)]
-    subprocess.run(command, check=True, capture_output=True)  # writes the .pyc files
-    runs = [subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(times)]
-    return Figure(
-        name=statement, unit="ms", samples=tuple(float(run.stdout) * 1e3 for run in runs), goal=goal
-    )
+    runs = [
+        subprocess.run(command, check=True, capture_output=True, text=True, env=clean_environment())
+        for _ in range(times + 1)
+    ]
+    milliseconds = tuple(float(run.stdout) * 1e3 for run in runs[1:])  # the first writes the byte code
+    return Figure(name=statement, unit="ms", samples=milliseconds, goal=goal)

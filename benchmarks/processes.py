@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT_SERVERS",
     "SERVERS",
     "ServerProcess",
+    "clean_environment",
     "free_port",
     "started_proxy",
     "started_pump",
@@ -90,13 +91,12 @@ class ServerProcess:
         self.config_file: Path | None = None
         """The proxy's configuration."""
         self._reloads = 0
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("PACKY")}
         self._process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**inherited, **(environment or {})},
+            env={**clean_environment(), **(environment or {})},
         )
 
     async def wait_ready(self, path: str = "/readyz", *, within_seconds: float = _READY_SECONDS) -> None:
@@ -334,6 +334,12 @@ async def _answers(port: int, path: str) -> bool:
         return False
     finally:
         writer.close()
+
+
+def clean_environment() -> dict[str, str]:
+    """Return the environment without what would change the proxy or keep it from its byte code."""
+    unwanted = ("PACKY", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
 
 
 def free_port() -> int:

@@ -13,7 +13,7 @@ from goals import Goal
 from msgspec import Struct
 from targets import Bench, started_bench
 
-__all__ = ["Comparison", "compared"]
+__all__ = ["Comparison", "compared", "ratios"]
 
 
 class Comparison(Struct, frozen=True, kw_only=True):
@@ -56,8 +56,8 @@ async def _compare(bench: Bench, comparison: Comparison) -> list[Figure]:
     for surface, costs in found.items():
         name, ours = f"{bench.server}.{surface}{suffix}", _microseconds(costs)
         figures.append(_figure(name, comparison.unit, ours, comparison.cost_goal))
-        ratios = _ratios(ours, _microseconds(pump))
-        figures.append(_figure(f"{name}.ratio", "x", ratios, comparison.ratio_goal))
+        times = ratios(ours, _microseconds(pump))
+        figures.append(_figure(f"{name}.ratio", "x", times, comparison.ratio_goal))
     costs = [*pump, *(cost for costs in found.values() for cost in costs)]
     if comparison.tells_reads:
         reads = [cost.reads for cost in costs]
@@ -67,7 +67,8 @@ async def _compare(bench: Bench, comparison: Comparison) -> list[Figure]:
     return figures
 
 
-def _ratios(ours: Sequence[float], pump: Sequence[float]) -> list[float]:
+def ratios(ours: Sequence[float], pump: Sequence[float]) -> list[float]:
+    """Return how many times the pump before and after it each round was."""
     around = pairwise(pump)
     return [own / ((before + after) / 2) for own, (before, after) in zip(ours, around, strict=True)]
 

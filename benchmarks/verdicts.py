@@ -40,7 +40,7 @@ def print_summary(verdicts: Mapping[str, Sequence[Verdict]]) -> None:
     lines = [(question, verdict) for question, found in verdicts.items() for verdict in found]
     print(f"\n{sum(verdict.is_met for _, verdict in lines)} of {len(lines)} goals met")
     for question, verdict in lines:
-        print(f"  {question:<22}{verdict.line}")
+        print(f"  {'' if verdict.line.startswith(question) else question:<22}{verdict.line}")
 
 
 def _strain(figure: Figure) -> float:
