@@ -4,6 +4,7 @@ It serves on uvicorn with uvloop and httptools, which is its default, without ca
 output. It demands a master key, so requests show one, and calls nobody but the upstream.
 """
 
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from processes import ServerProcess, free_port, started_server
 from workloads import UPSTREAM_CONTENT
 
-__all__ = ["HOW_TO_INSTALL", "MARKS", "started"]
+__all__ = ["HOW_TO_INSTALL", "MARKS", "started", "version"]
 
 HOW_TO_INSTALL = "python -m venv VENV && VENV/bin/pip install 'litellm[proxy]'; then --peer litellm=VENV"
 
@@ -43,6 +44,15 @@ _ENVIRONMENT = {
     "LITELLM_LOCAL_POLICY_TEMPLATES": "True",
     "LITELLM_LOCAL_AUTOROUTER_PRESETS": "True",
 }
+
+
+def version(venv: Path) -> str:
+    """Return which version is installed."""
+    program = "from importlib.metadata import version; print(version('litellm'))"
+    asked = subprocess.run(
+        [venv / "bin" / "python", "-c", program], capture_output=True, text=True, check=True
+    )
+    return asked.stdout.strip()
 
 
 @asynccontextmanager

@@ -88,6 +88,7 @@ async def measure(
     for name, path in (peers or {}).items():
         if name not in PEERS:
             raise SystemExit(f"no such peer: {name}; there are {', '.join(PEERS)}")
+        print(f"\nbeside {name} {PEERS[name].version(Path(path))}")
         figures += await _beside(name, Path(path), quick=quick, surfaces=surfaces, servers=servers)
     return figures
 
