@@ -32,7 +32,9 @@ async def measure(
     figures = []
     for server in servers:
         for surface in surfaces:
-            pump, ours, peaks = [], [], []
+            pump: list[float] = []
+            ours: list[float] = []
+            peaks: list[float] = []
             for _ in range(rounds):
                 async with started_bench(surfaces=(surface,), server=server) as bench:
                     target = bench.surfaces[surface]
