@@ -74,7 +74,14 @@ async def _read_body(receive: Any) -> bytes:
 
 
 def main() -> None:
-    from packyproxy.cli.server import Stop, bind, calm_the_collector, run_in_loop, serve_app
+    from packyproxy.cli.server import (
+        Stop,
+        bind,
+        calm_the_collector,
+        keep_freed_memory,
+        run_in_loop,
+        serve_app,
+    )
 
     port, upstream_url = int(sys.argv[1]), sys.argv[2]
 
@@ -82,6 +89,7 @@ def main() -> None:
         stop = Stop()
         stop.on_signals(signal.SIGTERM)
         calm_the_collector()
+        keep_freed_memory()
         await serve_app(Pump(upstream_url), bind("127.0.0.1", port), stop, grace_seconds=1.0)
         return 0
 

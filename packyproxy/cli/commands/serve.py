@@ -17,6 +17,7 @@ from packyproxy.cli.server import (
     Stop,
     bind,
     calm_the_collector,
+    keep_freed_memory,
     loop_name,
     run_in_loop,
     serve_app,
@@ -105,6 +106,7 @@ def _serve_here(
         proxy.runtime.recorder.log_together = log_together
         async with proxy:
             calm_the_collector()
+            keep_freed_memory()
             await serve_app(proxy, listener, stop, grace_seconds=grace_seconds)
         return 0
 

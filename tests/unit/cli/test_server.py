@@ -15,6 +15,7 @@ from packyproxy.cli.server import (
     Stop,
     bind,
     is_loopback,
+    keep_freed_memory,
     local_url,
     loop_name,
     run_in_loop,
@@ -248,3 +249,39 @@ def test_the_loop_that_runs_has_the_name_that_is_told(
 
     assert 3 == run_in_loop(look)
     assert [loop_name()] == modules == ["uvloop" if is_installed else "asyncio"]
+
+
+class Allocator:
+    """Stands for the C library."""
+
+    def __init__(self) -> None:
+        self.options: dict[int, int] = {}
+
+    def mallopt(self, option: int, value: int) -> int:
+        """Keep what is asked for."""
+        self.options[option] = value
+        return 1
+
+
+def test_freed_memory_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to a bound, and not that of bodies beyond any usual size."""
+    library = Allocator()
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setattr("ctypes.CDLL", lambda _: library)
+    keep_freed_memory()
+    assert {-1: 16 << 20, -3: 4 << 20} == library.options
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+def test_another_allocator_is_left_alone(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as that of Alpine Linux, which has no such options."""
+    asked: list[object] = []
+
+    def load(name: object) -> object:
+        asked.append(name)
+        return object()
+
+    monkeypatch.setattr("sys.platform", platform)
+    monkeypatch.setattr("ctypes.CDLL", load)
+    keep_freed_memory()
+    assert (platform == "linux") == bool(asked)
