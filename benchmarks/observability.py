@@ -58,7 +58,7 @@ Turn = Callable[[bool], Awaitable[float]]
 
 async def measure(*, quick: bool, surfaces: Sequence[str] = ("messages", "responses")) -> list[Figure]:
     """Measure every workload in pairs of on and off."""
-    turns, pairs = (4, 6) if quick else (12, 150)
+    turns, pairs = (2, 6) if quick else (12, 150)
     figures: list[Figure] = []
     async with started_upstream() as upstream:
         config = _CONFIG.format(upstream_url=upstream.url, request_log="false")
