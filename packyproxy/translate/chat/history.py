@@ -11,7 +11,7 @@ from packyproxy.translate.contract import AttemptFacts, Target
 from packyproxy.translate.pairing import as_user_message, repair_pairs
 from packyproxy.translate.phases import takes_phases, with_phases
 from packyproxy.translate.tool_names import ToolNames
-from packyproxy.translate.tool_outputs import output_text
+from packyproxy.translate.tool_outputs import output_text, shown_output
 from packyproxy.wire.responses import (
     CustomToolCall,
     FunctionCall,
@@ -77,10 +77,13 @@ class HistoryTranslator:
 
     def _tool(self, turn: ToolTurn) -> None:
         output: Raw | list[InputPart]
-        if self._has_media and any(type(part) is not InputText for part in turn.parts):
-            output = self._shown(turn.parts)
+        parts = turn.parts
+        if len(parts) == 1 and type(parts[0]) is InputText:  # nearly always
+            output = shown_output(parts[0].text)
+        elif self._has_media and any(type(part) is not InputText for part in parts):
+            output = self._shown(parts)
         else:
-            output = output_text(turn.parts, self._media)
+            output = output_text(parts, self._media)
         # The pairing makes it the output of a custom tool where that was called.
         item = FunctionCallOutput(turn.call_id, output)
         self._items.append(as_user_message(item) if turn.is_stray else item)

@@ -15,7 +15,7 @@ from packyproxy.wire.chat import AssistantPart, AudioPart, FilePart, FileSource,
 from packyproxy.wire.chat import UserPart as Part
 from packyproxy.wire.responses import InputFile, InputImage, InputPart, InputText
 
-__all__ = ["assistant_texts", "input_parts", "system_texts"]
+__all__ = ["assistant_texts", "input_parts", "plain_text", "system_texts"]
 
 _NOUN: Final = "content part"
 _DETAILS: dict[bytes, Literal["auto", "low", "high", "original"]] = {
@@ -36,16 +36,24 @@ _ASSISTANT_PARTS: TaggedLists[AssistantPart] = TaggedLists(AssistantPart, noun=_
 _IMAGE_URL = json.Decoder(ImageUrl)
 
 
+def plain_text(content: Raw | UnsetType) -> list[Raw] | None:
+    """Return the text of content that is one, none for a blank one; None for any other content."""
+    if isinstance(content, UnsetType) or not json_text.is_text(content):
+        return None
+    return [] if json_text.is_blank(content) else [content]
+
+
 def system_texts(content: Raw | UnsetType, field: str) -> list[Raw]:
     """Return the texts of a system or developer message; empty ones are left out.
 
     Raises:
         InvalidRequest: there is no content, or something else than text in it.
     """
+    said = plain_text(content)
+    if said is not None:
+        return said
     if isinstance(content, UnsetType):
         raise InvalidRequest("field required", field=field)
-    if json_text.is_text(content):
-        return [] if json_text.is_blank(content) else [content]
     _check_list(content, field)
     texts: list[Raw] = []
     for at, part in enumerate(_INPUT_PARTS.read(content, field)):
@@ -66,10 +74,11 @@ def assistant_texts(content: Raw | UnsetType, field: str, warnings: list[str]) -
     Raises:
         InvalidRequest: it is neither text nor parts, or a text of a part is none.
     """
+    said = plain_text(content)
+    if said is not None:
+        return said
     if _is_absent(content) or isinstance(content, UnsetType):
         return []
-    if json_text.is_text(content):
-        return [] if json_text.is_blank(content) else [content]
     _check_list(content, field)
     skipped: list[str] = []
     texts: list[Raw] = []
@@ -94,10 +103,11 @@ def input_parts(content: Raw | UnsetType, field: str, warnings: list[str]) -> li
     Raises:
         InvalidRequest: it is neither text nor parts, or a part cannot be passed on.
     """
+    said = plain_text(content)
+    if said is not None:
+        return [InputText(text) for text in said]
     if isinstance(content, UnsetType):
         raise InvalidRequest("field required", field=field)
-    if json_text.is_text(content):
-        return [] if json_text.is_blank(content) else [InputText(content)]
     _check_list(content, field)
     parts: list[InputPart] = []
     for at, part in enumerate(_INPUT_PARTS.read(content, field)):

@@ -9,7 +9,7 @@ from collections import defaultdict
 from msgspec import Raw, Struct, UnsetType, json
 
 from packyproxy.errors import InvalidRequest
-from packyproxy.translate.chat.parts import assistant_texts, input_parts, system_texts
+from packyproxy.translate.chat.parts import assistant_texts, input_parts, plain_text, system_texts
 from packyproxy.translate.decoding import decode_part, optional_text, require_text
 from packyproxy.translate.tool_names import call_id_to_upstream
 from packyproxy.wire import json_text
@@ -88,11 +88,14 @@ def read_turns(messages: list[Message], warnings: list[str]) -> list[Turn]:
         InvalidRequest: a role, a part or one of their fields is wrong.
     """
     reader = _TurnReader(warnings)
-    return [reader.read(message, f"messages[{at}]") for at, message in enumerate(messages)]
+    return [reader.read(message, at) for at, message in enumerate(messages)]
 
 
 class _TurnReader:
-    """Reads the messages of one request in order."""
+    """Reads the messages of one request in order.
+
+    Histories have thousands of messages, so the name of a place is made only where it may be needed.
+    """
 
     def __init__(self, warnings: list[str]) -> None:
         self._warnings = warnings
@@ -100,34 +103,45 @@ class _TurnReader:
         self._unanswered: defaultdict[str, list[str]] = defaultdict(list)
         """Ids of calls in the older form, by the name of the function."""
 
-    def read(self, message: Message, field: str) -> Turn:
+    def read(self, message: Message, at: int) -> Turn:
         role = message.role
+        if role == "assistant":
+            return self._assistant(message, at)
+        if role == "tool":
+            return self._tool(message, at)
+        field = f"messages[{at}]"
         if role == "user":
             return UserTurn(input_parts(message.content, f"{field}.content", self._warnings))
-        if role == "assistant":
-            return self._assistant(message, field)
-        if role == "tool":
-            return self._tool(message, field)
         if role == "system" or role == "developer":  # noqa: PLR1714 - each message passes here
             return SystemTurn(system_texts(message.content, f"{field}.content"))
         if role == "function":
-            return self._function(message, field)
+            return self._function(message, at)
         raise InvalidRequest("unexpected value", field=f"{field}.role")
 
-    def _assistant(self, message: Message, field: str) -> AssistantTurn:
-        texts = assistant_texts(message.content, f"{field}.content", self._warnings)
-        refusal = optional_text(message.refusal, f"{field}.refusal")
-        if refusal is not None:
-            texts.append(refusal)
+    def _assistant(self, message: Message, at: int) -> AssistantTurn:
+        texts = plain_text(message.content)
+        if texts is None:
+            texts = assistant_texts(message.content, f"messages[{at}].content", self._warnings)
+        if not isinstance(message.refusal, UnsetType):
+            refusal = optional_text(message.refusal, f"messages[{at}].refusal")
+            if refusal is not None:
+                texts.append(refusal)
         calls: list[Call] = []
         if not isinstance(message.tool_calls, UnsetType):
-            where = f"{field}.tool_calls"
-            called = decode_part(_TOOL_CALLS, message.tool_calls, where, with_brackets=True)
-            for at, call in enumerate(called or ()):
-                calls += self._call(call, f"{where}[{at}]")
+            calls += self._calls(message.tool_calls, f"messages[{at}].tool_calls")
         if not isinstance(message.function_call, UnsetType) and not json_text.is_null(message.function_call):
-            calls.append(self._function_call(message.function_call, f"{field}.function_call"))
+            calls.append(self._function_call(message.function_call, f"messages[{at}].function_call"))
         return AssistantTurn(texts, calls)
+
+    def _calls(self, tool_calls: Raw, field: str) -> list[Call]:
+        calls: list[Call] = []
+        for at, call in enumerate(decode_part(_TOOL_CALLS, tool_calls, field, with_brackets=True) or ()):
+            usual = _usual_call(call)
+            if usual is not None:
+                calls.append(usual)
+            else:
+                calls += self._call(call, f"{field}[{at}]")
+        return calls
 
     def _call(self, call: ToolCall, field: str) -> list[Call]:
         """Return the call, or nothing for one of a kind that is not known."""
@@ -154,25 +168,38 @@ class _TurnReader:
         self._unanswered[function.name].append(call_id)
         return Call(call_id, function.name, _arguments(function, field))
 
-    def _tool(self, message: Message, field: str) -> ToolTurn:
-        call_id = json_text.unquote(require_text(message.tool_call_id, f"{field}.tool_call_id"))
-        return ToolTurn(call_id_to_upstream(call_id), self._output(message, field))
+    def _tool(self, message: Message, at: int) -> ToolTurn:
+        literal = message.tool_call_id
+        if isinstance(literal, UnsetType) or not json_text.is_text(literal):
+            literal = require_text(literal, f"messages[{at}].tool_call_id")
+        return ToolTurn(call_id_to_upstream(json_text.unquote(literal)), self._output(message, at))
 
-    def _function(self, message: Message, field: str) -> ToolTurn:
-        name = json_text.unquote(require_text(message.name, f"{field}.name"))
-        parts = self._output(message, field)
+    def _function(self, message: Message, at: int) -> ToolTurn:
+        name = json_text.unquote(require_text(message.name, f"messages[{at}].name"))
+        parts = self._output(message, at)
         unanswered = self._unanswered[name]
         if unanswered:
             return ToolTurn(unanswered.pop(), parts)
         return ToolTurn(call_id_to_upstream(name), parts, is_stray=True)
 
-    def _output(self, message: Message, field: str) -> list[InputPart]:
+    def _output(self, message: Message, at: int) -> list[InputPart]:
         content = message.content
         if isinstance(content, UnsetType) or json_text.is_null(content):
             return []
         if json_text.is_text(content):
             return [InputText(content)]  # blank or not, it is what the tool answered
-        return input_parts(content, f"{field}.content", self._warnings)
+        return input_parts(content, f"messages[{at}].content", self._warnings)
+
+
+def _usual_call(call: ToolCall) -> Call | None:
+    """Return the call of a function with arguments, as nearly all are; None for any other."""
+    function = call.function
+    if call.type != "function" or function is None or isinstance(call.id, UnsetType):
+        return None
+    arguments = function.arguments
+    if isinstance(arguments, UnsetType) or not json_text.is_text(arguments) or json_text.is_empty(arguments):
+        return None
+    return Call(call_id_to_upstream(call.id), function.name, arguments)
 
 
 def _arguments(function: CalledFunction, field: str) -> Raw:
