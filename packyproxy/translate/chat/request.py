@@ -14,13 +14,7 @@ from packyproxy.translate.chat.facts import ChatFacts
 from packyproxy.translate.chat.history import HistoryTranslator
 from packyproxy.translate.chat.response_format import read_format
 from packyproxy.translate.chat.tool_choice import read_choice, read_function_call
-from packyproxy.translate.chat.tools import (
-    ToolList,
-    read_functions,
-    read_tools,
-    upstream_tools,
-    with_web_search,
-)
+from packyproxy.translate.chat.tools import ToolList, read_functions, read_tools, with_web_search
 from packyproxy.translate.chat.turns import AssistantTurn, SystemTurn, Turn, first_user_text, read_turns
 from packyproxy.translate.contract import NOTHING_LEARNED, AttemptFacts, Target, Translation
 from packyproxy.translate.decoding import decode_body, too_deep
@@ -71,6 +65,8 @@ _LOST_UNLESS_EMPTY = (
 
 _SILENCE: list[InputItem] = [MessageItem(role="user", content=[InputText(json_text.EMPTY)])]
 """Stands for messages that say nothing at all, as no upstream takes an empty input."""
+
+_NO_TOOLS = ToolList((), "tools")
 
 _BODY = json.Decoder(ChatBody)
 _ANYTHING = json.Decoder()
@@ -202,7 +198,7 @@ def _translate(request: ChatRequest, target: Target, facts: AttemptFacts) -> Tra
         model=target.model,
         instructions=json_text.EMPTY if as_developer else request.instructions,
         input=(with_system_item(items, request.instructions) if as_developer else items) or _SILENCE,
-        tools=upstream_tools(tools, request.names, removed) if tools else UNSET,
+        tools=tools.upstream(request.names, removed) if tools else UNSET,
         tool_choice=request.tool_choice if tools else UNSET,
         parallel_tool_calls=_is_parallel(request, removed) if tools else UNSET,
         reasoning=_reasoning(effort, target, removed),
@@ -301,7 +297,7 @@ def _check_limits(body: ChatBody) -> None:
 
 
 def _tools(body: ChatBody, memory: ToolMemory[ToolList]) -> ToolList:
-    tools = ToolList((), "tools") if isinstance(body.tools, UnsetType) else memory.read(body.tools)
+    tools = _NO_TOOLS if isinstance(body.tools, UnsetType) else memory.read(body.tools)
     if body.functions:
         if tools:
             raise InvalidRequest("cannot be combined with tools", field="functions")
@@ -325,8 +321,9 @@ def _check_unused(choice: Raw | UnsetType, field: str, needed: str) -> None:
 
 def _tool_names(tools: ToolList, turns: list[Turn]) -> ToolNames:
     """Collect the names in the list and in the history, also of tools that are gone."""
-    called = [call.name for turn in turns if type(turn) is AssistantTurn for call in turn.calls]
-    return ToolNames((*tools.names, *called))
+    return tools.names_with(
+        [call.name for turn in turns if type(turn) is AssistantTurn for call in turn.calls]
+    )
 
 
 def _dropped(body: ChatBody) -> list[str]:

@@ -4,7 +4,7 @@ Entries keep their order, and translating one depends on its own bytes alone, so
 The older ``functions`` are functions like any other.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json
 from msgspec.structs import replace
@@ -30,7 +30,6 @@ __all__ = [
     "built_in",
     "read_functions",
     "read_tools",
-    "upstream_tools",
     "with_web_search",
 ]
 
@@ -73,9 +72,29 @@ class ToolList:
         """What a choice can name."""
         self.searches_web = any(tool.type.startswith(_WEB_SEARCH) for tool in self.tools)
         self.tokens = sum(tool.tokens for tool in self.tools)
+        self._known = frozenset(self.names)
+        self.upstream_names = ToolNames(self.names)
+        """The names of requests that name no other tools, as most do."""
+        self._upstream = [_named(tool, self.upstream_names, keeps_strict=True) for tool in self.tools]
 
     def __len__(self) -> int:
         return len(self.tools)
+
+    def names_with(self, called: Collection[str]) -> ToolNames:
+        """Return all names of a request that calls such tools, also some that are gone from the list."""
+        return self.upstream_names if self._known.issuperset(called) else ToolNames((*self.names, *called))
+
+    def upstream(self, names: ToolNames, removed: frozenset[str]) -> list[Tool]:
+        """Return the tools under the names they have among all names of the request.
+
+        Args:
+            names: of the request.
+            removed: parameters that the target has refused.
+        """
+        keeps_strict = "strict" not in removed
+        if names is self.upstream_names and keeps_strict:
+            return self._upstream
+        return [_named(declared, names, keeps_strict=keeps_strict) for declared in self.tools]
 
 
 def read_tools(tools: Raw) -> ToolList:
@@ -119,17 +138,6 @@ def with_web_search(tools: ToolList, options: WebSearchOptions | None) -> ToolLi
         return tools
     tool = WebSearchTool(user_location=location, search_context_size=UNSET if size is None else size)
     return ToolList((*tools.tools, Declared(_WEB_SEARCH, None, tool, tool_tokens(tool))), "tools")
-
-
-def upstream_tools(tools: ToolList, names: ToolNames, removed: frozenset[str]) -> list[Tool]:
-    """Return the tools under the names they have among all names of the request.
-
-    Args:
-        tools: of the request.
-        names: of the request.
-        removed: parameters that the target has refused.
-    """
-    return [_named(declared, names, keeps_strict="strict" not in removed) for declared in tools.tools]
 
 
 def _named(declared: Declared, names: ToolNames, *, keeps_strict: bool) -> Tool:
