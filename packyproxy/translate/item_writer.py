@@ -17,6 +17,7 @@ from packyproxy.translate.item_table import ItemTable
 from packyproxy.translate.items import Answer, Item
 from packyproxy.translate.parts import Part
 from packyproxy.wire import responses_events as upstream
+from packyproxy.wire.lone_delta import LoneDelta
 from packyproxy.wire.responses_events import ResponsesEvent, Usage
 from packyproxy.wire.responses_output import OutputItem, ResponseObject, read_item, read_usage
 
@@ -28,15 +29,18 @@ MAX_HELD_BYTES = 16 * 1024 * 1024
 MAX_ITEMS = 4096
 """Far more than any answer has; every step that looks at all items stays cheap under it."""
 
-_PLAIN_DELTAS = frozenset(
-    {
+_QUOTE = 0x22
+
+_LONE_DELTAS: dict[type[upstream.DeltaEvent], LoneDelta] = {
+    cls: LoneDelta(cls)
+    for cls in (
         upstream.TextDelta,
         upstream.SummaryDelta,
         upstream.ReasoningDelta,
         upstream.ArgumentsDelta,
         upstream.CustomInputDelta,
-    }
-)
+    )
+}
 """Those that can have a short cut."""
 
 A = TypeVar("A", bound=Answer)
@@ -104,7 +108,7 @@ class ItemWriter(ABC, Generic[A, I]):
             and event.part_index == self._fast_part
         ):
             literal = bytes(event.delta)
-            if len(literal) > 2 and literal[0] == 0x22:
+            if len(literal) > 2 and literal[0] == _QUOTE:
                 self._fast_sent += literal[1:-1]
                 return self._fast_prefix + literal + self._fast_suffix
             return b""
@@ -113,6 +117,19 @@ class ItemWriter(ABC, Generic[A, I]):
             return b""
         self._fast_type = self._fast_text = None
         return handler(self, event)
+
+    def take_lone(self, read: bytes) -> bytes:
+        """Take a read that is surely one more delta of the short cut; nothing if that is not sure."""
+        if self._fast_type is None:
+            return b""
+        event = _LONE_DELTAS[self._fast_type].read(read)
+        if event is None or event.output_index != self._fast_output or event.part_index != self._fast_part:
+            return b""
+        literal = bytes(event.delta)
+        if len(literal) <= 2 or literal[0] != _QUOTE:
+            return b""
+        self._fast_sent += literal[1:-1]
+        return self._fast_prefix + literal + self._fast_suffix
 
     def take_document(self, document: bytes) -> None:
         """Leave an answer in one piece to be replayed as events."""
@@ -236,7 +253,7 @@ class ItemWriter(ABC, Generic[A, I]):
         limiter = self.answer.limiter
         if limiter is not None and limiter.stop is not None:
             out += self.stop_locally()
-        elif type(event) in _PLAIN_DELTAS:
+        elif type(event) in _LONE_DELTAS:
             self._open_short_cut(head, event)
         return out
 
