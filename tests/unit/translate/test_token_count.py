@@ -118,6 +118,32 @@ def test_text(literal: Raw | bytes, tokens: int) -> None:
     assert tokens == text_tokens(literal)
 
 
+LONG = {
+    "prose": "Some words, and no more than these. ",
+    "lines": "a line of code, with its end\n\t",
+    "escapes": 'say "yes" and C:\\path\\to\\it ',
+    "two bytes": "naïve façades déjà vues ",
+    "three bytes": "本 and some English words ",
+    "four bytes": "🦀 beside words ",
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG)
+def test_long_texts_are_estimated_from_a_sample(text: str) -> None:
+    """What is in them is like what is in a part of them, wherever it stands."""
+    whole = text_tokens(quote(text * (2000 // len(text.encode()))))
+    repeats = 40 * (2000 // len(text.encode()))
+    assert 40 * whole == pytest.approx(text_tokens(quote(text * repeats)), rel=0.05)
+
+
+def test_samples_are_spread_over_the_text() -> None:
+    """A long text that changes half-way counts as both halves do."""
+    plain, wide = "plain words of English " * 200, "本" * 1500
+    assert text_tokens(quote(plain)) + text_tokens(quote(wide)) == pytest.approx(
+        text_tokens(quote(plain + wide)), rel=0.1
+    )
+
+
 def test_scale_is_applied() -> None:
     """The learned factor multiplies the whole estimate, rounded up."""
     factors = ScaleFactors()
