@@ -127,6 +127,16 @@ async def test_several_requests_at_once_are_answered_in_order() -> None:
     assert [True] * 3 == [b"4\r\nbody\r\n" in answer for answer in answers]
 
 
+async def test_a_last_answer_arrives_whole_and_ends_the_connection() -> None:
+    """A client that says it will not ask again is given everything before the server hangs up."""
+    async with served(Answering(*[PIECE] * 100)) as (port, _, _server):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(REQUEST.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+        answer = await reader.read()
+        writer.close()
+    assert (100, True) == (answer.count(PIECE), answer.endswith(END))
+
+
 async def test_an_idle_connection_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the keep-alive time, counted from the last answer."""
     monkeypatch.setattr("packyproxy.cli.server._KEEP_ALIVE_SECONDS", 0.05)
