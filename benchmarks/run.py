@@ -34,6 +34,7 @@ QUESTIONS = (
     "mixed_answers",
     "body_growth",
     "growth",
+    "stalled_reader",
     "open_streams",
     "abort",
     "added_latency",
