@@ -25,7 +25,8 @@ CONNECT_SECONDS = 10.0
 """For the socket alone."""
 _TLS_SECONDS = 10.0
 _POOL_IDLE_SECONDS = 60.0
-_READ_BUFFER_BYTES = 256 * 1024
+_READ_BUFFER_BYTES = 64 * 1024
+"""Twice as much may wait for a client that does not read, and one read of the socket more."""
 _JOINED_BYTES = 64 * 1024
 """A body up to this size is copied behind its head, which is quicker than handing over two pieces."""
 _MAX_ROUTES = 256
