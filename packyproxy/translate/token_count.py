@@ -116,32 +116,37 @@ def estimate_tokens(request: ResponsesRequest, *, tools_estimate: int | None = N
 
 def text_tokens(literal: Raw | bytes) -> int:
     """Estimate the text of a JSON string literal, given with its quotes."""
-    return _tokens(literal, len(literal) - 2)
+    data = bytes(literal)
+    return _tokens(data, len(data) - 2)
 
 
-def _tokens(data: Raw | bytes, length: int) -> int:
+def _tokens(data: bytes, length: int) -> int:
     """Estimate ``length`` bytes of JSON text, counted without what encloses them."""
-    size = len(data)
-    if size <= _COUNTED_WHOLE:
-        more, wide = _more_than_one(bytes(data))
+    is_plain = data.isascii()
+    if is_plain and _BACKSLASH not in data:  # finding none costs a tenth of counting none
+        return ceil(max(0, length) * _ONE_BYTE)
+    if len(data) <= _COUNTED_WHOLE:
+        more, wide = _more_than_one(data, is_plain=is_plain)
     else:
-        sample = _sample(memoryview(data))
-        more, wide = _more_than_one(sample)
-        share = len(sample) / size
+        sample = _sample(data)
+        more, wide = _more_than_one(sample, is_plain=is_plain)
+        share = len(sample) / len(data)
         more, wide = more / share, wide / share
     return ceil(max(0, length - more) * _ONE_BYTE + wide)
 
 
-def _sample(data: memoryview) -> bytes:
+def _sample(data: bytes) -> bytes:
     """Return slices spread over a long text: they show what is in it, however long it is."""
     return b"".join([data[at : at + _SLICE_BYTES] for at in range(0, len(data), len(data) // _SLICES)])
 
 
-def _more_than_one(data: bytes) -> tuple[float, float]:
-    """Return how many bytes are not characters of one byte, and what tokens such characters are."""
-    is_plain = data.isascii()
-    if is_plain and _BACKSLASH not in data:  # finding none costs a tenth of counting none
-        return 0, 0
+def _more_than_one(data: bytes, *, is_plain: bool) -> tuple[float, float]:
+    """Return how many bytes are not characters of one byte, and what tokens such characters are.
+
+    Args:
+        data: JSON text.
+        is_plain: it is ASCII.
+    """
     more, wide, counted = 0, 0.0, data
     if not is_plain:
         # One pass leaves little to count in; three over all of it were the dearest part of a request.
@@ -169,10 +174,11 @@ _FORMATTED_WITHIN = 64
 
 def json_tokens(value: Raw) -> int:
     """Estimate a JSON value in its compact form."""
-    beginning = bytes(memoryview(value)[:_FORMATTED_WITHIN])
+    data = bytes(value)
+    beginning = data[:_FORMATTED_WITHIN]
     if b'": ' in beginning or b"\n" in beginning:
-        value = Raw(json.format(bytes(value), indent=-1))
-    return _tokens(value, len(value))
+        data = json.format(data, indent=-1)
+    return _tokens(data, len(data))
 
 
 def encrypted_tokens(length: int) -> int:

@@ -34,7 +34,7 @@ _TOOLS = "additional_tools"
 _BREAKPOINT = "prompt_cache_breakpoint"
 _DEVELOPER = Raw(b'"developer"')
 _SAID = b'[{"type":"message","role":"user","content":[{"type":"input_text","text":%b}]}]'
-_CONTENTS = frozenset({"array", "string", "null"})
+_CONTENT_STARTS = frozenset(b'["n')
 
 
 class _Item(Struct, frozen=True, gc=False):
@@ -191,7 +191,7 @@ def _mended(kind: str, head: ItemHead, elements: Elements, at: int) -> Fields | 
     """Check an item and take it apart if something of it is changed for every provider."""
     fields: Fields | None = None
     if kind == "message":
-        if kind_of(head.content) not in _CONTENTS:
+        if memoryview(head.content)[0] not in _CONTENT_STARTS:
             require_kind(head.content, f"input[{at}].content", "string", "array")
         if head.role == "system":
             fields = {**read_fields(elements.raws[at]), "role": _DEVELOPER}
