@@ -37,6 +37,8 @@ def without_stranded_reasoning(items: list[InputItem]) -> list[InputItem]:
     Args:
         items: what one inbound assistant message became, in order.
     """
+    if not items or type(items[-1]) is not ReasoningItem:
+        return items
     end = len(items)
     while end and isinstance(items[end - 1], ReasoningItem):
         end -= 1

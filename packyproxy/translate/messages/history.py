@@ -62,6 +62,7 @@ ToolEvent = ToolAdditionBlock | ToolRemovalBlock
 
 _SIGNATURE_START = b'"pp1.'
 _EMPTY_ARGUMENTS = json_text.quote("{}")
+_NO_INPUT = "null"
 _SUMMARY_START = b"Summary of the earlier conversation:\\n"
 
 _TOOL_EVENTS = json.Decoder(list[ToolEvent] | None)
@@ -83,13 +84,22 @@ class History(Struct, frozen=True, kw_only=True):
 class _Items:
     """The items of one inbound message, with the run of parts that is still open."""
 
-    __slots__ = ("_closed", "_media", "_role", "_run")
+    __slots__ = ("_blocks", "_closed", "_media", "_role", "_run", "_transcripts")
 
-    def __init__(self, role: Literal["user", "assistant", "developer"]) -> None:
+    def __init__(self, role: Literal["user", "assistant", "developer"], blocks: list[Block]) -> None:
         self._role: Literal["user", "assistant", "developer"] = role
+        self._blocks = blocks
+        self._transcripts: ServerTranscripts | None = None
         self._run: list[MessagePart] = []
         self._media: list[MessagePart] = []
         self._closed: list[InputItem] = []
+
+    @property
+    def transcripts(self) -> ServerTranscripts:
+        """What retells the server tools of the message, of which most have none."""
+        if self._transcripts is None:
+            self._transcripts = ServerTranscripts(self._blocks)
+        return self._transcripts
 
     def add_text(self, text: Raw) -> None:
         self._run.append(OutputText(text) if self._role == "assistant" else InputText(text))
@@ -98,7 +108,8 @@ class _Items:
         self._run += parts
 
     def add_item(self, item: InputItem) -> None:
-        self._close_run()
+        if self._run:
+            self._close_run()
         self._closed.append(item)
 
     def add_output(self, output: ToolOutput) -> None:
@@ -106,13 +117,13 @@ class _Items:
         self._media += output.media
 
     def _close_run(self) -> None:
-        if self._run:
-            self._closed.append(MessageItem(role=self._role, content=self._run))
-            self._run = []
+        self._closed.append(MessageItem(role=self._role, content=self._run))
+        self._run = []
 
     def finish(self) -> list[InputItem]:
         """Return the items; media that no output may hold stand behind the last output."""
-        self._close_run()
+        if self._run:
+            self._close_run()
         if not self._media:
             return self._closed
         last = max(at for at, item in enumerate(self._closed) if isinstance(item, FunctionCallOutput))
@@ -164,7 +175,7 @@ class HistoryTranslator:
         )
 
     def _system_turn(self, turn: Turn) -> None:
-        items = _Items("developer")
+        items = _Items("developer", turn.blocks)
         for at, block in enumerate(turn.blocks):
             if isinstance(block, TextBlock):
                 self._text(block, turn, at, items)
@@ -175,8 +186,7 @@ class HistoryTranslator:
             self._items += items.finish()
 
     def _user_turn(self, turn: Turn) -> None:
-        items = _Items("user")
-        transcripts = ServerTranscripts(turn.blocks)
+        items = _Items("user", turn.blocks)
         for at, block in enumerate(turn.blocks):
             if type(block) is TextBlock:
                 self._text(block, turn, at, items)
@@ -192,13 +202,12 @@ class HistoryTranslator:
                     "container_upload blocks are not supported: this gateway has no code execution container"
                 )
                 raise InvalidRequest(reason, field=turn.path(at))
-            elif not self._either_side(block, turn.path(at), items, transcripts):
+            elif not self._either_side(block, turn.path(at), items):
                 raise unknown_type(BLOCK, str(type(block).__struct_config__.tag), turn.path(at))
         self._items += items.finish()
 
     def _assistant_turn(self, turn: Turn) -> None:
-        items = _Items("assistant")
-        transcripts = ServerTranscripts(turn.blocks)
+        items = _Items("assistant", turn.blocks)
         for at, block in enumerate(turn.blocks):
             if type(block) is TextBlock:
                 self._text(block, turn, at, items)
@@ -208,22 +217,20 @@ class HistoryTranslator:
                 if reasoning := self._reasoning(block):
                     items.add_item(reasoning)
             elif isinstance(block, ServerCall | ServerResult):
-                self._server_block(block, items, transcripts)
-            elif type(block) is not FallbackBlock and not self._either_side(
-                block, turn.path(at), items, transcripts
-            ):
+                self._server_block(block, items)
+            elif type(block) is not FallbackBlock and not self._either_side(block, turn.path(at), items):
                 self._warnings.append("unknown_block")
         finished = without_stranded_reasoning(items.finish())
         self._items += with_phases(finished) if self._has_phase else finished
 
-    def _either_side(self, block: Block, where: str, items: _Items, transcripts: ServerTranscripts) -> bool:
+    def _either_side(self, block: Block, where: str, items: _Items) -> bool:
         """Take a block that is legal on both sides; False when it is none of those."""
         if isinstance(block, CompactionBlock):
             self._compaction(block, where, items)
         elif isinstance(block, ToolAdditionBlock | ToolRemovalBlock):
             self._tool_events.append((where, block))
         elif isinstance(block, McpToolUseBlock | McpToolResultBlock):
-            self._server_block(block, items, transcripts)
+            self._server_block(block, items)
         else:
             # Thinking has nothing to say on the user's side, where nobody wrote it.
             return isinstance(block, McpToolListingBlock | ThinkingBlock | RedactedThinkingBlock)
@@ -238,9 +245,8 @@ class HistoryTranslator:
 
     def _call(self, block: ToolUseBlock) -> FunctionCall:
         self._revealed.add(block.name)
-        arguments = _EMPTY_ARGUMENTS
-        if not isinstance(block.input, UnsetType) and not json_text.is_null(block.input):
-            arguments = json_text.quote(json_text.compact(block.input))
+        told = _NO_INPUT if isinstance(block.input, UnsetType) else json_text.compact(block.input)
+        arguments = _EMPTY_ARGUMENTS if told == _NO_INPUT else json_text.quote(told)
         return FunctionCall(call_id_to_upstream(block.id), self._names.to_upstream(block.name), arguments)
 
     def _reasoning(self, block: ThinkingBlock | RedactedThinkingBlock) -> ReasoningItem | None:
@@ -261,14 +267,12 @@ class HistoryTranslator:
             return item_id
         return UNSET
 
-    def _server_block(
-        self, block: ServerCall | ServerResult, items: _Items, transcripts: ServerTranscripts
-    ) -> None:
+    def _server_block(self, block: ServerCall | ServerResult, items: _Items) -> None:
         if isinstance(block, ToolSearchToolResultBlock):
             self._revealed.update(_references(block.content))
         elif isinstance(block, ServerResult):
-            items.add_text(transcripts.result(block))
-        elif (told := transcripts.call(block)) is not None:
+            items.add_text(items.transcripts.result(block))
+        elif (told := items.transcripts.call(block)) is not None:
             items.add_text(told)
 
     def _compaction(self, block: CompactionBlock, where: str, items: _Items) -> None:
