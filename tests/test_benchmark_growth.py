@@ -1,4 +1,4 @@
-"""The exponents and holds that the benchmarks print are those of what they measured."""
+"""The exponents, holds and profiles that the benchmarks print are those of what they measured."""
 
 import asyncio
 import random
@@ -94,6 +94,23 @@ def test_the_longest_hold_of_a_loop_is_told_once(monkeypatch: pytest.MonkeyPatch
 
     asyncio.run(hold_twice())
     assert [0.5, 0.0] == told
+
+
+def test_samples_are_told_by_layer_and_by_function() -> None:
+    """The standard library works for whoever called it, and what started the loop for nobody."""
+    start = "main (packyproxy/cli/main.py:28);Runner.run (asyncio/runners.py:118)"
+    found = import_module("profile_layers").read_profile(
+        [
+            f"{start};feed (packyproxy/transcode.py:90);search (re/__init__.py:7) 3",
+            f"{start};run (packyproxy/runtime/serving/attempt.py:9);write (aiohttp/http_writer.py:171) 4",
+            f"{start};send (hypercorn/protocol/h11.py:5) 1",
+            f"{start} 2",
+        ]
+    )
+    layers = {"packyproxy/transcode.py": 0.3, "HTTP client": 0.4, "server": 0.1, "event loop": 0.2}
+    assert layers == found.layers
+    assert 0.3 == found.own["search (re/__init__.py)"] == found.whole["feed (packyproxy/transcode.py)"]
+    assert "main (packyproxy/cli/main.py)" not in found.whole
 
 
 def _fit(sizes: Any, costs: Any) -> Any:
