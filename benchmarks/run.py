@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
         "questions", nargs="*", metavar="QUESTION", help=f"of {', '.join(QUESTIONS)}; default: all"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="fewer samples: all questions in under five minutes"
+        "--quick", action="store_true", help="fewer and shorter rounds: all questions in about six minutes"
     )
     parser.add_argument(
         "--surface",
