@@ -44,7 +44,6 @@ class _Item(Struct, frozen=True, gc=False):
     kind: str
     fields: Fields | None
     """The item taken apart, where it is changed for every provider."""
-    tokens: int
     item_id: str | None
     """The id, where not every provider takes one; empty for null."""
     encrypted: str | None
@@ -56,12 +55,13 @@ class Input(Struct, frozen=True, kw_only=True):
     """The history of a request."""
 
     elements: Elements
+    heads: list[ItemHead]
+    kinds: list[str]
+    """The type of each."""
     items: list[_Item]
     """Those that are looked at again for each provider."""
     left_out: frozenset[int]
     """Where items stand that no provider gets."""
-    tokens: int
-    """Of all items but those."""
     opening: bytes
     """The first thing that a user said."""
     has_tools: bool
@@ -94,10 +94,10 @@ def read_input(value: Raw) -> Input:
         raise InvalidRequest(f"at most {_MAX_ITEMS} items are accepted", field="input")
     items: list[_Item] = []
     left_out: list[int] = []
-    kinds: set[str] = set()
-    tokens = 0
+    kinds: list[str] = []
     for at, head in enumerate(heads):
         kind = _unnamed_kind(head, elements, at) if head.type is None else head.type
+        kinds.append(kind)
         encrypted = None
         if kind == "reasoning":
             encrypted = _encrypted(head, at)
@@ -105,25 +105,21 @@ def read_input(value: Raw) -> Input:
                 left_out.append(at)
                 continue
         fields = _mended(kind, head, elements, at)
-        cost = item_tokens(kind, head)
-        if cost is None:
-            cost = other_item_tokens(elements.raws[at])
-        tokens += cost
-        kinds.add(kind)
         item_id = None if head.id is UNSET or id_prefix(kind) is None else head.id or ""
         has_phase = head.phase is not UNSET and kind == "message"
         if fields is not None or encrypted is not None or item_id is not None or has_phase:
-            items.append(_Item(at, kind, fields, cost, item_id, encrypted, has_phase))
+            items.append(_Item(at, kind, fields, item_id, encrypted, has_phase))
         if not opening and head.role == "user":
             opening = bytes(head.content)
     return Input(
         elements=elements,
+        heads=heads,
+        kinds=kinds,
         items=items,
         left_out=frozenset(left_out),
-        tokens=tokens,
         opening=opening,
         has_tools=_TOOLS in kinds,
-        has_compaction=not kinds.isdisjoint(_COMPACTIONS),
+        has_compaction=not _COMPACTIONS.isdisjoint(kinds),
     )
 
 
@@ -136,13 +132,11 @@ def write_input(read: Input, target: Target, facts: AttemptFacts) -> SentInput:
     changed: dict[int, Fields] = {}
     left_out = set(read.left_out)
     reasoning: list[str] = []
-    tokens = read.tokens
     for item in read.items:
         at, fields = item.at, item.fields and {**item.fields}
         if item.encrypted is not None:
             if not reads_reasoning or not _is_readable(item, facts.is_refused_reasoning, keeps_ids=keeps_ids):
                 left_out.add(at)
-                tokens -= item.tokens
                 continue
             reasoning.append(item.encrypted)
         if item.item_id is not None and not (keeps_ids and _fits(item.item_id, item.kind)):
@@ -155,9 +149,20 @@ def write_input(read: Input, target: Target, facts: AttemptFacts) -> SentInput:
             changed[at] = fields
     return SentInput(
         items=_sent(read.elements, changed, left_out, drops_detail="detail" in removed),
-        tokens=tokens,
+        tokens=_tokens(read, left_out),
         reasoning=tuple(reasoning),
     )
+
+
+def _tokens(read: Input, left_out: set[int]) -> int:
+    """Estimate what is sent; here and not in ``read``, since others have their turn between the two."""
+    tokens = 0
+    for at, head in enumerate(read.heads):
+        if at in left_out:
+            continue
+        cost = item_tokens(read.kinds[at], head)
+        tokens += other_item_tokens(read.elements.raws[at]) if cost is None else cost
+    return tokens
 
 
 def _sent(
