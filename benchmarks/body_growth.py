@@ -5,6 +5,8 @@
 - held_by_1_mb: the longest time for which the event loop serves nobody else while one request of 1 MB comes
   through, from its first byte to the end of its answer; in CPU time, the median over many requests
 
+With --quick, on the first server.
+
 What grows is the history of a coding agent (``conversations.py``); the answer is always the same 20 events.
 """
 
@@ -35,7 +37,7 @@ async def measure(
 ) -> list[Figure]:
     """Measure slopes in turns of the pump and each surface, then holds."""
     figures = []
-    for server in servers:
+    for server in servers[:1] if quick else servers:
         async with started_bench(surfaces=surfaces, server=server) as bench:
             figures += await _slopes(bench, rounds=1 if quick else 5)
         if server in HELD_SERVERS:

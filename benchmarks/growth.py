@@ -13,7 +13,7 @@ fitted to each (``power_law.py``): 1 is in proportion, 2 would be quadratic.
 
 Under each row of points stands how far they are from the law that was fitted to them, ``fixed + factor *
 size ** exponent``; points are medians of the rounds. The figures are exponents of each round by itself. With
---quick there is one round, on the first server.
+--quick there is one round, of the first surface on the first server.
 """
 
 import statistics
@@ -126,7 +126,9 @@ async def measure(
 ) -> list[Figure]:
     """Measure the axes in rounds, print their points, and return the exponents."""
     figures: list[Figure] = []
-    for server in servers[:1] if quick else servers:
+    if quick:
+        surfaces, servers = surfaces[:1], servers[:1]
+    for server in servers:
         growth = _Growth(server)
         for _ in range(1 if quick else 2):
             for number, surface in enumerate(surfaces):

@@ -1,17 +1,19 @@
 """What growth is measured along: each function takes a server through the sizes of its axis, in order.
 
-Points are medians of short batches, or of single requests: a busy machine makes some of them dearer.
+A busy machine makes some measurements dearer and none cheaper, and often does so for seconds. So an axis is
+taken in several passes, and a point is the least that its size cost in any of them.
 """
 
 import asyncio
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
 from conversations import request_of_size, session_requests
 from event_loop import wait_until
 from load_client import ClientConnection
+from msgspec import Struct
 from processes import ServerProcess
 from targets import Target
 from upstream_server import Paced, UpstreamServer, Whole
@@ -23,12 +25,11 @@ Points = list[tuple[float, float]]
 """Sizes and what they cost."""
 
 _BODY_BYTES = (10_000, 30_000, 100_000, 300_000, 600_000, 1_000_000, 1_500_000, 2_000_000)
-_BYTES_PER_POINT = 20_000_000
+_BYTES_PER_BATCH = 6_000_000
 _ANSWER_EVENTS = (20, 60, 200, 600, 2_000, 6_000, 20_000)
-_EVENTS_PER_POINT = 100_000
-_FEWEST_REQUESTS = 10
-_MOST_REQUESTS = 100
-_BATCHES = 5
+_EVENTS_PER_BATCH = 40_000
+_MOST_REQUESTS = 30
+_PASSES = 5
 
 _OPEN_STREAMS = (1, 3, 10, 30, 100, 300, 600, 1_000)
 _CONNECTS_AT_ONCE = 50
@@ -38,8 +39,18 @@ _SETTLE_SECONDS = 0.1
 _NEVER = 3600.0
 _PATIENCE_SECONDS = 5.0
 
+_SESSIONS = 3
 _TURNS = 200
 _TURNS_PER_POINT = 25
+
+
+class _Batch(Struct):
+    """Requests of one size, each a little different, and what they are answered."""
+
+    size: float
+    plan: Whole
+    requests: Iterator[bytes]
+    count: int
 
 
 async def request_sizes(
@@ -47,27 +58,25 @@ async def request_sizes(
 ) -> Points:
     """Return CPU microseconds per request by KB of its body; every answer is the same.
 
-    The server has seen larger requests before, as one has that runs for long. The C library gives memory back
-    at once that was never needed before, and takes it again page by page: otherwise each size would be dearer
-    than those below it for that alone, most of all in the pump.
+    All passes but the first meet a server that has seen larger requests, as one has that runs for long. The C
+    library gives memory back at once that was never needed before, and takes it again page by page: otherwise
+    each size would be dearer than those below it for that alone, most of all in the pump.
     """
-    upstream.set_plan(Whole(small_answer()))
-    await _cost(target, process, request_of_size(surface, _BODY_BYTES[-1]), _FEWEST_REQUESTS)
-    points: Points = []
-    for size in _BODY_BYTES:
-        request, count = request_of_size(surface, size), _BYTES_PER_POINT // size
-        points.append((size / 1e3, await _cost(target, process, request, count)))
-    return points
+    plan = Whole(small_answer())
+    batches = [
+        _Batch(size / 1e3, plan, unlike(request_of_size(surface, size)), _BYTES_PER_BATCH // size)
+        for size in _BODY_BYTES
+    ]
+    return await _costs(upstream, target, process, batches)
 
 
 async def answer_lengths(upstream: UpstreamServer, target: Target, process: ServerProcess) -> Points:
     """Return CPU microseconds per request by the events of its answer, which comes in one write."""
-    points: Points = []
-    for events in _ANSWER_EVENTS:
-        upstream.set_plan(Whole(text_answer(events)))
-        cost = await _cost(target, process, target.request(), _EVENTS_PER_POINT // events)
-        points.append((events, cost))
-    return points
+    batches = [
+        _Batch(events, Whole(text_answer(events)), unlike(target.request()), _EVENTS_PER_BATCH // events)
+        for events in _ANSWER_EVENTS
+    ]
+    return await _costs(upstream, target, process, batches)
 
 
 async def open_streams(
@@ -95,7 +104,7 @@ async def open_streams(
             before = process.cpu_seconds()
             await upstream.beat_in_turn(times=_BEATS_PER_SAMPLE, seconds=_BEAT_SECONDS)
             spent.append((process.cpu_seconds() - before) / _BEATS_PER_SAMPLE * 1e6)
-        costs.append((streams, streams * statistics.median(spent)))
+        costs.append((streams, streams * min(spent)))
     upstream.finish_streams()
     for connection in connections:
         await connection.wait_whole()
@@ -106,28 +115,37 @@ async def open_streams(
 async def session_turns(
     upstream: UpstreamServer, target: Target, process: ServerProcess, surface: str
 ) -> tuple[Points, Points]:
-    """Return CPU microseconds per request by the KB it has, and by its turn, over a session of 200 turns."""
+    """Return CPU microseconds per request by its KB, and by its turn, over a session of 200 turns."""
     upstream.set_plan(Whole(small_answer()))
-    sizes, costs = [], []
+    requests = list(session_requests(surface, _TURNS))
+    sessions = []
+    for _ in range(_SESSIONS):
+        connection = await target.connect()
+        costs = [await _microseconds(process, connection, (request,)) for request in requests]
+        connection.close()
+        sessions.append(_medians(costs))
+    costs = [min(found) for found in zip(*sessions, strict=True)]
+    sizes, turns = _medians([len(request) / 1e3 for request in requests]), _medians(range(1, _TURNS + 1))
+    return list(zip(sizes, costs, strict=True)), list(zip(turns, costs, strict=True))
+
+
+async def _costs(
+    upstream: UpstreamServer, target: Target, process: ServerProcess, batches: Sequence[_Batch]
+) -> Points:
+    """Return the CPU microseconds of a request of each batch, the least of all passes."""
+    passes = []
     connection = await target.connect()
-    for request in session_requests(surface, _TURNS):
-        costs.append(await _microseconds(process, connection, (request,)))
-        sizes.append(len(request) / 1e3)
+    for _ in range(_PASSES):
+        costs = []
+        for batch in batches:
+            upstream.set_plan(batch.plan)
+            count = min(_MOST_REQUESTS, batch.count)
+            spent = await _microseconds(process, connection, islice(batch.requests, count))
+            costs.append(spent / count)
+        passes.append(costs)
     connection.close()
-    typical, turns = _medians(costs), _medians(range(1, _TURNS + 1))
-    return list(zip(_medians(sizes), typical, strict=True)), list(zip(turns, typical, strict=True))
-
-
-async def _cost(target: Target, process: ServerProcess, request: bytes, count: int) -> float:
-    """Return CPU microseconds per request, of about so many in a row, each a little different."""
-    connection, requests = await target.connect(), unlike(request)
-    await connection.exchange(next(requests))
-    count = max(_FEWEST_REQUESTS, min(_MOST_REQUESTS, count)) // _BATCHES
-    found = [
-        await _microseconds(process, connection, islice(requests, count)) / count for _ in range(_BATCHES)
-    ]
-    connection.close()
-    return statistics.median(found)
+    sizes = [batch.size for batch in batches]
+    return list(zip(sizes, map(min, zip(*passes, strict=True)), strict=True))
 
 
 async def _microseconds(
