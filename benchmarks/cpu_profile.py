@@ -45,7 +45,9 @@ _INSTALL = "py-spy is not on PATH: pip install py-spy into any environment, and 
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(prog="benchmarks/cpu_profile.py", description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/cpu_profile.py", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("workloads", nargs="*", metavar="WORKLOAD", help=f"of {', '.join(_WORKLOADS)}")
     parser.add_argument("--surface", choices=tuple(SURFACES), default="messages")
     parser.add_argument("--server", choices=DEFAULT_SERVERS, default=DEFAULT_SERVERS[0])
