@@ -164,14 +164,23 @@ class Translation(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...]
     """Unique tokens of what was dropped or changed, for ``x-packyproxy-warnings`` (wire-mapping 12.4)."""
     stream_facts: StreamFacts
-    tokens: int = 0
-    """Our own count of the input tokens (wire-mapping 9), before it is corrected by experience."""
+    count_tokens: Callable[[], int] = int
+    """Returns ``tokens``. For a large request it takes nearly as long as the translation, and it holds on to
+    what was translated: whoever has the count lets go of this."""
     limits_output: bool = False
     """Whether the upstream is given a limit of the answer, which it may count as input."""
     reasoning: tuple[str, ...] = ()
     """Each ``encrypted_content`` sent that could be left out: remembered when the upstream refuses them."""
     has_compaction: bool = False
     """Whether encrypted history is sent that cannot be left out (wire-mapping 7.2)."""
+
+    def __repr__(self) -> str:
+        return f"Translation(body={len(self.body)} bytes)"
+
+    @property
+    def tokens(self) -> int:
+        """Our own count of the input tokens (wire-mapping 9), before it is corrected by experience."""
+        return self.count_tokens()
 
 
 class Note(Struct, frozen=True):

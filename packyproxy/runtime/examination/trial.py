@@ -92,6 +92,7 @@ async def try_out(runtime: Runtime, provider: Provider, candidate: Candidate) ->
         answer_id=new_answer_id(),
         request_id=new_request_id(),
     )
+    inquiry.get_ready()
     while True:
         trial = await _Listener(runtime, inquiry).ask()
         if trial.failure is None or inquiry.mend(trial.failure, retries_allowed=0) is None:

@@ -43,6 +43,7 @@ class Asking:
         deadlines: the exchange's.
         outcome: told who is asked.
         start_over: called when what an attempt gave counts no more, since another one follows.
+        takes_breaths: whether others have their turn between the steps to an attempt, as they are long ones.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Asking:
         deadlines: Deadlines,
         outcome: Outcome,
         start_over: Callable[[], None],
+        takes_breaths: bool = False,
     ) -> None:
         self._runtime = runtime
         self._routing = runtime.routing
@@ -69,6 +71,7 @@ class Asking:
         self._deadlines = deadlines
         self._outcome = outcome
         self._start_over = start_over
+        self._takes_breaths = takes_breaths
         self._time = asyncio.get_running_loop().time
         self._has_choice = len(plan.providers) > 1
         self._order: Sequence[int] = range(len(plan.providers))
@@ -115,11 +118,18 @@ class Asking:
         lacking: CapabilityMissing | None = None
         while self._line:
             index = self._line.pop()
+            if self._takes_breaths:
+                await asyncio.sleep(0)
             try:
                 inquiry = self._inquire(index, request)
             except CapabilityMissing as error:
                 lacking, self._lacks_some = error, True
                 continue
+            if self._takes_breaths:
+                await asyncio.sleep(0)
+            inquiry.get_ready()
+            if self._takes_breaths:
+                await asyncio.sleep(0)
             if index in self._probes:
                 if passed := await self._routing.claim_probe(inquiry.provider):
                     self.tried.append(passed)

@@ -26,6 +26,7 @@ def count_tokens(runtime: Runtime, protocol: ClientProtocol, inbound: Inbound, b
         except CapabilityMissing as error:
             lacking = error
         else:
+            inquiry.get_ready()
             return protocol.write_token_count(inquiry.translation.stream_facts)
     assert lacking is not None, "a plan without candidates"
     raise lacking

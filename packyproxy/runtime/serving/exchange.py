@@ -71,7 +71,6 @@ class Exchange:
             self._outcome.ended_by(error)
             self._record()
             raise
-        self._is_large = len(body) > _LARGE_BYTES
         self._is_recorded = False
         self._outcome.session = self._plan.session
         self._is_prewarm = request.is_prewarm
@@ -90,6 +89,7 @@ class Exchange:
             deadlines=self._deadlines,
             outcome=self._outcome,
             start_over=self._collected.clear,
+            takes_breaths=len(body) > _LARGE_BYTES,
         )
 
     async def run(self) -> None:
@@ -113,11 +113,7 @@ class Exchange:
                 await self._answer_locally()
                 return
             await self._asking.line_up()
-            if self._is_large:
-                await asyncio.sleep(0)
             inquiry = await self._asking.next()
-            if self._is_large:
-                await asyncio.sleep(0)
             if inquiry is None:
                 await self._refuse(self._asking.tried)
                 return

@@ -91,10 +91,11 @@ class Inquiry:
         self.answer_headers: tuple[tuple[str, str], ...] = ()
         """What the client is given of the headers that the upstream answered with last."""
         self.writer: StreamWriter
-        """Writes the answer of the next attempt, or of the one that runs."""
+        """Writes the answer of the next attempt, or of the one that runs; made by ``get_ready``."""
         self.effort: str | None
         self.warnings: tuple[str, ...]
-        self.input_tokens_estimate: int
+        self.input_tokens_estimate = 0
+        """By our own count, corrected; known after ``get_ready``."""
         self.max_tokens_was_sent: bool
         self._asked: tuple[ClientRequest, Translation] | None
         self._translate(request)
@@ -108,6 +109,20 @@ class Inquiry:
     def _content(self) -> tuple[ClientRequest, Translation]:
         assert self._asked is not None, "asked again after content was shown"
         return self._asked
+
+    def get_ready(self) -> None:
+        """Count the tokens of the translation, and make a writer that has seen nothing.
+
+        It comes before each attempt. For a large request it takes as long as the translation, so others may
+        have their turn in between.
+        """
+        request, translation = self._content
+        self._tokens = translation.tokens
+        estimate = self._runtime.token_scales.correct(self.target.model, self._tokens)
+        facts = replace(translation.stream_facts, input_tokens_estimate=estimate)
+        self._asked = (request, replace(translation, stream_facts=facts, count_tokens=int))
+        self.input_tokens_estimate = estimate
+        self.writer = self._protocol.writer(facts, answer_id=self._answer_id, request_id=self._request_id)
 
     def forget(self) -> None:
         """Let the request's content go: nothing is asked again once content was shown, and streams last."""
@@ -173,6 +188,7 @@ class Inquiry:
         if isinstance(decision, Repair):
             self._learn(decision, translation.reasoning)
         self._translate(request)
+        self.get_ready()
         return 0.0 if isinstance(decision, Repair) else decision.seconds
 
     def take_usage(self) -> None:
@@ -195,19 +211,13 @@ class Inquiry:
         )
 
     def _translate(self, request: ClientRequest) -> None:
-        """Make what one attempt needs: a translation, and a writer that has seen nothing."""
-        target = self.target
-        translation = self._protocol.to_responses(request, target, self._facts)
-        estimate = self._runtime.token_scales.correct(target.model, translation.tokens)
-        facts = replace(translation.stream_facts, input_tokens_estimate=estimate)
-        self._asked = (request, replace(translation, stream_facts=facts))
+        """Make what the next attempt sends."""
+        translation = self._protocol.to_responses(request, self.target, self._facts)
+        self._asked = (request, translation)
         self.effort = translation.effort
         self.warnings = translation.warnings
-        self.input_tokens_estimate = estimate
         self.max_tokens_was_sent = translation.limits_output
-        self._tokens = translation.tokens
         self._has_compaction = translation.has_compaction
-        self.writer = self._protocol.writer(facts, answer_id=self._answer_id, request_id=self._request_id)
 
     def _learn(self, repair: Repair, reasoning: tuple[str, ...]) -> None:
         """Remember what a refusal taught, for this request and those to come."""

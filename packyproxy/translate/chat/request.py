@@ -5,6 +5,7 @@ pure and runs once per attempt, because what a provider takes differs from one t
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json
@@ -224,7 +225,7 @@ def _translate(request: ChatRequest, target: Target, facts: AttemptFacts) -> Tra
             includes_usage=body.stream_options is not None and bool(body.stream_options.include_usage),
             is_folded=not request.is_stream,
         ),
-        tokens=estimate_tokens(upstream, tools_estimate=tools.tokens),
+        count_tokens=partial(estimate_tokens, upstream, tools_estimate=tools.tokens),
         limits_output=not isinstance(upstream.max_output_tokens, UnsetType),
     )
 

@@ -5,6 +5,7 @@ runs once per attempt, because what a provider can read and takes differs from o
 """
 
 import re
+from functools import partial
 
 from msgspec import UNSET, Raw, Struct, UnsetType, json
 
@@ -180,7 +181,7 @@ def _translate(request: MessagesRequest, target: Target, facts: AttemptFacts) ->
         warnings=tuple(dict.fromkeys(warnings)),
         stream_facts=_stream_facts(request, target, names, plan, removed),
         reasoning=tuple(item.encrypted_content for item in upstream.input if isinstance(item, ReasoningItem)),
-        tokens=estimate_tokens(upstream, tools_estimate=plan.tokens),
+        count_tokens=partial(estimate_tokens, upstream, tools_estimate=plan.tokens),
         limits_output=not isinstance(upstream.max_output_tokens, UnsetType),
     )
 

@@ -5,6 +5,8 @@ what holds for every provider, ``to_responses`` the rest, once per attempt. An e
 unless the model's name or its alias brings one: a client of this API leaves it out to get the model's own.
 """
 
+from functools import partial
+
 from msgspec import Raw, Struct, ValidationError, json
 
 from packyproxy.errors import CapabilityMissing, InvalidRequest
@@ -187,7 +189,7 @@ def _translate(request: ResponsesRequest, target: Target, facts: AttemptFacts) -
         stream_facts=ResponsesFacts(
             model=request.model, upstream_model=target.model, scope=target.scope, original_names={}
         ),
-        tokens=_tokens(request, history),
+        count_tokens=partial(_tokens, request, history),
         limits_output="max_output_tokens" in body,
         reasoning=history.reasoning,
         has_compaction=request.input.has_compaction,
