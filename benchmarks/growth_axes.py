@@ -39,9 +39,10 @@ _SETTLE_SECONDS = 0.1
 _NEVER = 3600.0
 _PATIENCE_SECONDS = 5.0
 
-_SESSIONS = 3
+_SESSIONS = 4
 _TURNS = 200
-_TURNS_PER_POINT = 25
+_STRETCHES = ((1, 2), (3, 5), (6, 12), (13, 25), (26, 50), (51, 100), (101, 150), (151, _TURNS))
+"""The turns that make a point together, from the first to the last: the short ones tell what is fixed."""
 
 
 class _Batch(Struct):
@@ -123,8 +124,8 @@ async def session_turns(
         connection = await target.connect()
         costs = [await _microseconds(process, connection, (request,)) for request in requests]
         connection.close()
-        sessions.append(_medians(costs))
-    costs = [min(found) for found in zip(*sessions, strict=True)]
+        sessions.append(costs)
+    costs = _medians([min(found) for found in zip(*sessions, strict=True)])
     sizes, turns = _medians([len(request) / 1e3 for request in requests]), _medians(range(1, _TURNS + 1))
     return list(zip(sizes, costs, strict=True)), list(zip(turns, costs, strict=True))
 
@@ -179,5 +180,4 @@ async def _opened(target: Target, count: int) -> list[ClientConnection]:
 
 def _medians(values: Sequence[float]) -> list[float]:
     """Return the median of each stretch of turns that makes a point."""
-    starts = range(0, len(values), _TURNS_PER_POINT)
-    return [statistics.median(values[start : start + _TURNS_PER_POINT]) for start in starts]
+    return [statistics.median(values[first - 1 : last]) for first, last in _STRETCHES]
