@@ -9,14 +9,14 @@ import time
 from collections.abc import Sequence
 from itertools import count, product
 
-from event_loop import wait_until
-from figures import Figure
 from goals import ABORT, ABORT_LEFTOVERS, ABORT_MEMORY, ABORT_OBJECTS
 from msgspec import Struct
-from processes import DEFAULT_SERVERS, ServerProcess
-from targets import Bench, Target, started_bench
-from upstream_server import Paced, Silent, UpstreamServer
-from workloads import SURFACES, long_text
+from rig.event_loop import wait_until
+from rig.figures import Figure
+from rig.processes import DEFAULT_SERVERS, ServerProcess
+from rig.targets import Bench, Target, started_bench
+from rig.upstream_server import Paced, Silent, UpstreamServer
+from rig.workloads import SURFACES, long_text
 
 __all__ = ["closing_times", "measure"]
 

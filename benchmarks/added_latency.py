@@ -7,12 +7,12 @@ within each turn.
 
 from collections.abc import Sequence
 
-from figures import Figure, percentile
 from goals import ADDED_LATENCY, ADDED_LATENCY_P99
-from processes import DEFAULT_SERVERS
-from targets import Bench, Target, started_bench
-from upstream_server import Whole
-from workloads import SURFACES, small_answer
+from rig.figures import Figure, percentile
+from rig.processes import DEFAULT_SERVERS
+from rig.targets import Bench, Target, started_bench
+from rig.upstream_server import Whole
+from rig.workloads import SURFACES, small_answer
 
 __all__ = ["measure"]
 

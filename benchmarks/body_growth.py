@@ -13,14 +13,14 @@ What grows is the history of a coding agent (``conversations.py``); the answer i
 import statistics
 from collections.abc import Sequence
 
-from conversations import request_of_size
-from figures import Figure
 from goals import BODY_SLOPE, LOOP_HELD
-from growth_axes import request_sizes
-from loop_holds import HELD_SERVERS, HeldServer, started_held_servers
-from processes import DEFAULT_SERVERS
-from targets import Bench, started_bench
-from workloads import SURFACES, unlike
+from rig.conversations import request_of_size
+from rig.figures import Figure
+from rig.growth_axes import request_sizes
+from rig.loop_holds import HELD_SERVERS, HeldServer, started_held_servers
+from rig.processes import DEFAULT_SERVERS
+from rig.targets import Bench, started_bench
+from rig.workloads import SURFACES, unlike
 
 __all__ = ["measure"]
 

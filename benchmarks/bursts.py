@@ -8,12 +8,12 @@ Both on 10 streams with 100 such writes a second each; per event.
 
 from collections.abc import Sequence
 
-from cpu_cost import OpenStreams
-from figures import Figure
 from goals import BURST_EVENT, BURSTS
-from processes import DEFAULT_SERVERS
-from side_by_side import Comparison, compared
-from workloads import SURFACES
+from rig.cpu_cost import OpenStreams
+from rig.figures import Figure
+from rig.processes import DEFAULT_SERVERS
+from rig.side_by_side import Comparison, compared
+from rig.workloads import SURFACES
 
 __all__ = ["measure"]
 

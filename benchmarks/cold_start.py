@@ -8,9 +8,9 @@ import asyncio
 import subprocess
 import sys
 
-from figures import Figure
 from goals import IDLE_MEMORY, IMPORT, Goal
-from processes import clean_environment, started_proxy
+from rig.figures import Figure
+from rig.processes import clean_environment, started_proxy
 
 __all__ = ["measure"]
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import msgspec
-from figures import Figure
+from rig.figures import Figure
 from run import Run
 
 

@@ -18,14 +18,14 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 
-import event_loop
-from conversations import request_of_size
-from cpu_cost import ClosedLoop, CpuCost, OpenStreams
 from msgspec import structs
-from processes import DEFAULT_SERVERS, ServerProcess
-from profile_layers import Profile, read_profile
-from targets import Bench, Target, started_bench
-from workloads import SURFACES, mixed_answer, small_answer
+from rig import event_loop
+from rig.conversations import request_of_size
+from rig.cpu_cost import ClosedLoop, CpuCost, OpenStreams
+from rig.processes import DEFAULT_SERVERS, ServerProcess
+from rig.profile_layers import Profile, read_profile
+from rig.targets import Bench, Target, started_bench
+from rig.workloads import SURFACES, mixed_answer, small_answer
 
 __all__ = ["main"]
 

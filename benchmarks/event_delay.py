@@ -11,13 +11,13 @@ import time
 from collections.abc import Sequence
 from itertools import pairwise
 
-from figures import Figure, percentile
 from goals import ADDED_DELAY, ADDED_DELAY_P99
-from load_client import ClientConnection
-from processes import DEFAULT_SERVERS
-from targets import Bench, Target, started_bench
-from upstream_server import Paced
-from workloads import SURFACES, long_text, stamped_delta
+from rig.figures import Figure, percentile
+from rig.load_client import ClientConnection
+from rig.processes import DEFAULT_SERVERS
+from rig.targets import Bench, Target, started_bench
+from rig.upstream_server import Paced
+from rig.workloads import SURFACES, long_text, stamped_delta
 
 __all__ = ["measure"]
 

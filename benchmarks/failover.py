@@ -8,12 +8,12 @@ provider alone; differences are taken within each turn.
 
 from contextlib import AsyncExitStack
 
-from figures import Figure, percentile
 from goals import FAILOVER
-from processes import started_proxy
-from targets import Target
-from upstream_server import Refused, Whole, started_upstream
-from workloads import messages_request, small_answer
+from rig.figures import Figure, percentile
+from rig.processes import started_proxy
+from rig.targets import Target
+from rig.upstream_server import Refused, Whole, started_upstream
+from rig.workloads import messages_request, small_answer
 
 __all__ = ["measure"]
 

@@ -20,14 +20,14 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from figures import Figure, short
 from goals import GROWTH_EXPONENT
-from growth_axes import Points, answer_lengths, open_streams, request_sizes, session_turns
 from msgspec import Struct
-from power_law import fit_power_law
-from processes import DEFAULT_SERVERS
-from targets import started_bench
-from workloads import SURFACES
+from rig.figures import Figure, short
+from rig.growth_axes import Points, answer_lengths, open_streams, request_sizes, session_turns
+from rig.power_law import fit_power_law
+from rig.processes import DEFAULT_SERVERS
+from rig.targets import started_bench
+from rig.workloads import SURFACES
 
 __all__ = ["measure"]
 

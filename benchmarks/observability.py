@@ -19,14 +19,14 @@ CPU time.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from figures import Figure
 from goals import OBSERVED_EVENTS, OBSERVED_REQUESTS, Goal
-from load_client import closed_loop
-from observed_loop import quickest_loops
-from processes import ServerProcess, started_proxy
-from targets import Target, surface_target
-from upstream_server import Paced, UpstreamServer, Whole, started_upstream
-from workloads import SURFACES, long_text, small_answer, unlike
+from rig.figures import Figure
+from rig.load_client import closed_loop
+from rig.observed_loop import quickest_loops
+from rig.processes import ServerProcess, started_proxy
+from rig.targets import Target, surface_target
+from rig.upstream_server import Paced, UpstreamServer, Whole, started_upstream
+from rig.workloads import SURFACES, long_text, small_answer, unlike
 
 __all__ = ["measure"]
 

@@ -8,13 +8,13 @@ is the server's and the HTTP client's.
 import asyncio
 from collections.abc import Sequence
 
-from figures import Figure
 from goals import OPEN_STREAM, PEAK_MEMORY
-from load_client import ClientConnection
-from processes import DEFAULT_SERVERS, ServerProcess
-from targets import Target, started_bench
-from upstream_server import Paced, UpstreamServer
-from workloads import SURFACES, long_text
+from rig.figures import Figure
+from rig.load_client import ClientConnection
+from rig.processes import DEFAULT_SERVERS, ServerProcess
+from rig.targets import Target, started_bench
+from rig.upstream_server import Paced, UpstreamServer
+from rig.workloads import SURFACES, long_text
 
 __all__ = ["kilobytes_per_stream", "measure"]
 

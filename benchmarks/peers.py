@@ -17,20 +17,20 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-import peer_litellm
 from abort import closing_times
-from cpu_cost import ClosedLoop, Cost, CpuCost, OpenStreams
-from figures import Figure
 from goals import PEER_BURSTS, PEER_MIXED_ANSWERS, PEER_SINGLE_EVENTS, PEER_SMALL_REQUESTS, Goal
-from load_client import ClientConnection, closed_loop
 from msgspec import Struct
 from open_streams import kilobytes_per_stream
-from processes import DEFAULT_SERVERS, ServerProcess, started_proxy
-from said import losses
-from saturation import saturated
-from targets import Target
-from upstream_server import Paced, UpstreamServer, Whole, started_upstream
-from workloads import SURFACES, MakeRequest, mixed_answer, small_answer, unlike
+from rig import peer_litellm
+from rig.cpu_cost import ClosedLoop, Cost, CpuCost, OpenStreams
+from rig.figures import Figure
+from rig.load_client import ClientConnection, closed_loop
+from rig.processes import DEFAULT_SERVERS, ServerProcess, started_proxy
+from rig.said import losses
+from rig.saturation import saturated
+from rig.targets import Target
+from rig.upstream_server import Paced, UpstreamServer, Whole, started_upstream
+from rig.workloads import SURFACES, MakeRequest, mixed_answer, small_answer, unlike
 
 __all__ = ["PEERS", "measure"]
 

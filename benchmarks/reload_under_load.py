@@ -11,7 +11,6 @@ import re
 import time
 from typing import Self
 
-from figures import Figure, percentile
 from goals import (
     RELOAD_CONNECTIONS,
     RELOAD_FORCE,
@@ -21,9 +20,10 @@ from goals import (
     RELOAD_OBJECTS,
 )
 from msgspec import Struct
-from processes import ServerProcess, started_proxy, started_reloading_proxy
-from upstream_server import Paced, UpstreamServer, started_upstream
-from workloads import long_text, messages_request
+from rig.figures import Figure, percentile
+from rig.processes import ServerProcess, started_proxy, started_reloading_proxy
+from rig.upstream_server import Paced, UpstreamServer, started_upstream
+from rig.workloads import long_text, messages_request
 
 __all__ = ["measure"]
 

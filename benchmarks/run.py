@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import event_loop
 import msgspec
-from figures import Figure, print_table
-from processes import DEFAULT_SERVERS, SERVERS
-from verdicts import Verdict, print_summary, print_verdicts, verdicts_of
-from workloads import SURFACES
+from rig import event_loop
+from rig.figures import Figure, print_table
+from rig.processes import DEFAULT_SERVERS, SERVERS
+from rig.verdicts import Verdict, print_summary, print_verdicts, verdicts_of
+from rig.workloads import SURFACES
 
 __all__ = ["QUESTIONS", "Run"]
 

@@ -18,16 +18,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from abort import closing_times
-from cpu_cost import ClosedLoop, CpuCost, OpenStreams
-from figures import Figure, short
-from load_client import closed_loop
 from msgspec import Struct
 from open_streams import kilobytes_per_stream
-from processes import SERVERS, ServerProcess, started_proxy
-from saturation import saturated
-from targets import Target, surface_target
-from upstream_server import UpstreamServer, Whole, started_upstream
-from workloads import SURFACES, small_answer, unlike
+from rig.cpu_cost import ClosedLoop, CpuCost, OpenStreams
+from rig.figures import Figure, short
+from rig.load_client import closed_loop
+from rig.processes import SERVERS, ServerProcess, started_proxy
+from rig.saturation import saturated
+from rig.targets import Target, surface_target
+from rig.upstream_server import UpstreamServer, Whole, started_upstream
+from rig.workloads import SURFACES, small_answer, unlike
 
 __all__ = ["measure"]
 

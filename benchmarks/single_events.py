@@ -8,12 +8,12 @@ is worth nothing.
 
 from collections.abc import Sequence
 
-from cpu_cost import OpenStreams
-from figures import Figure
 from goals import SINGLE_EVENTS
-from processes import DEFAULT_SERVERS
-from side_by_side import Comparison, compared
-from workloads import SURFACES
+from rig.cpu_cost import OpenStreams
+from rig.figures import Figure
+from rig.processes import DEFAULT_SERVERS
+from rig.side_by_side import Comparison, compared
+from rig.workloads import SURFACES
 
 __all__ = ["measure"]
 

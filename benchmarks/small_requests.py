@@ -6,12 +6,12 @@ one write; per request.
 
 from collections.abc import Sequence
 
-from cpu_cost import ClosedLoop
-from figures import Figure
 from goals import SMALL_REQUESTS
-from processes import DEFAULT_SERVERS
-from side_by_side import Comparison, compared
-from workloads import SURFACES, small_answer
+from rig.cpu_cost import ClosedLoop
+from rig.figures import Figure
+from rig.processes import DEFAULT_SERVERS
+from rig.side_by_side import Comparison, compared
+from rig.workloads import SURFACES, small_answer
 
 __all__ = ["measure"]
 

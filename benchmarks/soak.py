@@ -18,13 +18,13 @@ from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from itertools import count, cycle
 
-from event_loop import wait_until
-from figures import Figure
 from goals import SOAK_FAILURES, SOAK_LEFTOVERS, SOAK_MEMORY, SOAK_OBJECTS
 from msgspec import Struct
-from processes import ServerProcess, started_proxy
-from upstream_server import Paced, Refused, Silent, UpstreamServer, Whole, started_upstream
-from workloads import SURFACES, long_text, messages_request, small_answer, unlike
+from rig.event_loop import wait_until
+from rig.figures import Figure
+from rig.processes import ServerProcess, started_proxy
+from rig.upstream_server import Paced, Refused, Silent, UpstreamServer, Whole, started_upstream
+from rig.workloads import SURFACES, long_text, messages_request, small_answer, unlike
 
 from packyproxy.usage.tps import KEPT_SAMPLES
 

@@ -15,13 +15,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Sequence
 
-from figures import Figure
 from goals import STALLED_READER
-from load_client import ClientConnection
-from processes import DEFAULT_SERVERS, ServerProcess
-from targets import Target, started_bench
-from upstream_server import Whole
-from workloads import SURFACES, text_answer
+from rig.figures import Figure
+from rig.load_client import ClientConnection
+from rig.processes import DEFAULT_SERVERS, ServerProcess
+from rig.targets import Target, started_bench
+from rig.upstream_server import Whole
+from rig.workloads import SURFACES, text_answer
 
 __all__ = ["measure"]
 

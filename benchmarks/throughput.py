@@ -9,13 +9,13 @@ requests they manage without anything in between.
 import time
 from collections.abc import Sequence
 
-from figures import Figure
-from load_client import closed_loop
-from processes import DEFAULT_SERVERS, ServerProcess
-from saturation import Saturation, saturated
-from targets import Bench, Target, started_bench
-from upstream_server import Whole
-from workloads import SURFACES, small_answer, unlike
+from rig.figures import Figure
+from rig.load_client import closed_loop
+from rig.processes import DEFAULT_SERVERS, ServerProcess
+from rig.saturation import Saturation, saturated
+from rig.targets import Bench, Target, started_bench
+from rig.upstream_server import Whole
+from rig.workloads import SURFACES, small_answer, unlike
 
 __all__ = ["measure"]
 

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
-from figures import Figure
-from workloads import SURFACES
+from rig.figures import Figure
+from rig.workloads import SURFACES
 
 from packyproxy.transcode import Transcoder
 from packyproxy.translate.contract import AttemptFacts, StreamFacts, Target

@@ -59,7 +59,9 @@ def test_few_points_are_not_fitted() -> None:
 @pytest.mark.parametrize("body_bytes", [10_000, 100_000, 1_000_000])
 def test_requests_have_the_size_that_was_asked_for(surface: str, body_bytes: int) -> None:
     """A conversation of a given size is a request that its surface reads, within five percent of that size."""
-    head, _, body = import_module("conversations").request_of_size(surface, body_bytes).partition(b"\r\n\r\n")
+    head, _, body = (
+        import_module("rig.conversations").request_of_size(surface, body_bytes).partition(b"\r\n\r\n")
+    )
     assert b"content-length: %d" % len(body) in head
     assert PROTOCOLS[surface]().read(body).is_stream
     assert 0.95 < len(body) / body_bytes < 1.05
@@ -68,7 +70,7 @@ def test_requests_have_the_size_that_was_asked_for(surface: str, body_bytes: int
 @pytest.mark.parametrize("surface", _SURFACES)
 def test_turns_of_a_session_bring_the_ones_before_along(surface: str) -> None:
     """Each request of a session is longer than the last, by about 5 KB per turn, and can be read."""
-    requests = list(import_module("conversations").session_requests(surface, 30))
+    requests = list(import_module("rig.conversations").session_requests(surface, 30))
     lengths = [len(request) for request in requests]
     assert sorted(set(lengths)) == lengths
     assert 4_000 < (lengths[-1] - lengths[0]) / 29 < 6_000
@@ -77,7 +79,7 @@ def test_turns_of_a_session_bring_the_ones_before_along(surface: str) -> None:
 
 def test_the_longest_hold_of_a_loop_is_told_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The longest time between two rounds of the loop is written, and forgotten then."""
-    held_run, now, told = import_module("held_run"), [0.0], []
+    held_run, now, told = import_module("programs.held_run"), [0.0], []
     monkeypatch.setattr(held_run.time, "thread_time", lambda: now[0])
     file = tmp_path / "longest"
 
@@ -99,7 +101,7 @@ def test_the_longest_hold_of_a_loop_is_told_once(monkeypatch: pytest.MonkeyPatch
 def test_samples_are_told_by_layer_and_by_function() -> None:
     """The standard library works for whoever called it, and what started the loop for nobody."""
     start = "main (packyproxy/cli/main.py:28);Runner.run (asyncio/runners.py:118)"
-    found = import_module("profile_layers").read_profile(
+    found = import_module("rig.profile_layers").read_profile(
         [
             f"{start};feed (packyproxy/transcode.py:90);search (re/__init__.py:7) 3",
             f"{start};run (packyproxy/runtime/serving/attempt.py:9);write (aiohttp/http_writer.py:171) 4",
@@ -114,4 +116,4 @@ def test_samples_are_told_by_layer_and_by_function() -> None:
 
 
 def _fit(sizes: Any, costs: Any) -> Any:
-    return import_module("power_law").fit_power_law(sizes, costs)
+    return import_module("rig.power_law").fit_power_law(sizes, costs)

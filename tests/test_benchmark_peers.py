@@ -10,7 +10,7 @@ BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 def test_the_same_content_is_found_in_every_protocol() -> None:
     """Text, reasoning and the arguments of tool calls, put together from the events of each surface."""
     _run(
-        "from said import Said, said_in\n"
+        "from rig.said import Said, said_in\n"
         "answers = {\n"
         "    'messages': (\n"
         '        \'{"type":"content_block_delta","delta":{"type":"thinking_delta","thinking":"Hm."}}\',\n'

@@ -17,7 +17,7 @@ def test_every_surface_is_asked_in_its_own_words() -> None:
     """What the benchmarks post to each surface is a request of that protocol, for a streamed answer."""
     _run(
         "from packyproxy.translate.protocols import PROTOCOLS\n"
-        "from workloads import SURFACES\n"
+        "from rig.workloads import SURFACES\n"
         "for surface in SURFACES.values():\n"
         "    head, _, body = surface.request().partition(b'\\r\\n\\r\\n')\n"
         "    protocol = PROTOCOLS[surface.name]()\n"
@@ -31,7 +31,7 @@ def test_observing_stops_and_begins_again() -> None:
     _run(
         "import asyncio, httpx, tempfile\n"
         "from pathlib import Path\n"
-        "from observed_serve import Switch\n"
+        "from programs.observed_serve import Switch\n"
         "from packyproxy.app import PackyProxy\n"
         "from packyproxy.testing import FakeUpstream, StreamingASGITransport\n"
         "block = {'enabled': True, 'base-url': 'http://u.test/v1', 'credentials': {'openai-api-key': 'sk'}}\n"
@@ -69,7 +69,7 @@ def test_every_goal_is_told() -> None:
     """The page about benchmarks has a row for each of the nine goals, with the numbers that they are judged by."""
     goals = _run(
         "import goals\n"
-        "from figures import short\n"
+        "from rig.figures import short\n"
         "for goal in vars(goals).values():\n"
         "    if isinstance(goal, goals.Goal) and goal.name.startswith('G') and goal.limit >= 1:\n"
         "        print(goal.name, short(goal.limit))\n"
@@ -112,7 +112,7 @@ def test_a_goal_is_met_at_its_limit() -> None:
 def test_a_percentile_is_a_sample() -> None:
     """The percentile is the smallest sample that the share of all samples does not exceed."""
     _run(
-        "from figures import percentile\n"
+        "from rig.figures import percentile\n"
         "samples = [5.0, 1.0, 4.0, 2.0, 3.0]\n"
         "assert [1.0, 3.0, 5.0] == [percentile(samples, share) for share in (0.2, 0.5, 0.99)]\n"
     )
@@ -120,15 +120,15 @@ def test_a_percentile_is_a_sample() -> None:
 
 def test_a_ratio_is_that_to_the_pump_around_it() -> None:
     """Each round is compared with the mean of the pump before and after it."""
-    _run("from side_by_side import ratios; assert [2.0, 1.0] == ratios([3.0, 3.0], [1.0, 2.0, 4.0])")
+    _run("from rig.side_by_side import ratios; assert [2.0, 1.0] == ratios([3.0, 3.0], [1.0, 2.0, 4.0])")
 
 
 def test_an_event_tells_when_it_was_written() -> None:
     """What a paced stream writes has the time of writing in the place of the stamp, and keeps its length."""
     _run(
         "import re, time\n"
-        "from upstream_server import Paced, UpstreamServer, http_chunks\n"
-        "from workloads import long_text, stamped_delta\n"
+        "from rig.upstream_server import Paced, UpstreamServer, http_chunks\n"
+        "from rig.workloads import long_text, stamped_delta\n"
         "upstream, before = UpstreamServer(), time.perf_counter_ns()\n"
         "upstream.set_plan(Paced((), (stamped_delta(),), (), 1.0))\n"
         "beat = upstream.next_beat()\n"
@@ -144,7 +144,7 @@ def test_runs_are_compared(tmp_path: Path) -> None:
     """A run read back from its file is compared figure by figure; samples that do not overlap lie apart."""
     _run(
         "import msgspec, sys\n"
-        "from figures import Figure\n"
+        "from rig.figures import Figure\n"
         "from goals import SMALL_REQUESTS\n"
         "from run import Run\n"
         "for path, samples in zip(sys.argv[1:], ((1.0, 2.0), (3.0, 6.0))):\n"
@@ -162,8 +162,8 @@ def _verdicts(figures: str) -> list[str]:
     """Return the verdict lines of figures, each written as its name, its samples and its goal."""
     return _run(
         "import goals\n"
-        "from figures import Figure\n"
-        "from verdicts import verdicts_of\n"
+        "from rig.figures import Figure\n"
+        "from rig.verdicts import verdicts_of\n"
         f"told = [{figures}]\n"
         "figures = [Figure(name=n, unit='', samples=tuple(s), goal=g) for n, s, g in told]\n"
         "for verdict in verdicts_of(figures):\n"

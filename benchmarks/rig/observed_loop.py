@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from observed_serve import Switch
+from programs.observed_serve import Switch
 
 from packyproxy.app import PackyProxy
 from packyproxy.runtime.upstream import Upstream

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from conversations import request_of_size, session_requests
-from event_loop import wait_until
-from load_client import ClientConnection
 from msgspec import Struct
-from processes import ServerProcess
-from targets import Target
-from upstream_server import Paced, UpstreamServer, Whole
-from workloads import long_text, small_answer, text_answer, unlike
+
+from rig.conversations import request_of_size, session_requests
+from rig.event_loop import wait_until
+from rig.load_client import ClientConnection
+from rig.processes import ServerProcess
+from rig.targets import Target
+from rig.upstream_server import Paced, UpstreamServer, Whole
+from rig.workloads import long_text, small_answer, text_answer, unlike
 
 __all__ = ["Points", "answer_lengths", "open_streams", "request_sizes", "session_turns"]
 

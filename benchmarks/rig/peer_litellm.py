@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 
-from processes import ServerProcess, free_port, started_server
-from workloads import UPSTREAM_CONTENT
+from rig.processes import ServerProcess, free_port, started_server
+from rig.workloads import UPSTREAM_CONTENT
 
 __all__ = ["HOW_TO_INSTALL", "MARKS", "started", "version"]
 

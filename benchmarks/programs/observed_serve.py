@@ -3,7 +3,7 @@
 Not to observe means: nothing is recorded, counted or logged of requests and attempts, and the loop over an
 answer measures nothing. After each change FILE is written.
 
-Usage: python benchmarks/observed_serve.py FILE serve ...
+Usage: python benchmarks/programs/observed_serve.py FILE serve ...
 """
 
 import signal

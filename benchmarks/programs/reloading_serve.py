@@ -3,7 +3,7 @@
 After each reading it writes how many there were and how long this one took, in seconds, beside the file as
 ``reloaded``.
 
-Usage: python benchmarks/reloading_serve.py COUNTS_FILE CONFIG_FILE PORT
+Usage: python benchmarks/programs/reloading_serve.py COUNTS_FILE CONFIG_FILE PORT
 """
 
 import asyncio

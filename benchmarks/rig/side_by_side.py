@@ -7,11 +7,12 @@ short rounds, and the median of their ratios, tell more on a busy machine than f
 from collections.abc import Sequence
 from itertools import pairwise
 
-from cpu_cost import Cost, CpuCost
-from figures import Figure
 from goals import Goal
 from msgspec import Struct
-from targets import Bench, started_bench
+
+from rig.cpu_cost import Cost, CpuCost
+from rig.figures import Figure
+from rig.targets import Bench, started_bench
 
 __all__ = ["Comparison", "compared", "ratios"]
 

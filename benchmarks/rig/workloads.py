@@ -12,12 +12,12 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from msgspec import Struct
-from upstream_server import STAMP
 
 from packyproxy.testing.upstream.encrypted_content import ReasoningVault
 from packyproxy.testing.upstream.events import AnswerWriter, Ids
 from packyproxy.testing.upstream.framing import frame
 from packyproxy.testing.upstream.script import Call, Framing, Turn
+from rig.upstream_server import STAMP
 
 __all__ = [
     "SURFACES",

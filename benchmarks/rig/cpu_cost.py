@@ -9,12 +9,13 @@ import asyncio
 import time
 from typing import Protocol
 
-from load_client import ClientConnection, closed_loop
 from msgspec import Struct
-from processes import ServerProcess
-from targets import Target
-from upstream_server import Paced, UpstreamServer, Whole
-from workloads import long_text, unlike
+
+from rig.load_client import ClientConnection, closed_loop
+from rig.processes import ServerProcess
+from rig.targets import Target
+from rig.upstream_server import Paced, UpstreamServer, Whole
+from rig.workloads import long_text, unlike
 
 __all__ = ["ClosedLoop", "Cost", "CpuCost", "OpenStreams"]
 

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct, structs
-from workloads import SURFACES
+
+from rig.workloads import SURFACES
 
 __all__ = ["request_of_size", "session_requests"]
 

@@ -3,9 +3,10 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from figures import Figure, short
 from goals import Goal
 from msgspec import Struct
+
+from rig.figures import Figure, short
 
 __all__ = ["Verdict", "print_summary", "print_verdicts", "verdicts_of"]
 

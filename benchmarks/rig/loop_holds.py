@@ -10,18 +10,18 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from event_loop import wait_until
-from processes import ServerProcess
-from targets import Target, started_bench
-from upstream_server import Whole
-from workloads import small_answer
+from rig.event_loop import wait_until
+from rig.processes import ServerProcess
+from rig.targets import Target, started_bench
+from rig.upstream_server import Whole
+from rig.workloads import small_answer
 
 __all__ = ["HELD_SERVERS", "HeldServer", "started_held_servers"]
 
 HELD_SERVERS = ("hypercorn", "uvicorn")
 """Those that run in the process that was started, and so through a program of ours."""
 
-_PROGRAM = Path(__file__).with_name("held_run.py")
+_PROGRAM = Path(__file__).parent.parent / "programs" / "held_run.py"
 _PATIENCE_SECONDS = 5.0
 
 

@@ -3,7 +3,7 @@
 Before that it collects garbage and gives memory that nobody uses back to the system, so that what stays
 resident is what is held.
 
-Usage: python benchmarks/counted_serve.py FILE serve ...
+Usage: python benchmarks/programs/counted_serve.py FILE serve ...
 """
 
 import asyncio

@@ -6,12 +6,13 @@ they come near a whole core, or server and load want more cores together than th
 
 import time
 
-from load_client import closed_loop
 from msgspec import Struct
-from processes import ServerProcess
-from targets import Target
-from upstream_server import UpstreamServer, Whole
-from workloads import small_answer, unlike
+
+from rig.load_client import closed_loop
+from rig.processes import ServerProcess
+from rig.targets import Target
+from rig.upstream_server import UpstreamServer, Whole
+from rig.workloads import small_answer, unlike
 
 __all__ = ["Saturation", "saturated"]
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from msgspec import Struct
-from targets import Target
-from upstream_server import UpstreamServer, Whole
-from workloads import mixed_answer
+
+from rig.targets import Target
+from rig.upstream_server import UpstreamServer, Whole
+from rig.workloads import mixed_answer
 
 __all__ = ["Said", "losses", "said_in"]
 

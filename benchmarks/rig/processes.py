@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from event_loop import wait_until
+from rig.event_loop import wait_until
 
 __all__ = [
     "DEFAULT_SERVERS",
@@ -37,9 +37,9 @@ SERVERS = ("hypercorn", "uvicorn", "granian")
 DEFAULT_SERVERS = ("hypercorn", "uvicorn")
 """Those on which the goals hold."""
 
-_HERE = Path(__file__).parent
+_PROGRAMS = Path(__file__).parent.parent / "programs"
 _BIN = Path(sys.executable).parent
-_IMPORT_PATH = os.pathsep.join(filter(None, (str(_HERE), os.environ.get("PYTHONPATH"))))
+_IMPORT_PATH = os.pathsep.join(filter(None, (str(_PROGRAMS), os.environ.get("PYTHONPATH"))))
 """On which other servers find ``served.py``."""
 _READY_SECONDS = 20.0
 _STOP_SECONDS = 5.0
@@ -243,9 +243,9 @@ async def started_proxy(
         counts_file, observing_file = Path(folder) / "counts", Path(folder) / "observing"
         program = [str(_BIN / "packyproxy")]
         if counts_objects:
-            program = [sys.executable, str(_HERE / "counted_serve.py"), str(counts_file)]
+            program = [sys.executable, str(_PROGRAMS / "counted_serve.py"), str(counts_file)]
         if can_stop_observing:
-            program = [sys.executable, str(_HERE / "observed_serve.py"), str(observing_file)]
+            program = [sys.executable, str(_PROGRAMS / "observed_serve.py"), str(observing_file)]
         command = [*program, "serve", "--config", str(file), "--port", str(port), "--workers", str(workers)]
         variables = dict(environment or {})
         if server != "hypercorn":
@@ -269,7 +269,7 @@ async def started_reloading_proxy(config_text: str) -> AsyncIterator[ServerProce
     with tempfile.TemporaryDirectory(prefix="packyproxy-bench-") as folder:
         config, counts_file, port = Path(folder) / "config.yaml", Path(folder) / "counts", free_port()
         config.write_text(config_text)
-        program = str(_HERE / "reloading_serve.py")
+        program = str(_PROGRAMS / "reloading_serve.py")
         command = [sys.executable, program, str(counts_file), str(config), str(port)]
         async with started_server(command, port) as process:
             process.counts_file, process.config_file = counts_file, config
@@ -288,7 +288,7 @@ async def started_pump(
         through: a program that is given the server's command, and runs it.
     """
     port = free_port()
-    command, variables = [sys.executable, str(_HERE / "pump.py"), str(port), upstream_url], {}
+    command, variables = [sys.executable, str(_PROGRAMS / "pump.py"), str(port), upstream_url], {}
     if server != "hypercorn":
         command = _serving(server, "pump", port, workers=1, loop="uvloop")
         variables = {"PYTHONPATH": _IMPORT_PATH, "BENCHMARK_UPSTREAM_URL": upstream_url}

@@ -6,7 +6,7 @@ something to say waits so long. On SIGUSR1 the longest such time since the last 
 seconds. It is CPU time, of the thread: since the loop never sleeps meanwhile, that is what the wall clock
 would show on a machine that does nothing else.
 
-Usage: python benchmarks/held_run.py FILE PROGRAM ...
+Usage: python benchmarks/programs/held_run.py FILE PROGRAM ...
        where PROGRAM is a script with its arguments, also as "python SCRIPT ..." or "python -m MODULE ..."
 """
 

@@ -3,7 +3,7 @@
 What the proxy costs above it is translation, limits, identities and the watch over the client. It does not
 notice a client that leaves.
 
-Usage: python benchmarks/pump.py PORT UPSTREAM_URL, for the server of ``packyproxy serve``
+Usage: python benchmarks/programs/pump.py PORT UPSTREAM_URL, for the server of ``packyproxy serve``
 """
 
 import signal

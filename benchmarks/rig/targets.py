@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
-from load_client import ClientConnection, connect
 from msgspec import Struct
-from processes import ServerProcess, started_proxy, started_pump
-from upstream_server import UpstreamServer, Whole, started_upstream
-from workloads import (
+
+from rig.load_client import ClientConnection, connect
+from rig.processes import ServerProcess, started_proxy, started_pump
+from rig.upstream_server import UpstreamServer, Whole, started_upstream
+from rig.workloads import (
     SURFACES,
     UPSTREAM_CONTENT,
     UPSTREAM_ENDING,

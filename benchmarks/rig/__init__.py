@@ -1,0 +1,1 @@
+"""What the questions share: servers and their upstream, load, what is counted, and how it is told."""
