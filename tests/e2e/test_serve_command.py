@@ -89,6 +89,8 @@ def comes_to_refuse(host: str, port: int) -> bool:
             socket.create_connection((host, port), timeout=5).close()
         except ConnectionRefusedError:
             return True
+        except ConnectionResetError:  # the listener was closed while this waited for it
+            continue
         except TimeoutError:  # so many wait already that no more fit
             return False
     return False
