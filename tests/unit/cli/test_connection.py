@@ -182,7 +182,7 @@ async def test_a_client_that_leaves_early_harms_nothing(caplog: pytest.LogCaptur
     """What was to be written to it is dropped without a word."""
     app = Answering(b"first")
     app.may_end.clear()
-    async with served(app) as (port, _, _server):
+    async with served(app) as (port, stop, server):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(REQUEST)
         await reader.readuntil(b"first\r\n")
@@ -190,6 +190,8 @@ async def test_a_client_that_leaves_early_harms_nothing(caplog: pytest.LogCaptur
         with suppress(OSError):
             await writer.wait_closed()
         app.may_end.set()
+        stop.ask()
+        await server
     assert [] == [record for record in caplog.records if record.levelname in {"WARNING", "ERROR"}]
 
 
