@@ -111,7 +111,7 @@ class ResponsesWriter:
 
     def take_lone(self, read: bytes) -> bytes:
         """Return a read that is one more delta of those passed on last; nothing if that is not sure."""
-        if self._running is None or not self._passes or not self._running.is_one(read):
+        if self._running is None or not self._passes or self._running.read_lone(read) is None:
             return b""
         self._last = read
         return read
