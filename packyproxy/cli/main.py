@@ -67,6 +67,7 @@ def _run(arguments: Namespace) -> int:
                 host=arguments.host,
                 port=arguments.port,
                 workers=arguments.workers,
+                grace_seconds=arguments.grace,
                 allow_open=arguments.allow_open,
                 packycode=arguments.packycode,
                 tppc=arguments.tppc,

@@ -51,7 +51,8 @@ examples:
 Saving the configuration file applies it within a second; a file with problems changes nothing. With
 remote-management.secret-key in it, or $MANAGEMENT_PASSWORD, the proxy can also be watched and changed under
 /v0/management (docs/management-api.md).
-SIGTERM and Ctrl-C stop accepting connections and let running answers finish; the same again ends at once.
+SIGTERM and Ctrl-C stop accepting connections and let running answers finish, for --grace seconds at most; the
+same again ends at once.
 
 {_EXIT_CODES}
 """
@@ -289,6 +290,13 @@ def _serve_options(parser: argparse.ArgumentParser) -> None:
         help="processes that share the port; each keeps its own state and its own numbers",
     )
     parser.add_argument(
+        "--grace",
+        metavar="SECONDS",
+        type=_seconds,
+        default=30,
+        help="at the end, how long running answers may go on (default 30)",
+    )
+    parser.add_argument(
         "--packycode",
         action="store_true",
         help="end with exit code 2 if the packycode block is missing or incomplete",
@@ -425,6 +433,12 @@ def _workers(text: str) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= 64:
         return int(text)
     raise argparse.ArgumentTypeError("must be a number from 1 to 64")
+
+
+def _seconds(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) <= 86_400:
+        return int(text)
+    raise argparse.ArgumentTypeError("must be a number of seconds from 0 to 86400")
 
 
 _COMMANDS: Final[dict[str, tuple[Callable[[argparse.ArgumentParser], None], str, str]]] = {

@@ -39,6 +39,28 @@ async def test_sigterm_lets_a_running_stream_finish(listener: Listener, tmp_path
     assert text.endswith('event: message_stop\ndata: {"type":"message_stop"}\n\n')
 
 
+@pytest.mark.parametrize("workers", ["1", "2"], ids=["one worker", "two workers"])
+async def test_grace_is_how_long_a_running_stream_may_go_on(
+    listener: Listener, tmp_path: Path, workers: str
+) -> None:
+    """With ``--grace 0`` the server ends without the answer that it gives, in whichever worker."""
+    upstream = FakeUpstream(Fault.stall("First and then second.", after_events=5))
+    config = write_config(tmp_path, listener.url)
+    async with listener.serving(upstream), httpx.AsyncClient(timeout=20) as http:
+        with ServeProcess(config, "--grace", "0", "--workers", workers) as proxy:
+            async with http.stream(
+                "POST", f"{proxy.url}/v1/messages", json={**ASKED, "stream": True}
+            ) as response:
+                pieces = response.aiter_text()
+                await anext(pieces)
+                proxy.terminate()
+                async with asyncio.timeout(AT_ONCE_SECONDS):
+                    with pytest.raises(httpx.RemoteProtocolError):
+                        _ = [piece async for piece in pieces]
+                    assert await proxy.ended() == 0
+        upstream.release()
+
+
 async def _refuses_connections(port: int) -> None:
     """Return once nothing accepts connections there any more."""
     with contextlib.suppress(ConnectionRefusedError):

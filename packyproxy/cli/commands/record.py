@@ -61,6 +61,7 @@ def record(
                 host="127.0.0.1",
                 port=port,
                 workers=1,
+                grace_seconds=30,
                 allow_open=False,
                 packycode=False,
                 tppc=False,

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["follow_logging", "serve"]
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
-_LONGEST_GRACE_SECONDS: Final = 30.0
-"""Service managers and containers kill what has not ended by then."""
 
 
 def serve(
@@ -43,6 +41,7 @@ def serve(
     host: str | None,
     port: int | None,
     workers: int,
+    grace_seconds: float,
     allow_open: bool,
     packycode: bool,
     tppc: bool,
@@ -55,6 +54,7 @@ def serve(
         host: stands over the file's, also when that changes.
         port: likewise.
         workers: how many processes share the port.
+        grace_seconds: how long running answers may go on when it is to end.
         allow_open: without api-keys, listen beyond loopback all the same.
         packycode: the models of the ``packycode`` block are expected.
         tppc: the models of ``tppc.providers`` are expected.
@@ -82,14 +82,17 @@ def serve(
     )
     print(text, flush=True)
     if workers == 1:
-        return _serve_here(file, listener, signal.SIGINT, signal.SIGTERM, wrappers=wrappers)
-    return _serve_in_workers(file, listener, workers)
+        return _serve_here(
+            file, listener, signal.SIGINT, signal.SIGTERM, grace_seconds=grace_seconds, wrappers=wrappers
+        )
+    return _serve_in_workers(file, listener, workers, grace_seconds)
 
 
 def _serve_here(
     file: ConfigFile,
     listener: socket.socket,
     *signals: signal.Signals,
+    grace_seconds: float,
     let_signals_in: Callable[[], object] = lambda: None,
     wrappers: Sequence[WrapTransport] = (),
 ) -> int:
@@ -99,7 +102,6 @@ def _serve_here(
         stop = Stop()
         stop.on_signals(*signals)
         let_signals_in()
-        grace_seconds = min(file.loaded.config.streaming.total_timeout, _LONGEST_GRACE_SECONDS)
         proxy = PackyProxy(file)
         proxy.runtime.transport_wrappers.extend(wrappers)
         proxy.runtime.listen(follow_logging)
@@ -118,7 +120,7 @@ def follow_logging(config: Config) -> None:
     configure_logging(config.log_format, debug=config.debug)
 
 
-def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> int:
+def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int, grace_seconds: float) -> int:
     """Fork workers over one listening socket and wait for them.
 
     A worker that dies ends all, for a manager to restart. Ctrl-C reaches the whole process group, so workers
@@ -147,7 +149,7 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> 
     # worker until it can stop in order.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     for _ in range(count):
-        workers.append(context.Process(target=_worker, args=(file, listener)))
+        workers.append(context.Process(target=_worker, args=(file, listener, grace_seconds)))
         workers[-1].start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
     listener.close()  # else the system would take connections in that workers, when they end, accept no more
@@ -162,7 +164,7 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int) -> 
     return 0
 
 
-def _worker(file: ConfigFile, listener: socket.socket) -> None:
+def _worker(file: ConfigFile, listener: socket.socket, grace_seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     let_in = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _STOPPING)
-    _serve_here(file, listener, signal.SIGTERM, let_signals_in=let_in)
+    _serve_here(file, listener, signal.SIGTERM, grace_seconds=grace_seconds, let_signals_in=let_in)

@@ -114,6 +114,8 @@ def test_help_names_every_protocol_that_is_translated(capsys: pytest.CaptureFixt
         (["serve", "--port", "x"], "argument --port: must be a number from 0 to 65535"),
         (["serve", "--port", "65536"], "argument --port: must be a number from 0 to 65535"),
         (["serve", "--workers", "0"], "argument --workers: must be a number from 1 to 64"),
+        (["serve", "--grace", "5m"], "argument --grace: must be a number of seconds from 0 to 86400"),
+        (["serve", "--grace", "86401"], "argument --grace: must be a number of seconds from 0 to 86400"),
         (["check", "a"], "unknown argument a; --help shows what there is"),
         (["explain"], "the following arguments are required: MODEL"),
         (["init", "--template", "x"], "argument --template: invalid choice: 'x'"),
@@ -141,7 +143,7 @@ def test_wrong_usage_exits_with_2(
     ("arguments", "module", "expected"),
     [
         (
-            ["serve", "--config", "x", "--port", "0", "--workers", "2", "--tppc"],
+            ["serve", "--config", "x", "--port", "0", "--workers", "2", "--grace", "300", "--tppc"],
             "serve",
             (
                 ("x",),
@@ -149,6 +151,7 @@ def test_wrong_usage_exits_with_2(
                     "host": None,
                     "port": 0,
                     "workers": 2,
+                    "grace_seconds": 300,
                     "allow_open": False,
                     "packycode": False,
                     "tppc": True,
