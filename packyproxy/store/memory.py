@@ -3,13 +3,14 @@
 When it is full, the entry that was neither read nor written for longest goes first. What is asked for at
 every request (the health of configured providers) therefore stays, however many sessions clients make up.
 
-One runtime may serve event loops in several threads, and neither noting a use nor "compare, then set" is one
+One runtime may serve event loops in several threads, and neither the cache nor "compare, then set" is one
 step there, so each call holds a lock; never across an ``await``, so within one thread nobody waits for it.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from threading import Lock
+
+from cachetools import LRUCache
 
 __all__ = ["MemoryStore"]
 
@@ -29,21 +30,20 @@ class MemoryStore:
         """
         self._clock = clock
         self._lock = Lock()
-        self._max_entries = max_entries
-        self._entries: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
+        self._entries: LRUCache[str, tuple[bytes, float]] = LRUCache(max_entries)
         """Value and the clock's time at which it expires; expired ones stay until pushed out."""
 
     async def read(self, keys: Sequence[str]) -> list[bytes | None]:
         """Return the value of each key, None where there is none."""
-        now = self._clock()
+        get, now = self._entries.get, self._clock()
         with self._lock:
-            return [self._present(key, now) for key in keys]
+            return [entry[0] if (entry := get(key)) is not None and now < entry[1] else None for key in keys]
 
     async def write(self, key: str, value: bytes, *, expires_in_seconds: float) -> None:
         """Set a value whatever was there."""
         now = self._clock()
         with self._lock:
-            self._set(key, value, now + expires_in_seconds)
+            self._entries[key] = (value, now + expires_in_seconds)
 
     async def replace(
         self, key: str, value: bytes | None, *, instead_of: bytes | None, expires_in_seconds: float
@@ -51,23 +51,12 @@ class MemoryStore:
         """Set a value, or delete it if it is None, only if the present one still is ``instead_of``."""
         now = self._clock()
         with self._lock:
-            if self._present(key, now) != instead_of:
+            entry = self._entries.get(key)
+            present = entry[0] if entry is not None and now < entry[1] else None
+            if present != instead_of:
                 return False
             if value is not None:
-                self._set(key, value, now + expires_in_seconds)
-            else:
-                self._entries.pop(key, None)
+                self._entries[key] = (value, now + expires_in_seconds)
+            elif entry is not None:
+                del self._entries[key]
             return True
-
-    def _present(self, key: str, now: float) -> bytes | None:
-        entry = self._entries.get(key)
-        if entry is None or entry[1] <= now:
-            return None
-        self._entries.move_to_end(key)
-        return entry[0]
-
-    def _set(self, key: str, value: bytes, expires_at: float) -> None:
-        self._entries[key] = (value, expires_at)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._max_entries:
-            self._entries.popitem(last=False)

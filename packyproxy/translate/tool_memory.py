@@ -1,14 +1,14 @@
 """Tool lists remembered by their bytes: agents send the same list, tens of kilobytes, at every turn.
 
-One gateway may serve event loops in several threads, so a lock is held while the memory is looked at; never
-while a list is read.
+One gateway may serve event loops in several threads, and the cache is not made for that, so a lock is held
+while it is looked at; never while a list is read.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable, Sized
 from threading import Lock
 from typing import Generic, TypeVar
 
+from cachetools import LRUCache
 from msgspec import Raw
 
 __all__ = ["ToolMemory"]
@@ -32,31 +32,18 @@ class ToolMemory(Generic[_T]):
     def __init__(self, read: Callable[[Raw], _T], max_bytes: int = _MAX_MEMORY_BYTES) -> None:
         self._read = read
         self._lock = Lock()
-        self._max_bytes = max_bytes
-        self._held_bytes = 0
-        self._lists: OrderedDict[bytes, tuple[int, _T]] = OrderedDict()
-        """Each with its share of the held bytes, the least recently used first."""
+        self._lists: LRUCache[bytes, tuple[int, _T]] = LRUCache(max_bytes, getsizeof=lambda entry: entry[0])
 
     def read(self, tools: Raw) -> _T:
         """Return what ``read`` makes of the list."""
         data = bytes(tools)
         with self._lock:
             found = self._lists.get(data)
-            if found is not None:
-                self._lists.move_to_end(data)
-                return found[1]
+        if found is not None:
+            return found[1]
         read = self._read(Raw(data))
         size = len(data) + _BYTES_PER_TOOL * len(read)
-        if size <= self._max_bytes:
+        if size <= self._lists.maxsize:
             with self._lock:
-                self._keep(data, size, read)
+                self._lists[data] = (size, read)
         return read
-
-    def _keep(self, data: bytes, size: int, read: _T) -> None:
-        if data in self._lists:  # read by another thread meanwhile
-            return
-        self._lists[data] = (size, read)
-        self._held_bytes += size
-        while self._held_bytes > self._max_bytes:
-            _, (freed, _) = self._lists.popitem(last=False)
-            self._held_bytes -= freed

@@ -31,33 +31,6 @@ def test_the_memory_is_bounded() -> None:
     assert memory.read(huge) is not memory.read(huge)
 
 
-def test_what_was_used_last_stays() -> None:
-    """When the memory is full, the list goes that nobody has sent for longest, not the oldest one."""
-    memory = ToolMemory(_read, max_bytes=1200)
-    lists = [Raw(b'["tool_%d"]' % number) for number in range(3)]
-    first, second = memory.read(lists[0]), memory.read(lists[1])
-    assert first is memory.read(lists[0])
-    memory.read(lists[2])
-    assert first is memory.read(lists[0])
-    assert second is not memory.read(lists[1])
-
-
-def test_lists_that_are_read_at_once_count_once() -> None:
-    """Of two threads that read the same list at once, one is remembered, and takes the room of one."""
-    is_overtaken = iter([True])
-
-    def read(tools: Raw) -> list[str]:
-        if next(is_overtaken, False):
-            memory.read(tools)
-        return _read(tools)
-
-    memory = ToolMemory(read, max_bytes=1200)
-    memory.read(Raw(b'["ls"]'))
-    kept = memory.read(Raw(b'["ls"]'))
-    memory.read(Raw(b'["cat"]'))
-    assert kept is memory.read(Raw(b'["ls"]'))
-
-
 def test_many_small_tools_are_large() -> None:
     """What a tool takes beside its bytes counts too."""
     memory = ToolMemory(_read, max_bytes=1200)
