@@ -72,6 +72,12 @@ class Stop:
         for number in signals:
             loop.add_signal_handler(number, self.ask)
 
+    def obey(self, *, ask: signal.Signals, insist: signal.Signals) -> None:
+        """Take one signal, however often it comes, as the wish to end in order; another one, to end at once."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(ask, self.asked.set)
+        loop.add_signal_handler(insist, self.insisted.set)
+
 
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine can reach an address."""

@@ -20,18 +20,25 @@ AT_ONCE_SECONDS = 5.0
 """Far below the 30 s that running answers get."""
 
 
-async def test_sigterm_lets_a_running_stream_finish(listener: Listener, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("workers", "terminate"),
+    [("1", ServeProcess.terminate), ("2", ServeProcess.terminate), ("2", ServeProcess.terminate_each)],
+    ids=["one worker", "two workers", "each of two workers"],
+)
+async def test_sigterm_lets_a_running_stream_finish(
+    listener: Listener, tmp_path: Path, workers: str, terminate: Callable[[ServeProcess], None]
+) -> None:
     """Asked to end in mid-answer, the server takes no new connection, finishes the answer and exits with 0."""
     upstream = FakeUpstream(Fault.stall("First and then second.", after_events=5))
     config = write_config(tmp_path, listener.url)
     async with listener.serving(upstream), httpx.AsyncClient(timeout=20) as http:
-        with ServeProcess(config) as proxy:
+        with ServeProcess(config, "--workers", workers) as proxy:
             async with http.stream(
                 "POST", f"{proxy.url}/v1/messages", json={**ASKED, "stream": True}
             ) as response:
                 pieces = response.aiter_text()
                 text = await anext(pieces)
-                proxy.terminate()
+                terminate(proxy)
                 await _refuses_connections(proxy.port)
                 upstream.release()
                 text += "".join([piece async for piece in pieces])

@@ -6,6 +6,7 @@ beside its configuration.
 
 import asyncio
 import json
+import os
 import select
 import signal
 import socket
@@ -77,11 +78,13 @@ def run_command(*arguments: str, env: Mapping[str, str] | None = None) -> subpro
 class ServeProcess:
     """A running ``packyproxy serve``; a context manager that ends it."""
 
-    def __init__(self, config: Path, *arguments: str) -> None:
+    def __init__(self, config: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         command: Sequence[str | Path] = [COMMAND, "serve", "--config", config, "--port", "0", *arguments]
         self._log_path = config.with_suffix(".log")
         with self._log_path.open("wb") as log:
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self._process = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=env, process_group=0
+            )
         try:
             self.url = self._read_url()
         except BaseException:
@@ -107,6 +110,10 @@ class ServeProcess:
     def terminate(self) -> None:
         """Ask it to end in order."""
         self._process.send_signal(signal.SIGTERM)
+
+    def terminate_each(self) -> None:
+        """Ask each of its processes to end in order, as systemd does."""
+        os.killpg(self._process.pid, signal.SIGTERM)
 
     async def ended(self) -> int:
         """Wait for its end and return the exit code."""

@@ -4,7 +4,6 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from packyproxy.cli.advice import oversight_warnings
@@ -82,26 +81,23 @@ def serve(
     )
     print(text, flush=True)
     if workers == 1:
-        return _serve_here(
-            file, listener, signal.SIGINT, signal.SIGTERM, grace_seconds=grace_seconds, wrappers=wrappers
-        )
+        return _serve_here(file, listener, _obey_signals, grace_seconds=grace_seconds, wrappers=wrappers)
     return _serve_in_workers(file, listener, workers, grace_seconds)
 
 
 def _serve_here(
     file: ConfigFile,
     listener: socket.socket,
-    *signals: signal.Signals,
+    obey: Callable[[Stop], object],
+    *,
     grace_seconds: float,
-    let_signals_in: Callable[[], object] = lambda: None,
     wrappers: Sequence[WrapTransport] = (),
 ) -> int:
     from packyproxy.app import PackyProxy
 
     async def main() -> int:
         stop = Stop()
-        stop.on_signals(*signals)
-        let_signals_in()
+        obey(stop)
         proxy = PackyProxy(file)
         proxy.runtime.transport_wrappers.extend(wrappers)
         proxy.runtime.listen(follow_logging)
@@ -124,7 +120,8 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int, gra
     """Fork workers over one listening socket and wait for them.
 
     A worker that dies ends all, for a manager to restart. Ctrl-C reaches the whole process group, so workers
-    ignore it and take their orders from this process alone.
+    ignore it. SIGTERM may reach all of them too (systemd does that) and comes to workers from this process as
+    well, so for them it is one wish however often it comes; only this process tells them to end at once.
     """
     import multiprocessing
     from multiprocessing.connection import wait
@@ -139,9 +136,11 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int, gra
 
     def stop(*_: object) -> None:
         nonlocal is_stopping
+        order = signal.SIGUSR1 if is_stopping else signal.SIGTERM
         is_stopping = True
         for worker in workers:
-            worker.terminate()
+            if worker.pid is not None and worker.exitcode is None:
+                os.kill(worker.pid, order)
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
@@ -166,5 +165,13 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int, gra
 
 def _worker(file: ConfigFile, listener: socket.socket, grace_seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    let_in = partial(signal.pthread_sigmask, signal.SIG_UNBLOCK, _STOPPING)
-    _serve_here(file, listener, signal.SIGTERM, grace_seconds=grace_seconds, let_signals_in=let_in)
+    _serve_here(file, listener, _obey_parent, grace_seconds=grace_seconds)
+
+
+def _obey_signals(stop: Stop) -> None:
+    stop.on_signals(signal.SIGINT, signal.SIGTERM)
+
+
+def _obey_parent(stop: Stop) -> None:
+    stop.obey(ask=signal.SIGTERM, insist=signal.SIGUSR1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)

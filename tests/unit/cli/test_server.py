@@ -1,6 +1,8 @@
 """Serving and ending in order, over loopback."""
 
 import asyncio
+import os
+import signal
 import socket
 import sys
 import tracemalloc
@@ -112,6 +114,24 @@ async def test_a_running_answer_is_cut_off(
         await server
         await app.was_cut_off.wait()
     assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+async def test_a_worker_is_told_apart_who_asks_from_who_insists() -> None:
+    """One signal is a wish however often it comes; only the other one ends answers at once."""
+    stop, loop = Stop(), asyncio.get_running_loop()
+    stop.obey(ask=signal.SIGUSR2, insist=signal.SIGUSR1)
+    try:
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGUSR2)
+            await stop.asked.wait()
+        await asyncio.sleep(0)
+        assert not stop.insisted.is_set()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        async with asyncio.timeout(10):
+            await stop.insisted.wait()
+    finally:
+        for number in (signal.SIGUSR1, signal.SIGUSR2):
+            loop.remove_signal_handler(number)
 
 
 async def test_a_connection_that_its_client_closes_is_closed() -> None:
