@@ -73,7 +73,7 @@ class Stop:
             loop.add_signal_handler(number, self.ask)
 
     def obey(self, *, ask: signal.Signals, insist: signal.Signals) -> None:
-        """Take one signal, however often it comes, as the wish to end in order; another one, to end at once."""
+        """Take one signal, however often it comes, as one wish for an orderly end, and another as haste."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(ask, self.asked.set)
         loop.add_signal_handler(insist, self.insisted.set)
