@@ -3,8 +3,13 @@
 Warnings have the form of problems, ``path: what is wrong: how to mend it``, and forbid nothing.
 """
 
+import os
 import re
+import shlex
+import stat
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from packyproxy.cli.oversight import INSTALL_METRICS, can_write_metrics, has_plain_key, management_keys
@@ -35,6 +40,7 @@ def warnings(config: Config, registry: Registry, environment: Mapping[str, str])
         *_is_open(config),
         *_ask_themselves(config),
         *_placeholder_keys(config),
+        *_readable_by_others(config),
         *_unlisted_defaults(config),
         *_idle_weights(config),
         *_unserved_targets(config, registry),
@@ -104,6 +110,21 @@ def _placeholder_keys(config: Config) -> Iterator[Problem]:
                 message="looks like the placeholder of an example",
                 fix="write the key that you got from the provider",
             )
+
+
+def _readable_by_others(config: Config) -> Iterator[Problem]:
+    """Warn of keys in a file that everybody on this machine may read; ``init`` writes none such."""
+    keys = [provider.api_key for provider in config.providers if provider.effective_source == "config.yaml"]
+    mode = 0
+    with suppress(OSError, ValueError):  # what has no file has other sources
+        mode = Path(config.source).stat().st_mode
+    if mode & stat.S_IROTH and os.name == "posix" and (any(keys) or config.api_keys):
+        yield Problem(
+            field="",
+            code="readable_by_others",
+            message="holds keys, and every user of this machine may read it",
+            fix=f"chmod 600 {shlex.quote(config.source)}",
+        )
 
 
 def _unlisted_defaults(config: Config) -> Iterator[Problem]:

@@ -1,20 +1,28 @@
 """What ``doctor`` says of one provider, line by line, from its diagnosis."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from packyproxy.cli.findings import Finding
+from packyproxy.errors import FailureKind
 from packyproxy.runtime.examination.connection import Step
 from packyproxy.runtime.examination.diagnosis import Diagnosis
 from packyproxy.runtime.examination.trial import Trial
 
 __all__ = ["provider_findings"]
 
+_HTTP_PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_UNREACHED: Final = frozenset({FailureKind.UNREACHABLE, FailureKind.CONNECT_TIMEOUT, FailureKind.TLS})
 _SUBJECTS: Final = {"dns": "name", "tcp": "connection", "tls": "TLS"}
 
 
-def provider_findings(diagnosis: Diagnosis) -> Iterator[Finding]:
-    """Yield what was found out, in the order in which a request meets it."""
+def provider_findings(diagnosis: Diagnosis, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what was found out, in the order in which a request meets it.
+
+    Args:
+        diagnosis: of the provider.
+        environ: names the HTTP proxy that was not asked; empty for a provider with a ``proxy-url``.
+    """
     for step in diagnosis.steps:
         yield _step(step)
     if diagnosis.trial is not None:
@@ -30,6 +38,11 @@ def provider_findings(diagnosis: Diagnosis) -> Iterator[Finding]:
         yield Finding(mark="note", subject="quirk", text=quirk)
     if diagnosis.next_step:
         yield Finding(mark="note", subject="what to do", text=diagnosis.next_step)
+    if diagnosis.failure is not None and diagnosis.failure.kind in _UNREACHED:
+        name = next((name for name in _HTTP_PROXIES if environ.get(name, "").strip()), None)
+        if name is not None:
+            text = "set here and not used: set the provider's proxy-url to it if that is the way out"
+            yield Finding(mark="note", subject=name, text=text)
 
 
 def _step(step: Step) -> Finding:

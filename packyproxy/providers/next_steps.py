@@ -10,9 +10,12 @@ __all__ = ["NEXT_STEPS"]
 _SET_KEY = "get a valid key from the provider and put it into the configuration"
 _WAIT = "wait, or enable another provider"
 _ASK_PROVIDER = "try again later; if it lasts, ask the provider or enable another one"
-_REPORT = "the provider refuses what packyproxy sends: set its profile to what it accepts"
+_REPORT = "the provider refuses what packyproxy sends: set defaults.model or profile to what it accepts"
 _CHECK_NETWORK = "check base-url, proxy-url, the network and any firewall on the way"
-_CHECK_STREAM = "something on the way cuts streams or changes them: check base-url and proxy-url"
+_CHECK_STREAM = (
+    "something on the way cuts streams or changes them: check base-url and proxy-url; if they are right, ask "
+    "the provider whether it streams the Responses API"
+)
 
 NEXT_STEPS: Mapping[Kind, str] = MappingProxyType(
     {
@@ -28,7 +31,7 @@ NEXT_STEPS: Mapping[Kind, str] = MappingProxyType(
         Kind.CLIENT_RESTRICTED: "the provider serves certain clients only: its terms decide; see headers",
         Kind.USAGE_NOT_INCLUDED: "the plan behind the key does not include this: change the plan or the key",
         Kind.BILLING: "pay the provider, or enable another one",
-        Kind.MODEL_NOT_FOUND: "set defaults.model to a model of the provider (packyproxy models)",
+        Kind.MODEL_NOT_FOUND: "set defaults.model to a model that the provider has",
         Kind.WRONG_URL: "correct base-url: the address up to, not including, /responses, often .../v1",
         Kind.NOT_OFFERED: "enable a provider that has this endpoint",
         Kind.TOO_LARGE: _REPORT,

@@ -13,11 +13,15 @@ from typing import Final
 from msgspec import Struct
 
 from packyproxy.cli.advice import warnings
-from packyproxy.cli.client_findings import client_findings
+from packyproxy.cli.banner import claude_code_exports
+from packyproxy.cli.claude_settings import variables_in_settings
+from packyproxy.cli.client_findings import client_findings, leads_here
 from packyproxy.cli.findings import Finding
 from packyproxy.cli.origins import describe_sources
 from packyproxy.cli.port_check import port_finding
 from packyproxy.cli.provider_findings import provider_findings
+from packyproxy.cli.rewriting import command_line
+from packyproxy.cli.server import local_url
 from packyproxy.cli.tables import Cell, Tone, print_json, print_line, print_table, waiting
 from packyproxy.config import Config, ProviderConfig
 from packyproxy.config.reading import Loaded, discover_config, found_file
@@ -84,22 +88,32 @@ def doctor(path: str | None, *, as_json: bool) -> int:
         return _refuse(path, error, as_json=as_json)
     with _working(loaded.config, is_shown=not as_json):
         diagnoses, runtime = _examine(loaded.config)
+    address, is_running = port_finding(loaded.config)
+    settings = variables_in_settings(os.environ)
+    clients = client_findings(os.environ, loaded.config, settings)
     sections = (
         _Section(title="configuration", findings=tuple(_configuration(loaded, runtime))),
         *(
-            _Section(title=f"provider {diagnosis.provider}", findings=tuple(provider_findings(diagnosis)))
+            _Section(
+                title=f"provider {diagnosis.provider}", findings=tuple(_provider(diagnosis, loaded.config))
+            )
             for diagnosis in diagnoses
         ),
-        _Section(title="address", findings=(port_finding(loaded.config),)),
-        _Section(title="clients in this shell", findings=client_findings(os.environ, loaded.config)),
+        _Section(title="address", findings=(address,)),
+        _Section(title="clients in this shell", findings=clients),
     )
     failures = [section.title for section in sections if section.has_failed]
     if as_json:
         figures = tuple(map(_figures, diagnoses))
         print_json(_Report(ok=not failures, sections=sections, providers=figures))
-    else:
-        _show(sections, failures)
-    return 1 if failures else 0
+        return 1 if failures else 0
+    _show(sections)
+    if failures:
+        print_line(f"something to mend: {', '.join(failures)}", "bad")
+        return 1
+    print_line("all is well", "good")
+    _show_next(loaded, is_running=is_running, is_led=leads_here(os.environ, loaded.config, settings))
+    return 0
 
 
 def _refuse(path: str | None, error: ConfigError, *, as_json: bool) -> int:
@@ -150,6 +164,11 @@ def _configuration(loaded: Loaded, runtime: Runtime) -> Iterator[Finding]:
         yield Finding(mark="note", subject="Codex CLI", text=note)
 
 
+def _provider(diagnosis: Diagnosis, config: Config) -> Iterator[Finding]:
+    has_proxy = any(it.proxy_url for it in config.enabled_providers if it.name == diagnosis.provider)
+    yield from provider_findings(diagnosis, {} if has_proxy else os.environ)
+
+
 def _origins(provider: ProviderConfig) -> str:
     state = "enabled" if provider.enabled else "disabled"
     sources = describe_sources(provider.sources)
@@ -183,7 +202,7 @@ def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 1)
 
 
-def _show(sections: Sequence[_Section], failures: Sequence[str]) -> None:
+def _show(sections: Sequence[_Section]) -> None:
     for section in sections:
         print_line(section.title, "strong")
         print_table(
@@ -194,7 +213,14 @@ def _show(sections: Sequence[_Section], failures: Sequence[str]) -> None:
             indent=2,
         )
         print_line()
-    if failures:
-        print_line(f"something to mend: {', '.join(failures)}", "bad")
-    else:
-        print_line("all is well", "good")
+
+
+def _show_next(loaded: Loaded, *, is_running: bool, is_led: bool) -> None:
+    """Say what is left to do until a client has its first answer."""
+    config = loaded.config
+    if not is_running:
+        line = command_line("serve", loaded.path) if loaded.path else "packyproxy serve"
+        print_line(f"\nnext:\n  {line}")
+    elif not is_led:
+        exports = claude_code_exports(config, local_url(config.host, config.port))
+        print_line(f"\nnext, in the shell where Claude Code runs:\n{exports}\n  claude")

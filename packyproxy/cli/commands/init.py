@@ -41,8 +41,8 @@ def init(path: str | None, *, template: Template) -> int:
         print_line("next:")
     else:
         print_line(f"next: fill in what is missing above, in {file}; then")
-        print_line(f"  {command_line('check', file)}")
-    print_line(f"  {command_line('serve', file)}")
+    for command in ("doctor", "serve"):
+        print_line(f"  {command_line(command, file)}")
     return 0
 
 

@@ -24,19 +24,32 @@ _MOST_ADDRESSES = 4
 _Address: TypeAlias = tuple[int, tuple[str | int | bytes, ...]]
 """Family and socket address."""
 
-_CERTIFICATE_PROBLEMS: Mapping[int, str] = MappingProxyType(
+_NAME_REMEDY = "correct the host in base-url; if it is right, check the network and its name server"
+_TRUST = (
+    "if it is an authority of your own, or of your company's network, set SSL_CERT_FILE to a file that holds "
+    "its certificate; if this machine trusts nobody, to the one that python -m certifi names"
+)
+_HOST_OF_CERTIFICATE = "correct the host in base-url: the certificate has to be for it"
+_CERTIFICATE_PROBLEMS: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
-        9: "the certificate is not valid yet: check the clock of this machine",
-        10: "the certificate has expired",
-        18: "the certificate is self-signed",
-        19: "the certificate comes from an authority that this machine does not trust",
-        20: "the certificate comes from an authority that this machine does not trust",
-        21: "the certificate comes without those between it and its authority",
-        62: "the certificate is for another host",
-        64: "the certificate is for another address",
+        9: ("the certificate is not valid yet", "set the clock of this machine"),
+        10: (
+            "the certificate has expired",
+            "check the clock of this machine; if it is right, tell the provider",
+        ),
+        18: ("the certificate is self-signed", _TRUST),
+        19: ("the certificate comes from an authority that this machine does not trust", _TRUST),
+        20: ("the certificate comes from an authority that this machine does not trust", _TRUST),
+        21: ("the certificate comes without those between it and its authority", _TRUST),
+        62: ("the certificate is for another host", _HOST_OF_CERTIFICATE),
+        64: ("the certificate is for another address", _HOST_OF_CERTIFICATE),
     }
 )
-"""By OpenSSL's verification code (x509_vfy.h)."""
+"""What is wrong and what to do, by OpenSSL's verification code (x509_vfy.h)."""
+_NO_TLS_SPOKEN = (
+    "the port does not speak TLS",
+    "if the provider has no TLS there, begin base-url with http://; else correct its port",
+)
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 
 
@@ -46,6 +59,8 @@ class Step(Struct, frozen=True, kw_only=True):
     name: Literal["dns", "tcp", "tls"]
     problem: str | None = None
     """What went wrong, in words; None when nothing did."""
+    remedy: str = ""
+    """What to do about it, where more is known than of every failure of this step."""
     seconds: float | None = None
     """How long it took, where it went well."""
 
@@ -79,7 +94,7 @@ async def _resolve(host: str, port: int) -> tuple[Step, Sequence[_Address]]:
     except TimeoutError:
         return Step(name="dns", problem=f"no answer about {host} in {_STEP_SECONDS:.0f} s"), ()
     except (OSError, UnicodeError):
-        return Step(name="dns", problem=f"the name {host} is not known"), ()
+        return Step(name="dns", problem=f"the name {host} is not known", remedy=_NAME_REMEDY), ()
     seconds = None if _is_address(host) else loop.time() - started
     addresses = [(int(family), address) for family, _, _, _, address in found[:_MOST_ADDRESSES]]
     return Step(name="dns", seconds=seconds), addresses
@@ -116,22 +131,18 @@ async def _shake_hands(connection: socket.socket, host: str) -> Step:
                 asyncio.Protocol, sock=connection, ssl=context, server_hostname=host
             )
     except TimeoutError:
-        problem = f"no handshake in {_STEP_SECONDS:.0f} s"
+        problem, remedy = f"no handshake in {_STEP_SECONDS:.0f} s", ""
     except ssl.SSLCertVerificationError as error:
-        problem = _CERTIFICATE_PROBLEMS.get(error.verify_code, "the certificate is not valid")
+        problem, remedy = _CERTIFICATE_PROBLEMS.get(error.verify_code, ("the certificate is not valid", ""))
     except ssl.SSLError as error:
-        problem = (
-            "the port does not speak TLS: http:// instead of https://?"
-            if error.reason in _NO_TLS
-            else "the handshake failed"
-        )
+        problem, remedy = _NO_TLS_SPOKEN if error.reason in _NO_TLS else ("the handshake failed", "")
     except OSError:
-        problem = "the connection was closed during the handshake"
+        problem, remedy = "the connection was closed during the handshake", ""
     else:
         transport.abort()
         return Step(name="tls", seconds=loop.time() - started)
     connection.close()
-    return Step(name="tls", problem=problem)
+    return Step(name="tls", problem=problem, remedy=remedy)
 
 
 def _is_address(host: str) -> bool:

@@ -3,6 +3,7 @@
 Unlike a health check this asks for an answer, which costs a few tokens.
 """
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -16,7 +17,8 @@ from packyproxy.runtime.examination.connection import Step, trace_connection
 from packyproxy.runtime.examination.trial import TRIED_MODEL, Trial, tried_candidate, try_out
 from packyproxy.runtime.model_list import ModelList, fetch_models
 from packyproxy.runtime.runtime import Runtime
-from packyproxy.translate.failure_table import FAILURES
+from packyproxy.translate.failure_table import FAILURES, LIMITS
+from packyproxy.translate.failure_texts import reset_second, rfc3339
 
 __all__ = ["Diagnosis", "KeyVerdict", "diagnose"]
 
@@ -27,6 +29,24 @@ _STEP_FAILURES: Final = {
     "tcp": FailureKind.UNREACHABLE,
     "tls": FailureKind.TLS,
 }
+_USUAL_PATH: Final = "/v1"
+_SUCCESS: Final = range(200, 300)
+_WRONG_ADDRESS: Final = frozenset({FailureKind.WRONG_URL, FailureKind.REDIRECT})
+_STRANGE_ANSWER: Final = frozenset({FailureKind.SERVER_ERROR, FailureKind.BAD_STREAM, FailureKind.TRUNCATED})
+"""What a web page, or anything else that is not the API, looks like where it comes as a success."""
+
+_PERHAPS_THE_MODEL: Final = frozenset(
+    {
+        FailureKind.MODEL_NOT_FOUND,
+        FailureKind.INVALID_REQUEST,
+        FailureKind.FORBIDDEN,
+        FailureKind.UNAVAILABLE,
+        FailureKind.SERVER_ERROR,
+        FailureKind.UPSTREAM_REFUSED,
+    }
+)
+"""How relays refuse a model that they do not have."""
+_MOST_MODELS: Final = 5
 
 
 class Diagnosis(Struct, frozen=True, kw_only=True):
@@ -45,6 +65,8 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     quirks: tuple[str, ...] = ()
     """What is unusual about the provider; packyproxy lives with all of it."""
     failure: Failure | None = None
+    remedy: str = ""
+    """What to do about the failure, where more is known than what its kind says."""
 
     @property
     def failure_text(self) -> str:
@@ -56,7 +78,7 @@ class Diagnosis(Struct, frozen=True, kw_only=True):
     @property
     def next_step(self) -> str:
         """What to do about the failure; empty when there is none."""
-        return "" if self.failure is None else NEXT_STEPS[self.failure.kind]
+        return self.remedy or ("" if self.failure is None else NEXT_STEPS[self.failure.kind])
 
 
 async def diagnose(runtime: Runtime, provider: Provider) -> Diagnosis:
@@ -76,8 +98,10 @@ async def diagnose(runtime: Runtime, provider: Provider) -> Diagnosis:
     proxy_url = provider.proxy_url.reveal() if provider.proxy_url else None
     steps = await trace_connection(provider.base_url, proxy_url)
     diagnosis = Diagnosis(provider=provider.name, model=candidate.model, steps=steps)
-    if problem := steps[-1].problem:
-        return replace(diagnosis, failure=Failure(kind=_STEP_FAILURES[steps[-1].name], message=problem))
+    last = steps[-1]
+    if last.problem is not None:
+        failed = Failure(kind=_STEP_FAILURES[last.name], message=last.problem)
+        return replace(diagnosis, failure=failed, remedy=last.remedy)
     listed = await fetch_models(runtime.upstream(provider), provider, version=runtime.version)
     trial = await try_out(runtime, provider, candidate)
     learned = learned_quirks(runtime.learned, provider.id, candidate.model, candidate.efforts)
@@ -88,7 +112,42 @@ async def diagnose(runtime: Runtime, provider: Provider) -> Diagnosis:
         trial=trial,
         quirks=(*learned, *trial.quirks),
         failure=trial.failure,
+        remedy=""
+        if trial.failure is None
+        else await _remedy(runtime, provider, diagnosis.model, trial.failure, listed),
     )
+
+
+async def _remedy(
+    runtime: Runtime, provider: Provider, model: str, failure: Failure, listed: ModelList | Failure
+) -> str:
+    """Say what to do where more is known than the kind of the failure; empty where that says it."""
+    if failure.kind in LIMITS:
+        second = reset_second(failure, runtime.now())
+        return "" if second is None else f"wait until {rfc3339(second)}, or enable another provider"
+    if isinstance(listed, ModelList) and failure.kind in _PERHAPS_THE_MODEL and listed.models:
+        return "" if model in listed.models else _other_models(model, listed.models)
+    is_page = isinstance(listed, Failure) and listed.status in _SUCCESS
+    if failure.kind not in _WRONG_ADDRESS and not (failure.kind in _STRANGE_ANSWER and is_page):
+        return ""
+    if better := await _better_address(runtime, provider):
+        return f"set base-url to {better}: the provider lists its models there"
+    return NEXT_STEPS[FailureKind.REDIRECT if failure.kind is FailureKind.REDIRECT else FailureKind.WRONG_URL]
+
+
+def _other_models(model: str, models: Sequence[str]) -> str:
+    shown = sorted(models, key=lambda name: not name.startswith(model[:3]))[:_MOST_MODELS]
+    more = "" if len(models) <= _MOST_MODELS else f" and {len(models) - _MOST_MODELS} more"
+    return f"the provider does not list {model}: set defaults.model to one of {', '.join(shown)}{more}"
+
+
+async def _better_address(runtime: Runtime, provider: Provider) -> str | None:
+    """Return the address with the usual path, if that was left out and leads to the API."""
+    if provider.base_url.endswith(_USUAL_PATH):
+        return None
+    other = replace(provider, base_url=f"{provider.base_url}{_USUAL_PATH}")
+    listed = await fetch_models(runtime.upstream(other), other, version=runtime.version)
+    return other.base_url if isinstance(listed, ModelList) and listed.models else None
 
 
 def _key_verdict(provider: Provider, listed: ModelList | Failure, failure: Failure | None) -> KeyVerdict:

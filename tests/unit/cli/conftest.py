@@ -41,6 +41,7 @@ def write_config(tmp_path: Path) -> Callable[[str], Path]:
     def write(text: str) -> Path:
         path = tmp_path / "config.yaml"
         path.write_text(text, "utf-8")
+        path.chmod(0o600)
         return path
 
     return write

@@ -44,8 +44,6 @@ def test_a_shell_that_is_not_set_up() -> None:
         ("http://127.0.0.1", Config(port=80), True),
         ("https://api.anthropic.com", OPEN, False),
         ("http://127.0.0.1:8317", Config(host="10.0.0.1"), False),
-        ("http://127.0.0.1:port", OPEN, False),
-        ("nonsense", OPEN, False),
     ],
 )
 def test_where_the_url_leads(base_url: str, config: Config, leads_here: bool) -> None:
@@ -58,8 +56,27 @@ def test_a_url_that_leads_elsewhere_is_shown_without_its_password() -> None:
     """Host and port are enough."""
     (finding,) = client_findings({"ANTHROPIC_BASE_URL": "https://me:canary@relay.example/x"}, OPEN)
     assert (
-        "leads to relay.example port 443; this configuration listens on 127.0.0.1 port 8317" == finding.text
+        "leads to relay.example port 443; this configuration listens on 127.0.0.1 port 8317; "
+        f"export ANTHROPIC_BASE_URL={URL}"
+    ) == finding.text
+
+
+@pytest.mark.parametrize(
+    "base_url", ["127.0.0.1:8317", "localhost:8317", "http://127.0.0.1:port", "nonsense"]
+)
+def test_what_is_no_url_cannot_be_meant(base_url: str) -> None:
+    """Claude Code fails on it, so there is something to mend."""
+    (finding,) = client_findings({"ANTHROPIC_BASE_URL": base_url}, OPEN)
+    assert ("failed", f"is no URL that begins with http://; export ANTHROPIC_BASE_URL={URL}") == (
+        finding.mark,
+        finding.text,
     )
+
+
+def test_the_proxy_speaks_plain_http() -> None:
+    """A client that begins with TLS hears nothing that it understands."""
+    finding, *_ = client_findings(shell(ANTHROPIC_BASE_URL="https://127.0.0.1:8317"), OPEN)
+    assert ("failed", True) == (finding.mark, "plain HTTP" in finding.text)
 
 
 def test_a_path_is_one_too_many() -> None:
@@ -123,12 +140,13 @@ def test_other_clouds_win(name: str) -> None:
         pytest.param({"HTTP_PROXY": "http://p", "NO_PROXY": "a, 127.0.0.1"}, False, id="excepted"),
         pytest.param({"http_proxy": "http://p", "no_proxy": "*"}, False, id="all excepted"),
         pytest.param({"HTTP_PROXY": ""}, False, id="blank"),
-        pytest.param({"HTTPS_PROXY": "http://p"}, False, id="for https only"),
+        pytest.param({"HTTPS_PROXY": "http://p"}, True, id="for https"),
+        pytest.param({"ALL_PROXY": "http://p"}, False, id="for all, which Claude Code does not read"),
     ],
 )
 def test_a_proxy_on_the_way_is_noted(variables: dict[str, str], is_noted: bool) -> None:
-    """It cannot reach what is on this machine."""
-    marks = [mark for mark, subject in found(shell(**variables)) if subject.lower() == "http_proxy"]
+    """It cannot reach what is on this machine, and Claude Code asks the one for https too."""
+    marks = [mark for mark, subject in found(shell(**variables)) if subject.lower().endswith("_proxy")]
     assert (["note"] if is_noted else []) == marks
 
 

@@ -94,6 +94,7 @@ def configure(port: int, *, enabled: bool = True, **settings: Any) -> str:
     }
     path = Path("config.yaml")
     path.write_text(json.dumps({"port": port, "packycode": provider, **settings}))
+    path.chmod(0o600)
     return str(path.absolute())
 
 
@@ -121,7 +122,7 @@ def test_all_is_well(port: int, capsys: pytest.CaptureFixture[str]) -> None:
         "address\n"
         f"  ok  127.0.0.1 port {port}  free\n"
     ) in out
-    assert out.endswith("\nall is well\n")
+    assert out.endswith("\nall is well\n\nnext:\n  packyproxy serve\n")
     assert "canary" not in out
 
 

@@ -64,7 +64,7 @@ def test_what_is_missing_is_said_with_the_next_command(
         f"{path}: 1 problem",
         "",
         f"next: fill in what is missing above, in {path}; then",
-        "  packyproxy check",
+        "  packyproxy doctor",
         "  packyproxy serve",
     ] == capsys.readouterr().out.splitlines()
 
@@ -72,14 +72,12 @@ def test_what_is_missing_is_said_with_the_next_command(
 def test_a_key_in_the_environment_is_enough(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With the variable set nothing is missing, and serving comes next."""
+    """With the variable set nothing is missing, and asking the provider comes next."""
     monkeypatch.setenv("PACKYCODE_API_KEY", "sk-canary-1234567")
     assert 0 == main(["init"])
     output = capsys.readouterr().out
-    assert ("next:\n  packyproxy serve\n", False) == (
-        output[-len("next:\n  packyproxy serve\n") :],
-        "canary" in output,
-    )
+    assert output.endswith("next:\n  packyproxy doctor\n  packyproxy serve\n")
+    assert "canary" not in output
 
 
 def test_an_existing_file_is_never_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
