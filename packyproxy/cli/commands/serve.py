@@ -11,6 +11,7 @@ from packyproxy.cli.banner import banner
 from packyproxy.cli.failures import CommandFailed
 from packyproxy.cli.logs import configure_logging, log_together
 from packyproxy.cli.overrides import Overrides
+from packyproxy.cli.port_check import running_version
 from packyproxy.cli.registration import Kind, register
 from packyproxy.cli.server import (
     Stop,
@@ -69,7 +70,7 @@ def serve(
     wanted: dict[Kind, bool] = {"packycode": packycode, "tppc": tppc}
     registered = register(config, tuple(kind for kind, is_wanted in wanted.items() if is_wanted))
     configure_logging(config.log_format, debug=config.debug)
-    listener = bind(config.host, config.port)
+    listener = _bind(config)
     notes = (*registered, *file.loaded.notes, *map(str, oversight_warnings(config, os.environ)))
     text = banner(
         config,
@@ -83,6 +84,19 @@ def serve(
     if workers == 1:
         return _serve_here(file, listener, _obey_signals, grace_seconds=grace_seconds, wrappers=wrappers)
     return _serve_in_workers(file, listener, workers, grace_seconds)
+
+
+def _bind(config: Config) -> socket.socket:
+    try:
+        return bind(config.host, config.port)
+    except CommandFailed as error:
+        version = running_version(config.host, config.port) if config.port else None
+        if version is None:
+            raise
+        raise CommandFailed(
+            f"packyproxy {version} serves on {config.host} port {config.port} already: use that one, stop it, "
+            "or choose another port with --port"
+        ) from error
 
 
 def _serve_here(
