@@ -1,7 +1,6 @@
 """When a provider is asked, and how long a model rests there."""
 
 from itertools import product
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -470,31 +469,6 @@ def test_the_longer_rest_keeps_its_own_error() -> None:
 def test_repr_of_a_rest_hides_the_error() -> None:
     """Upstream words never enter a log by accident."""
     assert "usage_limit_reached" not in repr(_rest(_QUOTED))
-
-
-def _diagram() -> str:
-    """Draw the table: a line for each change of state, with the signals that make it."""
-    signals: dict[tuple[Breaker, Breaker], list[str]] = {}
-    for (before, signal), after in TABLE.items():
-        if before is not after:
-            signals.setdefault((before, after), []).append(signal.value)
-    return "\n".join(
-        [
-            "stateDiagram-v2",
-            *(f'    state "{state.value}" as {state.name.lower()}' for state in Breaker),
-            f"    [*] --> {Breaker.CLOSED.name.lower()}",
-            *(
-                f"    {before.name.lower()} --> {after.name.lower()}: {', '.join(names)}"
-                for (before, after), names in signals.items()
-            ),
-        ]
-    )
-
-
-def test_documentation_draws_the_table() -> None:
-    """The diagram in the architecture page shows every change of state, and no other."""
-    page = Path(__file__).parents[3] / "docs" / "architecture.md"
-    assert f"```mermaid\n{_diagram()}\n```" in page.read_text("utf-8")
 
 
 @pytest.mark.parametrize(
