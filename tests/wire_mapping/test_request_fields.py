@@ -26,6 +26,7 @@ ITEM = {"type": "message", "role": "user", "content": "hi"}
 REASONING = {"type": "reasoning", "id": "rs_1", "summary": []}
 LIMITED = {"max_output_tokens": True}
 SAMPLED = {"sampling": True}
+EMPTY: tuple[Any, ...] = (0, None, {})
 
 
 def formatted(**fields: Any) -> Sample:
@@ -220,7 +221,7 @@ CHAT: dict[str, list[Sample]] = {
                 "prediction",
                 "moderation",
             )
-            for value in (0, None, {})
+            for value in EMPTY
         ),
         *(asked(**{name: 1}) for name in ("frequency_penalty", "presence_penalty", "seed")),
         *(asked(**{name: {"x": 1}}) for name in ("logit_bias", "prediction", "moderation")),
