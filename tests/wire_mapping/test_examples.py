@@ -35,7 +35,11 @@ def lines(number: str, at: int = 0) -> list[Any]:
 def agrees(shown: Any, real: Any) -> bool:
     """Tell whether a value is as shown; ``…`` stands for any text, ``<model of the request>`` for its model."""
     if isinstance(shown, dict):
-        return isinstance(real, dict) and list(shown) == list(real) and all(agrees(shown[key], real[key]) for key in shown)
+        return (
+            isinstance(real, dict)
+            and list(shown) == list(real)
+            and all(agrees(shown[key], real[key]) for key in shown)
+        )
     if isinstance(shown, list):
         return isinstance(real, list) and len(shown) == len(real) and all(map(agrees, shown, real))
     if isinstance(shown, str):
@@ -46,7 +50,10 @@ def agrees(shown: Any, real: Any) -> bool:
 
 def events_of(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Make the stream that brings these items, whole."""
-    done = [{"type": "response.output_item.done", "output_index": at, "item": item} for at, item in enumerate(items)]
+    done = [
+        {"type": "response.output_item.done", "output_index": at, "item": item}
+        for at, item in enumerate(items)
+    ]
     return [*done, {"type": "response.completed", "response": {"output": items}}]
 
 
@@ -120,9 +127,15 @@ def test_reasoning_and_back(turn: int) -> None:
 
 def test_name_vector() -> None:
     """The test vector of 3.1 is right, and so are the lengths it names."""
-    vector = re.search(r"Test vector: `([^`]+)` \((\d+) characters\) becomes `([^`]+)` \((\d+)\)", section("3.1").prose)
+    vector = re.search(
+        r"Test vector: `([^`]+)` \((\d+) characters\) becomes `([^`]+)` \((\d+)\)", section("3.1").prose
+    )
     assert vector
-    assert (vector[3], int(vector[2]), int(vector[4])) == (map_tool_name(vector[1]), len(vector[1]), len(vector[3]))
+    assert (vector[3], int(vector[2]), int(vector[4])) == (
+        map_tool_name(vector[1]),
+        len(vector[1]),
+        len(vector[3]),
+    )
 
 
 @pytest.mark.parametrize("name", ["x" * 64, "a.b", "é" * 55, "é" * 56, "m" * 30 + "." + "n" * 90])
@@ -143,7 +156,11 @@ def test_name_rule(name: str) -> None:
 def test_message_start() -> None:
     """An answer begins with the frame of 4.3, with the numbers of its own estimate, and one ping."""
     answer = Answering("messages")
-    frames = [json.loads(line[6:]) for line in answer.writer.start().decode().splitlines() if line.startswith("data: ")]
+    frames = [
+        json.loads(line[6:])
+        for line in answer.writer.start().decode().splitlines()
+        if line.startswith("data: ")
+    ]
     shown = block("4.3")
     shown["message"]["usage"]["input_tokens"] = frames[0]["message"]["usage"]["input_tokens"]
     assert (True, [{"type": "ping"}], "message_start") == (
@@ -154,7 +171,9 @@ def test_message_start() -> None:
 
 
 def usage_example() -> dict[str, Any]:
-    found = re.search(r"Example: `(.+?)` gives the sample in 4\.8; (\d+) \+ (\d+) = (\d+)", section("4.10").prose)
+    found = re.search(
+        r"Example: `(.+?)` gives the sample in 4\.8; (\d+) \+ (\d+) = (\d+)", section("4.10").prose
+    )
     assert found
     assert int(found[2]) + int(found[3]) == int(found[4])
     return json.loads(found[1].replace("` `", " "))
@@ -194,7 +213,9 @@ def test_worked_stream() -> None:
     """The events of 4.11 give the frames that follow them, in that order."""
     answer = Answering("messages", asked(**VISIBLE))
     written = answer.writer.start().decode() + answer.take(*lines("4.11"))
-    shown = [" ".join(re.sub(r" +← .*", "", line).split()) for line in section("4.11").fences[1].text.splitlines()]
+    shown = [
+        " ".join(re.sub(r" +← .*", "", line).split()) for line in section("4.11").fences[1].text.splitlines()
+    ]
     assert shown == told(written)
 
 
@@ -223,7 +244,9 @@ def test_chunk() -> None:
     )
     form = json.loads(re.sub(r"\b([TMD])(?=[,}])", r'"\1"', shown.replace("` `", "")))
     assert [list(form), list(form["choices"][0])] == [
-        keys for chunk in [json.loads(written.splitlines()[0][6:])] for keys in (list(chunk), list(chunk["choices"][0]))
+        keys
+        for chunk in [json.loads(written.splitlines()[0][6:])]
+        for keys in (list(chunk), list(chunk["choices"][0]))
     ]
 
 
@@ -245,14 +268,29 @@ def test_failure_of_ours() -> None:
 def test_search_blocks() -> None:
     """A search and a citation have the forms of 4.6, and are shown in its order."""
     rules = " ".join(section("4.6").items)
-    search = {"type": "web_search_call", "id": "ws_1", "status": "completed", "action": {"type": "search", "query": "q"}}
-    link = {"type": "url_citation", "url": "https://x.example/a", "title": "T", "start_index": 0, "end_index": 2}
+    search = {
+        "type": "web_search_call",
+        "id": "ws_1",
+        "status": "completed",
+        "action": {"type": "search", "query": "q"},
+    }
+    link = {
+        "type": "url_citation",
+        "url": "https://x.example/a",
+        "title": "T",
+        "start_index": 0,
+        "end_index": 2,
+    }
     part = {"type": "output_text", "text": "Hi", "annotations": [link]}
     answer = Answering("messages").whole(
         *events_of([search, {"type": "message", "role": "assistant", "content": [part]}])
     )
     call, result, text = answer["content"]
-    forms = [json.loads(re.sub(r":([QUT])([,}])", r':"…"\2', span)) for span in spans(rules) if span.startswith('{"type"')]
+    forms = [
+        json.loads(re.sub(r":([QUT])([,}])", r':"…"\2', span))
+        for span in spans(rules)
+        if span.startswith('{"type"')
+    ]
     wanted = {form["type"]: list(form) for form in forms}
     cited = re.search(r'"citation":(\{.+?"encrypted_index":""\})', section("4.6").prose)
     assert cited
@@ -267,7 +305,9 @@ def test_token_count_example() -> None:
     """The request that 9 counts has as many tokens."""
     found = re.search(r"Example: `(.+?)` counts ([\d +]+), `(.+?)`", section("9").prose)
     assert found
-    counted = to_responses(read(found[1].encode(), counting=True), Target(model="m", scope="", efforts=())).tokens
+    counted = to_responses(
+        read(found[1].encode(), counting=True), Target(model="m", scope="", efforts=())
+    ).tokens
     assert ({"input_tokens": counted}, counted) == (
         json.loads(found[3]),
         sum(map(int, found[2].split("+"))),
