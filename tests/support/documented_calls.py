@@ -9,11 +9,12 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import zip_longest
 from typing import Any
 
+from tests.support.documents import ROOT, read_page
+
 __all__ = [
-    "DOCUMENTS",
     "Call",
     "calls",
     "differences",
@@ -23,11 +24,6 @@ __all__ = [
     "text_differences",
 ]
 
-_DOCS = Path(__file__).parents[2] / "docs"
-DOCUMENTS = (_DOCS / "management-api.md", _DOCS / "management-api_CN.md")
-"""The English one, and its Chinese twin."""
-
-_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ROW = re.compile(r"^\| `(/[^`]*)` \| ([A-Z, ]+) \|", re.MULTILINE)
 _ERROR_ROW = re.compile(r"^\| (\d{3}) \| (`.*?`) \|", re.MULTILINE)
 _TARGET = re.compile(r"\$PACKYPROXY/v0/management(/[^\s\"'?]*)")
@@ -51,6 +47,7 @@ class Call:
 
     line: int
     """Of the document."""
+    answer_line: int | None
     command: str
     status: int
     headers: tuple[str, ...]
@@ -71,32 +68,32 @@ class Call:
         return found
 
 
-def calls(text: str) -> Iterator[Call]:
+def calls(page: str) -> Iterator[Call]:
     """Yield the calls of a document in their order."""
-    blocks = list(_BLOCK.finditer(text))
-    for block, following in zip(blocks, [*blocks[1:], None], strict=True):
-        if block[1] != "sh" or "curl " not in block[2]:
+    blocks = read_page(page).blocks
+    for block, following in zip_longest(blocks, blocks[1:]):
+        if block.language != "sh" or "curl " not in block.text:
             continue
-        status, headers, answer, form = 200, [], None, "text"
-        if following is not None and following[1] in {"json", "yaml", "text", "http"}:
-            form, answer = following[1], following[2]
+        status, headers, answer, form, line = 200, [], None, "text", None
+        if following is not None and following.language in {"json", "yaml", "text", "http"}:
+            form, answer, line = following.language, following.text, following.line
         if form == "http":
             head, _, answer = (answer or "").partition("\n\n")
             first, *lines = head.splitlines()
             status, headers = int(first.split()[1]), [line.partition(":")[0].lower() for line in lines]
             form = "json"
-        line = text.count("\n", 0, block.start()) + 1
-        yield Call(line, block[2].strip(), status, tuple(headers), answer, form)
+        yield Call(block.line, line, block.text.strip(), status, tuple(headers), answer, form)
 
 
-def route_table(text: str) -> dict[str, set[str]]:
+def route_table(page: str) -> dict[str, set[str]]:
     """Return the verbs of each route, as the document's table of routes lists them."""
-    return {row[1]: set(row[2].replace(",", " ").split()) for row in _ROW.finditer(text)}
+    return {row[1]: set(row[2].replace(",", " ").split()) for row in _ROW.finditer(_text(page))}
 
 
-def error_table(text: str) -> dict[str, int]:
+def error_table(page: str) -> dict[str, int]:
     """Return the status of each error code, as the document's table of errors lists them."""
-    return {code: int(row[1]) for row in _ERROR_ROW.finditer(text) for code in re.findall(r"`(\w+)`", row[2])}
+    rows = _ERROR_ROW.finditer(_text(page))
+    return {code: int(row[1]) for row in rows for code in re.findall(r"`(\w+)`", row[2])}
 
 
 def matches(pattern: str, path: str) -> bool:
@@ -153,6 +150,10 @@ def text_differences(documented: str, actual: str) -> list[str]:
         for line in documented.splitlines()
         if line.strip(" #") not in {"", _REST} and _without_numbers(line) not in rest
     ]
+
+
+def _text(page: str) -> str:
+    return (ROOT / page).read_text("utf-8")
 
 
 def _without_varying(text: str) -> str:

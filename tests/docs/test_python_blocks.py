@@ -15,21 +15,12 @@ from starlette.testclient import TestClient
 
 from packyproxy.testing import FakeUpstream
 from tests.support import django_site
+from tests.support.block_kinds import Kind, blocks_of
+from tests.support.documents import Block, read_page
 from tests.support.servers import Listener, write_config
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).parent.parent
-PAGES = (
-    "README.md",
-    "docs/embedding.md",
-    "docs/cassettes.md",
-    "docs/management-api.md",
-    "docs/management-api_CN.md",
-)
-PART = re.compile(r"^##+ ([^\n]+)$|^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-A_RUNNING_PROXY = "http://127.0.0.1:8317"
-RECORDED = re.compile(r"^```json\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 QUESTION = {
     "model": "claude-sonnet-5",
     "max_tokens": 100,
@@ -37,21 +28,13 @@ QUESTION = {
 }
 
 
-def blocks(page: str) -> Iterator[Any]:
-    """Yield each block of Python, named for the heading that it stands under."""
-    heading, number = "", 0
-    for part in PART.finditer((ROOT / page).read_text("utf-8")):
-        if part[1] is not None:
-            heading, number = part[1].lower().replace(" ", "-"), 0
-        else:
-            number += 1
-            yield pytest.param(part[2], id=f"{Path(page).stem}-{heading}-{number}")
+def place(block: Block) -> str:
+    return block.place
 
 
-BLOCKS = [block for page in PAGES for block in blocks(page) if A_RUNNING_PROXY not in block.values[0]]
-TESTS = [block for block in BLOCKS if "def test_" in block.values[0]]
-APPLICATIONS = [block for block in BLOCKS if re.search(r"^app = ", block.values[0], re.MULTILINE)]
-SCRIPTS = [block for block in BLOCKS if block not in TESTS + APPLICATIONS]
+applications = pytest.mark.parametrize("block", blocks_of(Kind.APPLICATION), ids=place)
+scripts = pytest.mark.parametrize("block", blocks_of(Kind.SCRIPT), ids=place)
+checked = pytest.mark.parametrize("block", blocks_of(Kind.TEST), ids=place)
 
 
 class Recognised:
@@ -84,10 +67,10 @@ def provider(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listen
     listener.close()
 
 
-def run(block: str) -> dict[str, Any]:
+def run(block: Block) -> dict[str, Any]:
     """Return the names of a block."""
     names: dict[str, Any] = {"__name__": "documented"}
-    exec(compile(block, "documented", "exec"), names)
+    exec(compile(block.text, block.place, "exec"), names)
     return names
 
 
@@ -108,8 +91,8 @@ def statuses_and_answers(app: Any, provider: Listener, badges: Sequence[str]) ->
     return asyncio.run(serve())
 
 
-@pytest.mark.parametrize("block", APPLICATIONS)
-def test_an_application_serves_the_proxy_below_llm(block: str, provider: Listener) -> None:
+@applications
+def test_an_application_serves_the_proxy_below_llm(block: Block, provider: Listener) -> None:
     """Each application starts, answers a question below ``/llm``, and stops."""
     django_site.application()
     app = Recognised(run(block)["app"])
@@ -117,20 +100,19 @@ def test_an_application_serves_the_proxy_below_llm(block: str, provider: Listene
     assert (200, [{"type": "text", "text": "Hello."}]) == (status, answer.get("content"))
 
 
-@pytest.mark.parametrize("block", SCRIPTS)
-def test_a_script_runs(block: str, provider: Listener) -> None:
+@scripts
+def test_a_script_runs(block: Block, provider: Listener) -> None:
     """Each block that is no application does what its assertions say; what it loads was recorded before."""
-    if "Cassette.load" in block:
-        example = RECORDED.search((ROOT / "docs" / "cassettes.md").read_text("utf-8"))
-        assert example is not None
-        Path("cassette.jsonl").write_text(example[1], "utf-8")
+    if "Cassette.load" in block.text:
+        example = next(block for block in read_page("docs/cassettes.md").blocks if block.language == "json")
+        Path("cassette.jsonl").write_text(example.text, "utf-8")
     run(block)
 
 
-@pytest.mark.parametrize("block", TESTS)
-def test_a_test_passes(block: str, tmp_path: Path) -> None:
+@checked
+def test_a_test_passes(block: Block, tmp_path: Path) -> None:
     """Each documented test passes in a folder of its own, by the plugin alone."""
-    (tmp_path / "test_documented.py").write_text(block, "utf-8")
+    (tmp_path / "test_documented.py").write_text(block.text, "utf-8")
     options = ["-q", "-p", "no:cacheprovider", "-p", "no:asyncio", "-W", "error"]
     command = [sys.executable, "-m", "pytest", *options, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
@@ -139,7 +121,7 @@ def test_a_test_passes(block: str, tmp_path: Path) -> None:
 
 def test_the_costs_are_billed(provider: Listener) -> None:
     """The documented bill names the team whose member asked, and leaves out who was not let in."""
-    block = next(block.values[0] for block in APPLICATIONS if "bill[" in block.values[0])
+    block = next(block for block in blocks_of(Kind.APPLICATION) if re.search(r"\bbill\[", block.text))
     names = run(block)
     answers = statuses_and_answers(names["app"], provider, ["badge-2", "wrong", "badge-2"])
     assert [200, 401, 200] == [status for status, _ in answers]

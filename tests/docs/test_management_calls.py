@@ -13,15 +13,15 @@ import msgspec
 import pytest
 
 from packyproxy.testing import FakeUpstream, StreamingASGITransport
-from tests.support.documented_calls import DOCUMENTS, Call, calls, differences, text_differences
+from tests.support.block_kinds import MANAGEMENT_PAGES, Kind, blocks_of
+from tests.support.documented_calls import Call, calls, differences, text_differences
+from tests.support.documents import read_page
 from tests.support.servers import Listener, ServeProcess
 
 pytestmark = pytest.mark.e2e
 
-CONFIG = re.compile(r"^```yaml\n(# config\.yaml\n.*?)^```$", re.MULTILINE | re.DOTALL)
-"""The configuration that the documents begin with."""
 KEY = re.compile(r'^export KEY="(.+)"$', re.MULTILINE)
-PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+"""The management key, which the documents export."""
 HOSTS = ("https://codex-api.packycode.com", "https://provider-b.example.com")
 """Of the documented providers."""
 REFUSED_KEY = b"sk-wrong"
@@ -94,13 +94,13 @@ def listeners() -> Iterator[dict[str, Listener]]:
         listener.close()
 
 
-def opening(path: Path) -> tuple[str, str, str]:
-    """Return a document, and the configuration and the management key that it begins with."""
-    document = path.read_text("utf-8")
-    config, key = CONFIG.search(document), KEY.search(document)
-    assert config is not None
+def opening(page: str) -> tuple[str, str]:
+    """Return the configuration and the management key that a document begins with."""
+    config, exports, *_ = read_page(page).blocks
+    key = KEY.search(exports.text)
+    assert config.path == "config.yaml"
     assert key is not None
-    return document, config[1], key[1]
+    return config.text, key[1]
 
 
 def mismatches(call: Call, status: int, headers: Mapping[str, str], output: str) -> list[str]:
@@ -114,12 +114,12 @@ def mismatches(call: Call, status: int, headers: Mapping[str, str], output: str)
     return [f"line {call.line}: {mismatch}" for mismatch in found]
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=["en", "cn"])
+@pytest.mark.parametrize("page", MANAGEMENT_PAGES)
 async def test_documented_calls_are_answered_as_documented(
-    path: Path, listeners: dict[str, Listener], tmp_path: Path
+    page: str, listeners: dict[str, Listener], tmp_path: Path
 ) -> None:
     """Each curl call of the document gets the status, the members and the lasting values that it shows."""
-    document, text, key = opening(path)
+    text, key = opening(page)
     names = {host: listener.url for host, listener in listeners.items()}
     for documented, real in names.items():
         text = text.replace(documented, real)
@@ -131,23 +131,22 @@ async def test_documented_calls_are_answered_as_documented(
             await stack.enter_async_context(listener.serving(Provider()))
         proxy = stack.enter_context(ServeProcess(file))
         shell = Shell(tmp_path, proxy, key, names)
-        for call in calls(document):
+        for call in calls(page):
             found += mismatches(call, *await shell.run(call))
     assert [] == found
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=["en", "cn"])
+@pytest.mark.parametrize("page", MANAGEMENT_PAGES)
 def test_the_components_of_the_documents_can_be_mounted(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The document's own application serves each component where its comment says."""
-    document, text, key = opening(path)
+    text, key = opening(page)
     (tmp_path / "config.yaml").write_text(text, "utf-8")
     monkeypatch.chdir(tmp_path)
-    example = PYTHON.search(document)
-    assert example is not None
+    example = next(block for block in read_page(page).blocks if block.language == "python")
     names: dict[str, Any] = {}
-    exec(example[1], names)
+    exec(example.text, names)
     expected = {"/llm/v1/messages": 405, "/admin/v0/management/status": 200, "/config/validate": 405}
 
     async def ask() -> dict[str, int]:
@@ -162,11 +161,18 @@ def test_the_components_of_the_documents_can_be_mounted(
     assert expected == asyncio.run(ask())
 
 
+@pytest.mark.parametrize("page", MANAGEMENT_PAGES)
+def test_each_block_is_a_call_or_its_answer(page: str) -> None:
+    """Of the blocks that are no configuration and no Python none is left out; two variables are set before."""
+    lines = {line for call in calls(page) for line in (call.line, call.answer_line)}
+    others = [block for block in blocks_of(Kind.CALL) if block.page == page and block.line not in lines]
+    assert [] == [block.place for block in others if not re.fullmatch(r'(export \w+=".*"\n)+', block.text)]
+
+
 def test_both_documents_hold_the_same_calls() -> None:
     """The Chinese document shows the same commands and answers as the English one, byte for byte."""
     english, chinese = (
-        [(call.command, call.status, call.answer) for call in calls(path.read_text("utf-8"))]
-        for path in DOCUMENTS
+        [(call.command, call.status, call.answer) for call in calls(page)] for page in MANAGEMENT_PAGES
     )
     assert english == chinese
 

@@ -1,6 +1,5 @@
 """The routes of the management API, openapi.json and both documents tell of the same API."""
 
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,7 +11,9 @@ from packyproxy.asgi.management.refusals import STATUSES
 from packyproxy.asgi.management.request import PREFIX
 from packyproxy.config import Config
 from packyproxy.runtime.runtime import Runtime
-from tests.support.documented_calls import DOCUMENTS, calls, error_table, matches, route_table
+from tests.support.block_kinds import MANAGEMENT_PAGES
+from tests.support.documented_calls import calls, error_table, matches, route_table
+from tests.support.documents import ROOT
 
 PROMISED = {
     "/packycode": {"GET", "PUT", "PATCH"},
@@ -39,7 +40,7 @@ PROMISED = {
 """What clients may rely on: a route that goes away or changes its verbs breaks them."""
 
 OPERATIONS = management_operations(Runtime(Config()))
-documents = pytest.mark.parametrize("document", DOCUMENTS, ids=["en", "cn"])
+documents = pytest.mark.parametrize("page", MANAGEMENT_PAGES)
 
 
 @pytest.fixture
@@ -63,15 +64,15 @@ def test_openapi_describes_every_route(described: dict[str, Any]) -> None:
 
 
 @documents
-def test_the_table_of_routes_is_whole(document: Path) -> None:
+def test_the_table_of_routes_is_whole(page: str) -> None:
     """The table lists each route with its verbs, and no other."""
-    assert PROMISED == route_table(document.read_text("utf-8"))
+    assert PROMISED == route_table(page)
 
 
 @documents
-def test_every_verb_of_every_route_has_an_example(document: Path) -> None:
+def test_every_verb_of_every_route_has_an_example(page: str) -> None:
     """There is a curl call of each operation."""
-    shown = [operation for call in calls(document.read_text("utf-8")) for operation in call.operations]
+    shown = [operation for call in calls(page) for operation in call.operations]
     assert [] == [
         (operation.method, operation.path)
         for operation in OPERATIONS
@@ -80,14 +81,14 @@ def test_every_verb_of_every_route_has_an_example(document: Path) -> None:
 
 
 @documents
-def test_every_parameter_is_named(document: Path) -> None:
+def test_every_parameter_is_named(page: str) -> None:
     """The document names each parameter that an operation takes."""
-    text = document.read_text("utf-8")
+    text = (ROOT / page).read_text("utf-8")
     names = {parameter.name for operation in OPERATIONS for parameter in operation.query}
     assert set() == {name for name in names if f"`{name}`" not in text and f"?{name}=" not in text}
 
 
 @documents
-def test_every_refusal_is_explained(document: Path) -> None:
+def test_every_refusal_is_explained(page: str) -> None:
     """The table of errors has each code with its status, and no other."""
-    assert dict(STATUSES) == error_table(document.read_text("utf-8"))
+    assert dict(STATUSES) == error_table(page)
