@@ -23,7 +23,7 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 from pymdownx.slugs import slugify
 
-__all__ = ["on_config", "on_files", "on_page_markdown", "on_post_page"]
+__all__ = ["on_config", "on_files", "on_page_markdown", "on_post_page", "site_name"]
 
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _DOCS: Final = _ROOT / "docs"
@@ -69,7 +69,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     texts.append((_ROOT / "index", "".join(f"]({name})" for name in _OUTSIDE)))
     for origin, text in texts:  # grows as pages are added
         for place in _linked(origin, text):
-            name = _name(place)
+            name = site_name(place)
             if name not in _places:
                 content = _text(place)
                 _places[name] = place
@@ -90,7 +90,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         target = _target(origin, match)
         if target is None:
             return match[0]
-        return f"]({posixpath.relpath(_name(target), folder)}{match['anchor'] or ''})"
+        return f"]({posixpath.relpath(site_name(target), folder)}{match['anchor'] or ''})"
 
     return _FENCE_OR_LINK.sub(lead, markdown)
 
@@ -120,7 +120,7 @@ def _target(origin: Path, match: re.Match[str]) -> Path | None:
     return place if is_page and place.is_relative_to(_ROOT) and place.exists() else None
 
 
-def _name(place: Path) -> str:
+def site_name(place: Path) -> str:
     """Return the name of a page in the site, by which MkDocs finds it."""
     path = place.relative_to(_DOCS if place.is_relative_to(_DOCS) else _ROOT).as_posix()
     if place.is_dir():
