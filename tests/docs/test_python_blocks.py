@@ -13,7 +13,9 @@ import pytest
 from starlette.authentication import SimpleUser
 from starlette.testclient import TestClient
 
+from packyproxy import PackyProxy
 from packyproxy.testing import FakeUpstream
+from packyproxy.testing.privacy import proof
 from tests.support import django_site
 from tests.support.block_kinds import Kind, blocks_of
 from tests.support.documents import Block, read_page
@@ -100,7 +102,19 @@ def test_an_application_serves_the_proxy_below_llm(block: Block, provider: Liste
     assert (200, [{"type": "text", "text": "Hello."}]) == (status, answer.get("content"))
 
 
+@pytest.fixture
+def _proven_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the proof of privacy take no time; ``tests/laws`` play all of it."""
+
+    async def proven(make_proxy: object) -> proof.Proof:
+        assert make_proxy is PackyProxy
+        return proof.Proof(ok=True, scenarios=0, seconds=0.0, looks=())
+
+    monkeypatch.setattr(proof, "prove", proven)
+
+
 @scripts
+@pytest.mark.usefixtures("_proven_already")
 def test_a_script_runs(block: Block, provider: Listener) -> None:
     """Each block that is no application does what its assertions say; what it loads was recorded before."""
     if "Cassette.load" in block.text:

@@ -295,7 +295,7 @@ def _uv(words: Sequence[str]) -> int:
 def _python(words: Sequence[str]) -> int:
     match words:
         case ["-m", "venv", *rest]:
-            return _make_venv(rest[-1])
+            return _not_run(words) if rest[-1].startswith("/") else _make_venv(rest[-1])
         case ["-m", "pip", *rest]:
             return _pip(rest)
         case ["-m", "pytest", *rest]:
