@@ -83,6 +83,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     """Let the links of a page lead to where their targets are in the site."""
     place = _places[page.file.src_uri]
+    if place.suffix != ".md":
+        page.meta["search"] = {"boost": 0.1}  # what tells of a thing comes before its code
     origin = place / "README.md" if place.is_dir() else place
     folder = posixpath.dirname(page.file.src_uri)
 
