@@ -6,16 +6,8 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import get_args
 
 import pytest
-import yaml
-
-from packyproxy.asgi.metrics import expose
-from packyproxy.usage.audit import EventName
-from packyproxy.usage.figures import Figures
-from packyproxy.usage.records import RequestRecord
-from packyproxy.version import __version__
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "packyproxy"
@@ -212,94 +204,3 @@ def test_the_tree_stands_alone() -> None:
     outside = re.compile("|".join(rf"(?<![\w.-]){re.escape(place)}" for place in places))
     found = [_name(path) for path in TEXT_FILES if outside.search(path.read_text("utf-8", "replace"))]
     assert found == []
-
-
-def _sections() -> set[str]:
-    text = (ROOT / "docs" / "wire-mapping.md").read_text("utf-8")
-    return set(re.findall(r"^#{2,4} (\d+(?:\.\d+)*)\.? ", text, re.MULTILINE))
-
-
-def test_cited_sections_exist() -> None:
-    """Every section of the wire mapping that code or documentation cites is there."""
-    sections = _sections()
-    citation = re.compile(
-        r"wire-mapping(?:\.md)?`{0,2},?\s+(\d+(?:\.\d+)*(?:(?:,\s|\sand\s|-|\sto\s)\d+(?:\.\d+)*)*)"
-    )
-    cited = {
-        (_name(path), number)
-        for path in TEXT_FILES
-        for match in citation.finditer(path.read_text("utf-8", "replace"))
-        for number in re.findall(r"\d+(?:\.\d+)*", match[1])
-    }
-    # "1.5.1" may also be cited for a numbered rule of a section, "2.4" for rule 4 of section 2.
-    missing = {(name, number) for name, number in cited if not {number, number.rpartition(".")[0]} & sections}
-    assert (sorted(missing), bool(sections)) == ([], True)
-
-
-def test_documents_link_to_files_that_exist() -> None:
-    """Every relative link in a document leads somewhere."""
-    broken = [
-        (_name(path), target)
-        for path in TREE_FILES
-        if path.suffix == ".md"
-        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text("utf-8"))
-        if not (path.parent / target).exists()
-    ]
-    assert broken == []
-
-
-def test_configuration_keys_are_documented() -> None:
-    """Every key of the example configuration, and every one of the provider's block, is named in the README."""
-    example = yaml.safe_load((ROOT / "config.example.yaml").read_text("utf-8"))
-    readme = (ROOT / "README.md").read_text("utf-8")
-    missing = [key for key in example if not re.search(rf"`{key}[`.]", readme)]
-    missing += [key for key in example["packycode"] if not re.search(rf"`(packycode\.)?{key}[`.]", readme)]
-    assert missing == []
-
-
-def test_log_events_are_documented() -> None:
-    """Every event that is logged, and every kind of failure that it may name, stands in the operations page."""
-    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    literal = re.compile(r'"event": "([\w-]+)"')
-    events = {name for path in MODULES for name in literal.findall(path.read_text("utf-8"))}
-    events |= set(get_args(EventName))
-    rows = {name for name, _ in _documented_events()}
-    kinds = re.findall(r'^    [A-Z_]+ = "(\w+)"', (PACKAGE / "errors.py").read_text("utf-8"), re.MULTILINE)
-    assert (events - rows, {kind for kind in kinds if f"`{kind}`" not in page}) == (set(), set())
-    assert min(len(events), len(kinds)) > 0
-
-
-def _documented_events() -> list[tuple[str, bool]]:
-    """Return each event of the operations page, and whether it is marked as kept in the audit trail."""
-    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    rows = re.findall(
-        r"^\| (`[\w-]+`(?:, `[\w-]+`)*) \| (yes)? ?\| (?:info|warning|error) \|", page, re.MULTILINE
-    )
-    return [(name, bool(mark)) for names, mark in rows for name in re.findall(r"[\w-]+", names)]
-
-
-def test_audited_events_are_marked() -> None:
-    """The operations page marks those events of the log, and no others, that the audit trail keeps."""
-    marked = [name for name, is_audited in _documented_events() if is_audited]
-    assert sorted(get_args(EventName)) == sorted(marked)
-
-
-def test_metrics_are_documented() -> None:
-    """The operations page has a row for every metric, under the name that is scraped, and for no other."""
-    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
-    figures = Figures()
-    request = RequestRecord(
-        request_id="r",
-        protocol="chat",
-        is_streaming=True,
-        provider="p",
-        model="m",
-        status=200,
-        ended_at=1.0,
-        duration_seconds=1.0,
-        first_output_seconds=1.0,
-    )
-    figures.add_requests([request])
-    scraped = expose(figures, (), version=__version__).body.decode()
-    documented = re.findall(r"^\| `((?:gen_ai|packyproxy)_\w+)` \|", page, re.MULTILINE)
-    assert sorted(re.findall(r"^# TYPE (\w+) ", scraped, re.MULTILINE)) == sorted(documented)

@@ -2,16 +2,17 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-__all__ = ["PAGES", "ROOT", "Block", "CodeSpan", "Heading", "Link", "Page", "read_page"]
+__all__ = ["PAGES", "ROOT", "Block", "Cell", "CodeSpan", "Heading", "Link", "Page", "Row", "read_page"]
 
 ROOT = Path(__file__).parents[2]
 _FOLDERS = ("docs", "examples", "tests", "benchmarks")
@@ -85,6 +86,26 @@ class CodeSpan:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One cell of a table."""
+
+    text: str
+    """As it is written."""
+    codes: tuple[str, ...]
+    """What stands in it as code."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a table, that of the column names too."""
+
+    line: int
+    heading: str
+    """What the table stands under."""
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
 class Page:
     """One document."""
 
@@ -93,6 +114,7 @@ class Page:
     headings: tuple[Heading, ...]
     links: tuple[Link, ...]
     spans: tuple[CodeSpan, ...]
+    rows: tuple[Row, ...]
     anchors: frozenset[str]
     """Of its headings, and those that are written as HTML."""
 
@@ -108,6 +130,7 @@ def _read(name: str, text: str) -> Page:
     headings: list[Heading] = []
     links: list[Link] = []
     spans: list[CodeSpan] = []
+    rows: list[Row] = []
     slugs: Counter[str] = Counter()
     tokens = _PARSER.parse(text)
     for place, token in enumerate(tokens):
@@ -118,6 +141,8 @@ def _read(name: str, text: str) -> Page:
             anchor = f"{slug}-{slugs[slug]}" if slugs[slug] else slug
             slugs[slug] += 1
             headings.append(Heading(line, int(token.tag[1:]), title, anchor))
+        elif token.type == "tr_open":
+            rows.append(Row(line, headings[-1].text if headings else "", _cells(tokens, place)))
         elif language := _language(token):
             blocks.append(Block(name, line, language, token.content, len(headings)))
         elif token.type == "inline":
@@ -127,7 +152,8 @@ def _read(name: str, text: str) -> Page:
                 elif target := child.attrs.get("href") or child.attrs.get("src"):
                     links.append(Link(child_line, unquote(str(target))))
     anchors = {heading.anchor for heading in headings} | set(_ANCHOR.findall(text))
-    return Page(name, tuple(blocks), tuple(headings), tuple(links), tuple(spans), frozenset(anchors))
+    parts = (tuple(blocks), tuple(headings), tuple(links), tuple(spans), tuple(rows))
+    return Page(name, *parts, frozenset(anchors))
 
 
 def _language(token: Token) -> str:
@@ -147,6 +173,18 @@ def _children(token: Token, line: int) -> Iterator[tuple[int, Token]]:
     for child in token.children or ():
         yield line, child
         line += child.type in {"softbreak", "hardbreak"}
+
+
+def _cells(tokens: Sequence[Token], place: int) -> tuple[Cell, ...]:
+    row = takewhile(lambda token: token.type != "tr_close", tokens[place:])
+    return tuple(
+        Cell(
+            token.content,
+            tuple(child.content for child in token.children or () if child.type == "code_inline"),
+        )
+        for token in row
+        if token.type == "inline"
+    )
 
 
 def _plain(token: Token) -> str:
