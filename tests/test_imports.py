@@ -31,8 +31,12 @@ def tops(modules: set[str]) -> set[str]:
 
 
 def others(modules: set[str]) -> set[str]:
-    """Return the packages that are not of Python itself; parts of compiled modules are left out."""
-    return {name for name in tops(modules) - sys.stdlib_module_names if not name.startswith(("_", "cython_"))}
+    """Return the packages that are not of Python itself; parts of compiled modules are left out.
+
+    Some systems load a ``sitecustomize`` with every interpreter.
+    """
+    own = sys.stdlib_module_names | {"sitecustomize"}
+    return {name for name in tops(modules) - own if not name.startswith(("_", "cython_"))}
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ async def test_ctrl_c_is_the_childs(tmp_path: Path) -> None:
     assert process.stdout
     assert "ready\n" == await asyncio.to_thread(process.stdout.readline)
     # The new session is a process group of these two alone, as a terminal's foreground group is.
-    await asyncio.to_thread(subprocess.run, ["kill", "-INT", "--", f"-{process.pid}"], check=True)
+    os.killpg(process.pid, signal.SIGINT)
     code, _, err = await end(process)
     assert (6, "") == (code, err)
 
