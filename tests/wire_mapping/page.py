@@ -16,7 +16,7 @@ __all__ = [
     "Row",
     "Section",
     "names",
-    "numbers",
+    "pattern_of",
     "refusals",
     "section",
     "sections",
@@ -34,7 +34,6 @@ _VERDICTS = {
     "warn": re.compile(r"\bwarn\b", re.IGNORECASE),
     "400": re.compile(r"\b400\b"),
 }
-_NUMBER = re.compile(r"(?<![\w.])\d[\d_]*(?:\.\d+)?(?![\w.]*\d)")
 
 Row = tuple[str, ...]
 """The cells of one row of a table, as they are written."""
@@ -133,6 +132,8 @@ def refusals(text: str) -> list[str]:
     return re.findall(r"\b400 `([^`]+)`", text)
 
 
-def numbers(text: str) -> list[float]:
-    """Return the numbers in a text, outside of words."""
-    return [float(found.replace("_", "")) for found in _NUMBER.findall(text)]
+def pattern_of(quoted: str) -> str:
+    """Return what a quoted text stands for: N and M are numbers, x is a name, ``<…>`` anything."""
+    pattern = re.sub(r"<[^>]+>|…", ".*", re.escape(quoted))
+    pattern = re.sub(r"(?<=\.)[NM](?=\\\.)", r"\\d+", pattern)
+    return pattern.replace('"x"', '"[^"]+"').replace(r"\ x\ ", r"\ \w+\ ").replace(r"\n", r"\s")

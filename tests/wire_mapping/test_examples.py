@@ -176,7 +176,8 @@ def usage_example() -> dict[str, Any]:
     )
     assert found
     assert int(found[2]) + int(found[3]) == int(found[4])
-    return json.loads(found[1].replace("` `", " "))
+    counts: dict[str, Any] = json.loads(found[1])
+    return counts
 
 
 def test_usage() -> None:

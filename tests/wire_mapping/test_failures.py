@@ -257,11 +257,15 @@ def test_a_missing_endpoint_is_judged() -> None:
     assert CompactProtocol().judge(missing).kind is FailureKind.NOT_OFFERED
 
 
+def quotes(number: str) -> list[str]:
+    """Return what a section sets apart as quoted, each on one line."""
+    found = re.findall(r"(?:^> .+\n)+", section(number).text, re.MULTILINE)
+    return [" ".join(re.sub(r"^> ", "", each, flags=re.MULTILINE).split()) for each in found]
+
+
 def test_order_of_usefulness() -> None:
     """Which of several failures is told follows the order that the page quotes."""
-    quoted = re.search(r"^(> .+\n(?:> .+\n)*)", section("8.3").text, re.MULTILINE)
-    assert quoted
-    words = " ".join(re.sub(r"^> ", "", quoted[1], flags=re.MULTILINE).split()).split(" > ")
+    words = quotes("8.3")[0].split(" > ")
     ranks = {
         "context": Usefulness.CONTEXT,
         "request, content, size": Usefulness.REQUEST,
@@ -279,7 +283,7 @@ def test_order_of_usefulness() -> None:
 
 def test_the_sentence_about_several_providers() -> None:
     """The example is what a client reads of three providers that failed so."""
-    wanted = " ".join(section("8.3").fences[0].text.split())
+    wanted = quotes("8.3")[1]
     silent = Tried(
         provider="a", failure=transport_failure(FailureKind.IDLE_TIMEOUT, "h"), available_at=NOW + 7
     )

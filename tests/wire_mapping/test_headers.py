@@ -21,8 +21,10 @@ from packyproxy.translate.contract import Target
 from packyproxy.translate.protocols import PROTOCOLS
 from packyproxy.translate.responses.compact import CompactProtocol
 from packyproxy.translate.responses.search import SearchProtocol
-from tests.wire_mapping import test_history, test_request_fields, test_tools
+from tests.wire_mapping.block_samples import BLOCKS, CHAT_LOSSES, become
 from tests.wire_mapping.page import names, section, spans, verdicts
+from tests.wire_mapping.request_samples import FIELD_SAMPLES
+from tests.wire_mapping.tool_samples import TOOLS, samples_of
 from tests.wire_mapping.trying import asked, send, sent
 
 PACKAGE = Path(__file__).parents[2] / "packyproxy"
@@ -213,22 +215,14 @@ TOKENS = {row[0]: set(names(row[1])) for row in section("12.4").tables[1]}
 
 
 def given_by_fields(protocol: str) -> set[str]:
-    rows = test_request_fields.SAMPLES[protocol].values()
+    rows = FIELD_SAMPLES[protocol].values()
     return {token for samples in rows for sample in samples for token in send(protocol, sample).warnings}
 
 
 def given_by_messages() -> set[str]:
-    blocks = {
-        token
-        for samples in test_history.BLOCKS.values()
-        for one in samples
-        for token in test_history.become(one).warnings
-    }
+    blocks = {token for samples in BLOCKS.values() for one in samples for token in become(one).warnings}
     tools = {
-        token
-        for row in test_tools.TOOLS
-        for sample in test_tools.samples_of(row)
-        for token in send("messages", sample).warnings
+        token for row in TOOLS for sample in samples_of(row) for token in send("messages", sample).warnings
     }
     only_code = {"name": "ls", "input_schema": {}, "allowed_callers": ["code_execution_20250825"]}
     change = {"type": "tool_addition", "tool": {"type": "mcp_tool_reference", "name": "x"}}
@@ -245,7 +239,7 @@ def given_by_messages() -> set[str]:
 def given_by_chat() -> set[str]:
     return {
         token
-        for messages in test_history.CHAT_LOSSES.values()
+        for messages in CHAT_LOSSES.values()
         for message in messages
         for token in sent("chat", asked(messages=[{"role": "user", "content": "hi"}, message]))[1]
     }

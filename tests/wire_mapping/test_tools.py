@@ -9,79 +9,29 @@ import pytest
 from packyproxy.errors import InvalidRequest
 from packyproxy.translate.messages.typed_tools import typed_tool
 from packyproxy.wire.messages import ToolDefinition
-from tests.wire_mapping.page import Row, names, refusals, section, spans, verdicts
-from tests.wire_mapping.test_history import pattern_of
-from tests.wire_mapping.trying import Sample, asked, send, sent
-
-Tool = dict[str, Any]
-
-SCHEMA: Tool = {"type": "object", "properties": {}}
-LS: Tool = {"name": "ls", "input_schema": SCHEMA}
-TOOLS, SCHEMAS = section("1.7").tables
-
-
-def tools(*entries: Tool, choice: Any = None) -> Sample:
-    return asked(tools=list(entries), **({} if choice is None else {"tool_choice": choice}))
-
-
-def web(kind: str, **fields: Any) -> Tool:
-    return {"type": kind, "name": kind.rpartition("_")[0], **fields}
-
-
-def types_of(row: Row) -> list[str]:
-    """Return the types that a row is about: a span that begins with ``_`` is another ending of the first one."""
-    found: list[str] = []
-    for name in names(row[0]):
-        if name.startswith("_"):
-            stem = re.sub(r"_(?:\d+|\*)$", "", found[0])
-            found.append(stem + name)
-        else:
-            found.append(name)
-    return [each.replace("*", "20990101") for each in found]
-
-
-SAMPLES: dict[str, list[Sample]] = {
-    "client tool: `type` absent, null or `custom`, with `input_schema`": [
-        tools(LS),
-        tools({**LS, "type": None}),
-        tools({**LS, "type": "custom"}),
-    ],
-    "`web_search_*`": [
-        tools(
-            web("web_search_20250305", allowed_domains=["x.example"], user_location={"type": "approximate"})
-        ),
-    ],
-    "`web_fetch_*`": [tools(web("web_fetch_20250910"))],
-    "`code_execution_*`": [
-        tools(web("code_execution_20250825")),
-        tools(LS, web("code_execution_20250825"), choice={"type": "tool", "name": "code_execution"}),
-    ],
-    "`tool_search_tool_*`": [tools(web("tool_search_tool_regex_20251119"))],
-    "`computer_toolset_*`, `browser_toolset_*`": [
-        tools(web("computer_toolset_20260101")),
-        tools(web("browser_toolset_20260101")),
-    ],
-    "`advisor_*`": [tools(web("advisor_20260301"))],
-    "`mcp_toolset`": [tools({"type": "mcp_toolset", "mcp_server_name": "s"})],
-    "any other `type`": [tools({**LS, "type": "x_1"}), tools({"type": "x_1", "name": "x"})],
-}
-
-
-def samples_of(row: Row) -> list[Sample]:
-    head = re.sub(r" \(.*", "", row[0])
-    if head in SAMPLES:
-        return SAMPLES[head]
-    return [tools({"type": kind, "name": "x"}) for kind in types_of(row)]
-
+from tests.wire_mapping.page import Row, names, pattern_of, refusals, section, spans, verdicts
+from tests.wire_mapping.tool_samples import (
+    LS,
+    NAMED_TOOL_ROWS,
+    SCHEMA,
+    SCHEMAS,
+    TOOLS,
+    Tool,
+    samples_of,
+    tools,
+    types_of,
+    web,
+)
+from tests.wire_mapping.trying import asked, send, sent
 
 each_row = pytest.mark.parametrize("row", [pytest.param(row, id=row[0][:40]) for row in TOOLS])
 
 
 def test_every_tool_row_is_known() -> None:
     """The tests know all rows; those that they do not name are of tools whose schema is built in."""
-    rest = [row for row in TOOLS if re.sub(r" \(.*", "", row[0]) not in SAMPLES]
+    rest = [row for row in TOOLS if re.sub(r" \(.*", "", row[0]) not in NAMED_TOOL_ROWS]
     assert (len(TOOLS), True) == (
-        len(SAMPLES) + len(rest),
+        len(NAMED_TOOL_ROWS) + len(rest),
         all(typed_tool(kind) is not None for row in rest for kind in types_of(row)),
     )
 
