@@ -21,22 +21,22 @@ _EXIT_CODES: Final = "exit codes: 0 success, 2 wrong usage or configuration, 1 a
 
 _OVERVIEW: Final = f"""\
 first steps:
-  packyproxy demo                       try it: no key, no network
-  packyproxy init                       write a config.yaml to put your key into
-  packyproxy check                      is it right?
-  packyproxy doctor                     does the provider answer? (costs a few tokens)
-  packyproxy serve                      run the proxy on http://127.0.0.1:8317
+  packyproxy demo         try it: no key, no network
+  packyproxy init         write a config.yaml to put your key into
+  packyproxy check        is it right?
+  packyproxy doctor       does the provider answer? (costs a few tokens)
+  packyproxy serve        run the proxy on http://127.0.0.1:8317
 
 then, in the shell where Claude Code runs:
   export ANTHROPIC_BASE_URL=http://127.0.0.1:8317
-  export ANTHROPIC_AUTH_TOKEN=any-value   (or one of your api-keys)
+  export ANTHROPIC_AUTH_TOKEN=any-value   # or one of your api-keys
   claude
 
 or all of that for one run only:
-  packyproxy run -- claude              or codex, or any program that uses one of the SDKs
+  packyproxy run -- claude     or codex, or any program that uses an SDK
 
-the configuration file is the first of: --config PATH, $PACKYPROXY_CONFIG, ./config.yaml,
-$XDG_CONFIG_HOME/packyproxy/config.yaml (~/.config when that is unset)
+the configuration file is the first of: --config PATH, $PACKYPROXY_CONFIG,
+./config.yaml, $XDG_CONFIG_HOME/packyproxy/config.yaml (~/.config when unset)
 
 {_EXIT_CODES}
 """
@@ -45,34 +45,36 @@ _SERVE: Final = f"""\
 examples:
   packyproxy serve
   packyproxy serve --config ~/proxy.yaml --port 9000
-  packyproxy serve --host 0.0.0.0       needs api-keys in the configuration, or --allow-open
-  packyproxy serve --packycode --tppc   does not start unless both are configured completely
+  packyproxy serve --host 0.0.0.0       needs api-keys, or --allow-open
+  packyproxy serve --packycode --tppc   does not start without either of them
 
-Saving the configuration file applies it within a second; a file with problems changes nothing. With
-remote-management.secret-key in it, or $MANAGEMENT_PASSWORD, the proxy can also be watched and changed under
+Saving the configuration file applies it within a second; a file with problems
+changes nothing. With remote-management.secret-key in it, or
+$MANAGEMENT_PASSWORD, the proxy can also be watched and changed under
 /v0/management (docs/management-api.md).
-SIGTERM and Ctrl-C stop accepting connections and let running answers finish, for --grace seconds at most; the
-same again ends at once.
+SIGTERM and Ctrl-C stop accepting connections and let running answers finish,
+for --grace seconds at most; the same again ends at once.
 
 {_EXIT_CODES}
 """
 
 _DEMO: Final = f"""\
 examples:
-  packyproxy demo                       one answer, then keeps serving for curl and Claude Code
+  packyproxy demo                       one answer, then serves on
   packyproxy demo --once                one answer, then ends
-  packyproxy demo --config config.yaml  with your settings, such as api-keys and model-map
+  packyproxy demo --config config.yaml  with your api-keys and model-map
 
 {_EXIT_CODES}
 """
 
 _INIT: Final = f"""\
 examples:
-  packyproxy init                       ./config.yaml for packycode; put your key into it
+  packyproxy init                       for packycode; put your key into it
   packyproxy init --template tppc       for any other provider, or several
-  packyproxy init --template codex-cli  for a provider that the Codex CLI is set up for already
+  packyproxy init --template codex-cli  for the provider of the Codex CLI
 
-An existing file is never overwritten. The new one is checked as `packyproxy check` does.
+An existing file is never overwritten. The new one is checked as
+`packyproxy check` does.
 
 {_EXIT_CODES}
 """
@@ -83,8 +85,9 @@ examples:
   packyproxy check --config /etc/packyproxy/config.yaml
   packyproxy check --json | jq .problems
 
-Problems are printed one per line as `path: what is wrong: how to mend it`; the exit code is then 2.
-Warnings are settings that are allowed and probably not meant; they leave it at 0.
+Problems are printed one per line as `path: what is wrong: how to mend it`; the
+exit code is then 2. Warnings are settings that are allowed and probably not
+meant; they leave it at 0.
 
 {_EXIT_CODES}
 """
@@ -95,11 +98,15 @@ examples:
   packyproxy doctor --json
   packyproxy doctor --privacy           proves that no content and no key leaks
 
-Each enabled provider is asked for two words, which costs a few tokens.
+Each enabled provider is asked for two words, which costs a few tokens. Looked
+at besides: the configuration, the way to each provider, the port, and what
+Claude Code and OpenAI's clients would use in this shell. A line that begins
+with `failed` is something to mend, and the exit code is then 1.
 
---privacy asks nobody and reads no configuration: in some ten seconds it sends made-up texts and keys through
-the proxy on every path, failures included, and searches for them in log lines, metrics, traces, audit,
-management answers, errors and files. The exit code is 1 if one was found where it does not belong.
+--privacy asks nobody and reads no configuration: in some ten seconds it sends
+made-up texts and keys through the proxy on every path, failures included, and
+searches for them in log lines, metrics, traces, audit, management answers,
+errors and files. The exit code is 1 if one was found where it does not belong.
 
 {_EXIT_CODES}
 """
@@ -115,7 +122,7 @@ examples:
 
 _EXPLAIN: Final = f"""\
 examples:
-  packyproxy explain claude-opus-4-1    what Claude Code's name for a model becomes here
+  packyproxy explain claude-opus-4-1    what a name of Claude Code becomes here
   packyproxy explain gpt-5-high
   packyproxy explain packycode/gpt-5    asks that provider alone
 
@@ -131,14 +138,15 @@ examples:
   packyproxy translate --from chat < request.json
   packyproxy translate --response < upstream.sse
 
-Nothing is sent anywhere. The output holds what the input held: it is the only output that does.
+Nothing is sent anywhere. The output holds what the input held: it is the only
+output that does.
 
 {_EXIT_CODES}
 """
 
 _IMPORT_CODEX: Final = f"""\
 examples:
-  packyproxy import-codex               shows what would be taken over; writes nothing
+  packyproxy import-codex            shows what it would write; writes nothing
   packyproxy import-codex --write
   packyproxy import-codex --write --target tppc
 
@@ -149,7 +157,7 @@ Reads config.toml and auth.json in $CODEX_HOME (~/.codex when that is unset).
 
 _MIGRATE: Final = f"""\
 examples:
-  packyproxy migrate                    shows the file as it would be; writes nothing
+  packyproxy migrate            shows the file as it would be; writes nothing
   packyproxy migrate --write
 
 {_EXIT_CODES}
@@ -161,9 +169,10 @@ examples:
   packyproxy run --config ~/proxy.yaml -- claude -p "Say hello"
   packyproxy run -- codex
 
-The server has a free port and a key of its own and ends with the program, whose exit code is passed on. The
-program finds both in ANTHROPIC_BASE_URL, ANTHROPIC_AUTH_TOKEN, OPENAI_BASE_URL and OPENAI_API_KEY; the Codex
-CLI, which reads none of them, is given them by options.
+The server has a free port and a key of its own and ends with the program, whose
+exit code is passed on. The program finds both in ANTHROPIC_BASE_URL,
+ANTHROPIC_AUTH_TOKEN, OPENAI_BASE_URL and OPENAI_API_KEY; the Codex CLI, which
+reads none of them, is given them by options.
 
 {_EXIT_CODES}
 """
@@ -171,16 +180,26 @@ CLI, which reads none of them, is given them by options.
 _RECORD: Final = f"""\
 examples:
   packyproxy record -- claude -p "List the files here"
-  packyproxy record -o bug.jsonl        serves on a free port; point a client at it; Ctrl-C ends it
-  packyproxy record --show bug.jsonl    what is in it: look before you attach it to a report
+  packyproxy record -o bug.jsonl        serves on a free port until Ctrl-C
+  packyproxy record --show bug.jsonl    what is in it: look before you attach it
 
-The file holds what the providers sent, event by event, with sizes, times and the cuts of network reads; every
-text is filler of the same length, ids are numbered, keys and hosts are left out. What an upstream said is
-written when its answer has ended. In a test, Cassette.load("bug.jsonl").upstream() of packyproxy.testing is a
-fake upstream that answers so again (docs/cassettes.md).
+The file holds what the providers sent, event by event, with sizes, times and
+the cuts of network reads; every text is filler of the same length, ids are
+numbered, keys and hosts are left out. What an upstream said is written when its
+answer has ended. In a test, Cassette.load("bug.jsonl").upstream() of
+packyproxy.testing is a fake upstream that answers so again (docs/cassettes.md).
 
 {_EXIT_CODES}
 """
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Leaves room for the longest command beside its summary, which argparse measures without its indent."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        super().add_argument(action)
+        if action.nargs == argparse.PARSER:
+            self._action_max_length += self._indent_increment
 
 
 def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -237,15 +256,15 @@ def _build() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser
     parser = argparse.ArgumentParser(
         prog="packyproxy",
         description=(
-            "Use any OpenAI Responses provider from Claude Code, the Codex CLI, "
+            "Use any OpenAI Responses provider from Claude Code, the Codex CLI,\n"
             "and the SDKs of Anthropic and OpenAI."
         ),
         epilog=_OVERVIEW,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Help,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"packyproxy {__version__}")
-    adding = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    adding = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
     commands = {}
     for name, (add_options, summary, examples) in _COMMANDS.items():
         commands[name] = adding.add_parser(
@@ -253,7 +272,7 @@ def _build() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
             epilog=examples,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_Help,
             allow_abbrev=False,
         )
         add_options(commands[name])
@@ -445,10 +464,10 @@ _COMMANDS: Final[dict[str, tuple[Callable[[argparse.ArgumentParser], None], str,
     "serve": (_serve_options, "run the proxy", _SERVE),
     "run": (_run_options, "run one program over a private proxy that ends with it", _RUN),
     "record": (_record_options, "record what providers answer, without its content, for tests", _RECORD),
-    "demo": (_demo_options, "run the proxy over a built-in fake upstream: no key, no network", _DEMO),
+    "demo": (_demo_options, "run the proxy over a built-in upstream: no key, no network", _DEMO),
     "init": (_init_options, "write a commented configuration file", _INIT),
     "check": (_check_options, "validate the configuration and show what it means", _CHECK),
-    "doctor": (_doctor_options, "ask every provider, and look for what keeps clients from working", _DOCTOR),
+    "doctor": (_doctor_options, "ask every provider, and look for what is in a client's way", _DOCTOR),
     "models": (_models_options, "list the models that clients can ask for", _MODELS),
     "explain": (_explain_options, "show what a model name becomes, and who would be asked", _EXPLAIN),
     "translate": (_translate_options, "translate a request, or an upstream's answer, from stdin", _TRANSLATE),

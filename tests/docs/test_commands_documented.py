@@ -27,7 +27,7 @@ def help_text(*words: str) -> str:
 @cache
 def commands() -> tuple[str, ...]:
     """Return the name of every command, as the overview lists them."""
-    listed = help_text().partition("positional arguments:")[2].partition("\n\n")[0]
+    listed = help_text().partition("commands:")[2].partition("\n\n")[0]
     return tuple(re.findall(r"^    ([a-z-]+)(?: |$)", listed, re.MULTILINE))
 
 
