@@ -1,10 +1,7 @@
-"""The documentation site holds what the pages in the repository hold, and no link in it is dead.
-
-That every page has its place in the navigation, and that links and anchors between the pages are right, is
-checked by the strict build itself.
-"""
+"""The documentation site holds what the pages in the repository hold, and no link in it is dead."""
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -35,6 +32,7 @@ COUNTED = {
     "code",
     "strong",
 }
+CHINESE = "\u3000-\u303f\u4e00-\u9fff\uff00-\uffef"
 OF_THE_REPOSITORY = MarkdownIt("commonmark").enable("table")
 
 
@@ -66,22 +64,29 @@ class _Seen(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, _Seen]:
-    """The pages of the site by their names there."""
+def build(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """The folder of the site, and what building it came to."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
-    built = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    return folder, subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
-    assert built.returncode == 0, built.stderr
+
+
+@pytest.fixture(scope="module")
+def site(build: tuple[Path, subprocess.CompletedProcess[str]]) -> Mapping[str, _Seen]:
+    """The pages of the site by their names there."""
+    folder, _ = build
     return {
         path.relative_to(folder).as_posix(): _Seen(path.read_text("utf-8")) for path in folder.rglob("*.html")
     }
+
+
+def test_strict_build_passes(build: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    """Every page is in the navigation, and every link and anchor of a page is right."""
+    _, built = build
+    assert built.returncode == 0, built.stderr
 
 
 def test_pages_load_nothing_from_other_hosts(site: Mapping[str, _Seen]) -> None:
@@ -120,3 +125,12 @@ def test_both_readers_see_the_same(page: str, site: Mapping[str, _Seen]) -> None
     drawn = text.count("```mermaid")
     expected -= Counter({"pre": drawn, "code": drawn})
     assert expected == shown
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.endswith("_CN.md")])
+def test_chinese_is_not_torn_by_blanks(page: str) -> None:
+    """No line of Chinese text ends between two characters: readers are shown a blank there."""
+    text = re.sub(
+        r"^ *(`{3,}).*?^ *\1$", "", (ROOT / page).read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    assert [] == re.findall(rf".{{,10}}[{CHINESE}]\n *[{CHINESE}].{{,10}}", text)
