@@ -420,7 +420,8 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
 
 def _record_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = (
-        "packyproxy record [-h] [-o FILE] [--force] [--config PATH] [--port N] [-- PROGRAM [ARGUMENT ...]]\n"
+        "packyproxy record [-h] [-o FILE] [--force] [--config PATH] [--port N]\n"
+        "                         [-- PROGRAM [ARGUMENT ...]]\n"
         "       packyproxy record --show FILE"
     )
     parser.add_argument(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from packyproxy.cli.codex_mapping import KEY_PATHS, print_mapping, what_is_missing
-from packyproxy.cli.failures import CommandFailed
+from packyproxy.cli.failures import CommandFailed, WrongUsage
 from packyproxy.cli.rewriting import command_line, text_of, usable_config
 from packyproxy.cli.tables import print_line
 from packyproxy.config.changes import changes
@@ -38,6 +38,7 @@ def import_codex(path: str | None, *, write: bool, target: Target) -> int:
     """Show the mapping and what it changes; with ``write``, change the file, or make one.
 
     Raises:
+        WrongUsage: ``tppc`` would get a second provider of the ``packycode`` block's name.
         CommandFailed: the Codex CLI is not set up for a provider that could be used.
         ConfigError: the file cannot be read or written, or would not be valid.
     """
@@ -50,15 +51,18 @@ def import_codex(path: str | None, *, write: bool, target: Target) -> int:
     if is_own_address(provider.base_url, _meaning(text).port):
         raise CommandFailed("there is nothing to import: the provider of the Codex CLI is this proxy itself")
     place, existing = _place(text, provider, target)
+    if existing is None and target == "tppc":
+        _refuse_a_second_of_its_name(text, file, _name(provider))
     print_mapping(ambient.codex, provider, _shown(place), target)
     print_line()
-    _show_outcome(file, text, existing, list(_edits(text, provider, target)))
-    print_line()
+    is_news = _show_outcome(file, text, existing, list(_edits(text, provider, target)))
     if not write:
         usable_config(edit_text(text or _HEAD, _edits(text, provider, target)), ambient)
         again = f"import-codex --write{' --target tppc' if target == 'tppc' else ''}"
-        print_line(f"nothing was written; {command_line(again, file)} does that")
+        if is_news:
+            print_line(f"\nnothing was written; {command_line(again, file)} does that")
         return 0
+    print_line()
     is_written = write_config(
         file,
         lambda found: edit_text(found or _HEAD, _edits(found, provider, target)),
@@ -69,16 +73,27 @@ def import_codex(path: str | None, *, write: bool, target: Target) -> int:
     return 0
 
 
-def _show_outcome(file: Path, text: str, existing: Mapping[str, Any] | None, edits: list[Edit]) -> None:
+def _refuse_a_second_of_its_name(text: str, file: Path, name: str) -> None:
+    block = next((it for it in _meaning(text).providers if it.kind == "packycode"), None)
+    if block is not None and block.enabled and block.name.casefold() == name.casefold():
+        raise WrongUsage(
+            f"the packycode block of {file} is enabled and has the name {name} already: import into it, with "
+            f"--target packycode, or move it to the list first: {command_line('migrate --write', file)}"
+        )
+
+
+def _show_outcome(file: Path, text: str, existing: Mapping[str, Any] | None, edits: list[Edit]) -> bool:
+    """Show what the file would hold; tells whether that is anything new."""
     if existing is None:
         print_line(f"new in {file}:\n")
         alone = [Edit(_alone(edit.path), edit.value) for edit in edits]
         print_line(masked_text(edit_text("", alone)).rstrip("\n"))
-        return
+        return True
     differences = changes(_meaning(text), _meaning(edit_text(text, edits)))
     print_line(f"changes in {file}:" if differences else f"{file} says the same already")
     for change in differences:
         print_line(f"  {change}")
+    return bool(differences)
 
 
 def _alone(path: _Path) -> _Path:

@@ -281,3 +281,27 @@ def test_the_proxy_does_not_import_itself(
     assert 1 == main(["import-codex", "--write"])
     assert "the provider of the Codex CLI is this proxy itself" in capsys.readouterr().err
     assert "port: 9000\n" == path.read_text()
+
+
+def test_what_the_file_says_already_is_not_to_be_written(
+    write_codex: WriteCodex, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody is sent to write what would change nothing."""
+    write_codex(RELAY)
+    main(["import-codex", "--write"])
+    capsys.readouterr()
+    assert 0 == main(["import-codex"])
+    assert capsys.readouterr().out.endswith("config.yaml says the same already\n")
+
+
+def test_a_name_that_the_packycode_block_has(
+    write_codex: WriteCodex, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two ways on are named, and the second one leads to the import that was wanted."""
+    write_codex(RELAY.replace("relay one!", "packycode"))
+    main(["import-codex", "--write"])
+    capsys.readouterr()
+    assert 2 == main(["import-codex", "--target", "tppc"])
+    error = capsys.readouterr().err
+    assert "--target packycode, or move it to the list first: packyproxy migrate --write\n" in error
+    assert [0, 0] == [main(["migrate", "--write"]), main(["import-codex", "--target", "tppc"])]
