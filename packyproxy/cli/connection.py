@@ -88,20 +88,25 @@ class Connection(TCPServer):
         await self.idle_task.stop()
 
     async def _idle_timeout(self) -> None:
-        """Close the connection once it has been idle for long enough, or when the server ends.
+        """Close the connection once it has been idle for long enough, for less when the server ends.
 
         One task for as long as the connection lives: what it waits for, it looks up when the time is there.
         """
-        while not self.context.terminated.is_set():
+        ending = self.context.terminated
+        while self._idle_since is not None or not ending.is_set():  # else the end of the answer closes it
+            config: ServerConfig = self.config  # type: ignore[assignment]  # see serve_app
             now, since = self.loop.time(), self._idle_since
-            ends_at = (now if since is None else since) + self.config.keep_alive_timeout
+            seconds = config.linger_seconds if ending.is_set() else config.keep_alive_timeout
+            ends_at = (now if since is None else since) + seconds
             if ends_at <= now:
+                await asyncio.shield(self._end())
                 break
-            with suppress(TimeoutError):
-                async with asyncio.timeout_at(ends_at):
-                    await self.context.terminated.wait()
-        if self._idle_since is not None:  # else the end of the running answer closes it
-            await asyncio.shield(self._end())
+            if ending.is_set():
+                await asyncio.sleep(ends_at - now)
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(ends_at):
+                        await ending.wait()
 
     async def _end(self) -> None:
         await self.protocol.handle(Closed())
@@ -109,8 +114,12 @@ class Connection(TCPServer):
 
 
 class ServerConfig(Config):
-    """A configuration that writes the date once a second, not once per answer."""
+    """A configuration that writes the date once a second, and knows when the server ends."""
 
+    linger_seconds = 0.0
+    """How long a connection that was used a moment ago stays when the server ends: its client may be about to
+    send the next request, and would find it cut off. A balancer cannot repeat that one by itself."""
+    is_ending = False
     _dated_at = 0
     _dated: list[tuple[bytes, bytes]]
 
@@ -119,4 +128,6 @@ class ServerConfig(Config):
         now = int(time())
         if now != self._dated_at:
             self._dated_at, self._dated = now, super().response_headers(protocol)
+        if self.is_ending and protocol == "h11":
+            return [*self._dated, (b"connection", b"close")]
         return self._dated

@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from hypercorn.asyncio import run as hypercorn_run
 from hypercorn.asyncio import serve as hypercorn_serve
-from hypercorn.config import Config as HypercornConfig
 from hypercorn.typing import ASGIFramework
 
 from packyproxy.cli.connection import Connection, ServerConfig
@@ -41,6 +40,7 @@ _KEEP_ALIVE_SECONDS: Final = 75.0
 _REQUESTS_PER_CONNECTION: Final = 1_000_000
 _HEADER_BYTES: Final = 64 * 1024
 _LEEWAY_SECONDS: Final = 2.0
+_LAST_ACCEPT_SECONDS: Final = 0.01
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 _KEPT_BYTES: Final = 16 * 1024 * 1024
 _OWN_MAPPING_BYTES: Final = 4 * 1024 * 1024
@@ -169,21 +169,36 @@ class _Requests:
             task.cancel()
 
 
-async def serve_app(app: Any, listener: socket.socket, stop: Stop, *, grace_seconds: float) -> None:
+async def serve_app(
+    app: Any, listener: socket.socket, stop: Stop, *, grace_seconds: float, linger_seconds: float = 0.0
+) -> None:
     """Serve until ``stop`` is asked for; then accept nothing more and let running answers finish.
 
     They get ``grace_seconds``, and less when ``stop`` is asked for again. Takes over the socket.
+
+    Args:
+        app: the application.
+        listener: where clients connect.
+        stop: the wish to end.
+        grace_seconds: how long running answers may go on then.
+        linger_seconds: of these, how long a connection that was used last stays open for another request.
 
     Raises:
         CommandFailed: the app failed to start.
     """
     requests = _Requests(app)
     config = _hypercorn_config(listener, grace_seconds)
+    config.linger_seconds = min(linger_seconds, grace_seconds)
+
+    async def end() -> None:
+        await stop.asked.wait()
+        config.is_ending = True
+        # One turn of the loop takes in those who have connected already; the system resets who still waits.
+        await asyncio.sleep(_LAST_ACCEPT_SECONDS)
+
     framework: ASGIFramework = requests
     hypercorn_run.TCPServer = Connection  # type: ignore[attr-defined,assignment]  # the name it makes connections by
-    server = asyncio.create_task(
-        hypercorn_serve(framework, config, shutdown_trigger=stop.asked.wait, mode="asgi")
-    )
+    server = asyncio.create_task(hypercorn_serve(framework, config, shutdown_trigger=end, mode="asgi"))
     await _first_of(server, stop.asked)
     asyncio.get_running_loop().set_exception_handler(_without_cancellations)
     if not server.done():
@@ -242,7 +257,7 @@ async def _first_of(
         waiting.cancel()
 
 
-def _hypercorn_config(listener: socket.socket, grace_seconds: float) -> HypercornConfig:
+def _hypercorn_config(listener: socket.socket, grace_seconds: float) -> ServerConfig:
     config = ServerConfig()
     config.bind = [f"fd://{listener.detach()}"]
     config.backlog = _BACKLOG

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["follow_logging", "serve"]
 
 _STOPPING: Final = (signal.SIGINT, signal.SIGTERM)
+_LINGER_SECONDS: Final = 1.0
+"""What a balancer has sent until it noticed the end, arrives in far less."""
 
 
 def serve(
@@ -119,7 +121,9 @@ def _serve_here(
         async with proxy:
             calm_the_collector()
             keep_freed_memory()
-            await serve_app(proxy, listener, stop, grace_seconds=grace_seconds)
+            await serve_app(
+                proxy, listener, stop, grace_seconds=grace_seconds, linger_seconds=_LINGER_SECONDS
+            )
         return 0
 
     return run_in_loop(main)

@@ -42,11 +42,15 @@ class Answering:
 
 
 @asynccontextmanager
-async def served(app: Any) -> AsyncIterator[tuple[int, Stop, "asyncio.Task[None]"]]:
+async def served(
+    app: Any, *, linger_seconds: float = 0.0
+) -> AsyncIterator[tuple[int, Stop, "asyncio.Task[None]"]]:
     """Serve an app; yields the port, what ends the server, and the server."""
     listener, stop = bind("127.0.0.1", 0), Stop()
     port = listener.getsockname()[1]
-    server = asyncio.create_task(serve_app(app, listener, stop, grace_seconds=60.0))
+    server = asyncio.create_task(
+        serve_app(app, listener, stop, grace_seconds=60.0, linger_seconds=linger_seconds)
+    )
     try:
         async with asyncio.timeout(10):
             yield port, stop, server
@@ -72,6 +76,40 @@ async def test_a_short_answer_leaves_at_once(monkeypatch: pytest.MonkeyPatch) ->
         answer = await reader.readuntil(END)
         writer.close()
     assert [answer] == writes
+
+
+@pytest.mark.parametrize("requests_before", [0, 1], ids=["new connection", "used connection"])
+async def test_a_request_on_its_way_when_the_server_ends_is_answered(
+    requests_before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that was opened or used a moment ago gets one more answer, which says that it is the last."""
+    async with served(Answering(b"body"), linger_seconds=60.0) as (port, stop, server):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in range(requests_before):
+            writer.write(REQUEST)
+            await reader.readuntil(END)
+        monkeypatch.setattr("packyproxy.cli.server._LAST_ACCEPT_SECONDS", 0.0)
+        stop.ask()
+        for _ in range(50):  # far more turns of the loop than it takes to close what is idle
+            await asyncio.sleep(0)
+        writer.write(REQUEST)
+        answer = await reader.read()
+        writer.close()
+        await server
+    assert answer.endswith(END)
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+
+
+async def test_who_sends_nothing_is_waited_for_no_longer_than_that() -> None:
+    """The server ends when connections that nobody uses have had their time."""
+    async with served(Answering(b"body"), linger_seconds=0.05) as (port, stop, server):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(REQUEST)
+        await reader.readuntil(END)
+        stop.ask()
+        await server
+        assert b"" == await reader.read()
+        writer.close()
 
 
 async def test_what_is_there_does_not_wait_for_more() -> None:
