@@ -102,14 +102,21 @@ def test_links_lead_to_pages(site: Mapping[str, _Seen]) -> None:
         for name, seen in site.items()
         if name != "404.html"
         for link in seen.links
-        if not urlsplit(link).scheme and not _leads_to(name, link, site)
+        if not urlsplit(link).scheme and _end(name, link) not in site
     ]
     assert [] == dead
 
 
-def _leads_to(name: str, link: str, site: Mapping[str, _Seen]) -> bool:
+def test_no_page_is_lost(site: Mapping[str, _Seen]) -> None:
+    """Every page can be found by a link of another one: a decision, say, has its row in their index."""
+    found = {end for name, seen in site.items() for link in seen.links if (end := _end(name, link)) != name}
+    assert {"404.html"} == set(site) - found
+
+
+def _end(name: str, link: str) -> str:
+    """Return the name of the page that a link of a page leads to."""
     path = unquote(urlsplit(link).path)
-    return not path or os.path.normpath(Path(name).parent / path) in site
+    return os.path.normpath(Path(name).parent / path) if path else name
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/") or "/" not in page])
