@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -114,11 +115,12 @@ def mismatches(call: Call, status: int, headers: Mapping[str, str], output: str)
     return [f"line {call.line}: {mismatch}" for mismatch in found]
 
 
-@pytest.mark.parametrize("page", MANAGEMENT_PAGES)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the document's calls need curl")
 async def test_documented_calls_are_answered_as_documented(
-    page: str, listeners: dict[str, Listener], tmp_path: Path
+    listeners: dict[str, Listener], tmp_path: Path
 ) -> None:
     """Each curl call of the document gets the status, the members and the lasting values that it shows."""
+    page = MANAGEMENT_PAGES[0]  # its twin holds the same calls, as a test below says
     text, key = opening(page)
     names = {host: listener.url for host, listener in listeners.items()}
     for documented, real in names.items():

@@ -1,10 +1,11 @@
 """The commands of each page work as they stand, one after the other, and print what the page shows."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.support.block_kinds import Kind, blocks_of, is_of_the_reader, kinds_of
+from tests.support.block_kinds import Kind, blocks_of, blocks_to_run, is_of_the_reader, kinds_of
 from tests.support.documents import read_page
 from tests.support.reader import CommandFailed, Printed, Reader
 from tests.support.shown_output import output_differences
@@ -12,10 +13,14 @@ from tests.support.stand_ins import UNCHECKED
 
 pytestmark = pytest.mark.e2e
 
-PAGES = sorted({block.page for block in blocks_of(Kind.COMMAND)})
+NEEDS_CURL = pytest.mark.skipif(shutil.which("curl") is None, reason="the page's commands need curl")
+PAGES = sorted({block.page for block in blocks_to_run(Kind.COMMAND)})
+CURLING = {block.page for block in blocks_of(Kind.COMMAND) if "curl " in block.text}
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize(
+    "page", [pytest.param(page, marks=[NEEDS_CURL] if page in CURLING else []) for page in PAGES]
+)
 async def test_the_commands_work(page: str, tmp_path: Path) -> None:
     """A reader who follows the page from its top gets through, and sees what it shows."""
     failures, printed = [], Printed("", "")
@@ -57,7 +62,9 @@ def test_a_text_that_differs_is_noticed(shown: str, printed: str, is_same: bool)
 def test_errors_may_be_shown_or_not() -> None:
     """A text shows what goes to stdout, and beside it, before or after, all that goes to stderr or nothing of it."""
     shown = ["a\n", "a\nb\n", "b\na\n", "b\n"]
-    assert [True, True, True, False] == [output_differences("text", text, "a\n", "b\n") == [] for text in shown]
+    assert [True, True, True, False] == [
+        output_differences("text", text, "a\n", "b\n") == [] for text in shown
+    ]
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,15 @@ _QUESTION = {
     "max_tokens": 100,
     "messages": [{"role": "user", "content": "Say hello."}],
 }
+_WITH_USUAL_PORT = """
+import sys
+from msgspec.structs import replace
+from packyproxy.config import validate
+validate._DEFAULT = replace(validate._DEFAULT, port=int(sys.argv.pop(1)))
+from packyproxy.cli.main import main
+raise SystemExit(main())
+"""
+"""Runs the command where another port is the usual one: 8317 is the machine's, and somebody may use it."""
 _WORLD: dict[str, Any] = {}
 
 
@@ -92,7 +101,18 @@ def _packyproxy(words: Sequence[str]) -> int:
         return _serve(words) if host in {None, "127.0.0.1", "localhost"} else _not_run(words)
     if read.command == "doctor" and read.privacy:
         return _not_run(words)  # tests of its own run it; it takes some fifteen seconds
+    if read.command == "doctor":
+        _become(_WORLD["python"], "-c", _WITH_USUAL_PORT, _usual_port(), *words)
     _become(_WORLD["packyproxy"], *words)
+
+
+def _usual_port() -> str:
+    """Return the port that stands for 8317: nobody listens there until the reader has typed ``serve``."""
+    return str(_WORLD["port" if _mark_of_serving().exists() else "free-port"])
+
+
+def _mark_of_serving() -> Path:
+    return Path(_WORLD["bin"]) / "has-served"
 
 
 def _init(words: Sequence[str]) -> int:
@@ -114,6 +134,8 @@ def _init(words: Sequence[str]) -> int:
 
 def _serve(words: Sequence[str]) -> int:
     """Let it serve until it answers, then stop it as a person would, by Ctrl-C."""
+    if words[0] == "serve":
+        _mark_of_serving().touch()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     asked = [word for word in words if word.isdigit() and words[words.index(word) - 1] == "--port"]
@@ -431,7 +453,14 @@ _PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {
     **dict.fromkeys(
         (
             *("scripts/demo", "scripts/test", "scripts/check", "scripts/bench", "scripts/coverage"),
-            *("scripts/docs", "scripts/diagrams", "scripts/test-clients", "scripts/venv", ".ci/run"),
+            *(
+                "scripts/docs",
+                "scripts/diagrams",
+                "scripts/test-clients",
+                "scripts/venv",
+                "scripts/dist",
+                ".ci/run",
+            ),
         ),
         _script,
     ),
