@@ -1,7 +1,9 @@
 """What our own connections put on the wire, and which of them serve again."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ from packyproxy.runtime.upstream.engine import Engine
 
 pytestmark = pytest.mark.e2e
 
+CERTIFICATE = Path(__file__).parents[1] / "corpus" / "tls" / "localhost.pem"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 HEADERS = (("content-type", "application/json"), ("accept", "text/event-stream"), ("x-Own", "a b"))
 
@@ -209,3 +212,29 @@ async def test_what_is_kept_for_urls_is_bounded(wire: Wire) -> None:
         await answer.aclose()
     assert (True, 1) == (len(engine._routes) <= 256, wire.connections)
     await engine.aclose()
+
+
+async def test_what_still_comes_under_tls_is_no_error() -> None:
+    """An answer that is let go before its end leaves nothing behind that asyncio would log when a command ends."""
+    peers: list[asyncio.StreamWriter] = []
+
+    async def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peers.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n")
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    engine = Engine(ssl_context=ssl.create_default_context(cafile=CERTIFICATE))
+    async with await asyncio.start_server(begin, "127.0.0.1", 0, ssl=context) as server:
+        url = f"https://localhost:{server.sockets[0].getsockname()[1]}/v1/responses"
+        answer = await engine.send(UpstreamRequest(method="POST", url=url, headers=(), body=b"{}"))
+        assert b"hello" == await answer.read()
+        lost = answer._lost
+        assert lost is not None
+        peers[0].write(b"0\r\n\r\n")
+        await answer.aclose()
+        await asyncio.wait([lost], timeout=5)
+        assert lost.exception() is None
+        peers[0].transport.abort()
+        await engine.aclose()

@@ -123,6 +123,9 @@ class EngineAnswer:
         if not self._content.is_eof():
             # Also lets go of our callback, or the two would hold each other.
             self._content.set_exception(aiohttp.ClientConnectionError())
+            if self._connection.transport is not None:
+                # Under TLS a farewell waits for the peer's, and what still comes until then is an error.
+                self._connection.transport.abort()
         self._connection.close()
 
     def _message_ended(self) -> None:
