@@ -16,6 +16,7 @@ __all__ = [
     "Kind",
     "Unclaimed",
     "blocks_of",
+    "blocks_to_run",
     "is_of_the_reader",
     "kind_of",
     "kinds_of",
@@ -106,6 +107,11 @@ def kinds_of(page: str) -> tuple[tuple[Block, Kind], ...]:
 def blocks_of(kind: Kind) -> tuple[Block, ...]:
     """Return every block of one kind, of all pages."""
     return tuple(block for page in PAGES for block, found in kinds_of(page) if found is kind)
+
+
+def blocks_to_run(kind: Kind) -> tuple[Block, ...]:
+    """Return the blocks of one kind but for those of Chinese pages, which are the English ones' (``test_twins``)."""
+    return tuple(block for block in blocks_of(kind) if not block.page.endswith("_CN.md"))
 
 
 def is_of_the_reader(path: str) -> bool:

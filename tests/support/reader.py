@@ -25,7 +25,7 @@ from packyproxy.testing import FakeUpstream
 from tests.support import stand_ins
 from tests.support.block_kinds import PROXY_ADDRESS
 from tests.support.documents import ROOT, Block
-from tests.support.servers import COMMAND, PROVIDER_KEY, Listener, ServeProcess
+from tests.support.servers import COMMAND, PROVIDER_KEY, Listener, ServeProcess, free_port
 
 __all__ = ["CommandFailed", "Printed", "Reader"]
 
@@ -84,6 +84,7 @@ class Reader:
         self._shell: Process
         self._to_shell: int
         self._config = ""
+        self._free_port = free_port()
 
     async def __aenter__(self) -> Self:
         template = (ROOT / "packyproxy" / "cli" / "templates" / "packycode.yaml").read_text("utf-8")
@@ -160,7 +161,9 @@ class Reader:
     def _documented(self, text: str) -> str:
         for documented, real in self._names().items():
             text = text.replace(real, documented)
-        return text
+        return re.sub(
+            rf"\b(?:{self._proxy.port}|{self._free_port})\b", PROXY_ADDRESS.rpartition(":")[2], text
+        )
 
     def _names(self) -> Mapping[str, str]:
         names = {host: listener.url for host, listener in self._listeners.items()} | {_HOME: str(self.home)}
@@ -207,6 +210,8 @@ class Reader:
             "bin": str(self._programs),
             "packyproxy": str(COMMAND),
             "python": sys.executable,
+            "port": self._proxy.port,
+            "free-port": self._free_port,
             "names": list(self._names().items()),
             "config": self._config,
             "key": PROVIDER_KEY,
