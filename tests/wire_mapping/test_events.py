@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from openai.types.responses import ResponseOutputItem
 
 from packyproxy.errors import FailureKind
 from packyproxy.wire.responses_events import EVENT_TYPES, NoEffect, decode_event
@@ -142,6 +143,20 @@ def test_known_events_have_rows() -> None:
     """The table names the types that the code knows, and no other."""
     listed = {each for types, _, _ in ROWS for each in types}
     assert listed == {*EVENT_TYPES, "responsesapi.*"}
+
+
+def test_written_items_have_rows() -> None:
+    """Each type of item that the client sees something of has its row, where it begins and where it is done."""
+    for name in ("response.output_item.added", "response.output_item.done"):
+        said = {kind for event, kind, effect in ITEM_ROWS if event == name and not effect.startswith("—")}
+        assert said == {kind for event, kind in WRITING if event == name}
+
+
+def test_items_of_the_sdk_have_rows() -> None:
+    """For whatever item the vendor's own SDK knows, the page says what becomes of it when it is done."""
+    union = get_args(ResponseOutputItem)[0]
+    kinds = {get_args(item.model_fields["type"].annotation)[0] for item in get_args(union)}
+    assert kinds <= {kind for event, kind, _ in ITEM_ROWS if event == "response.output_item.done"}
 
 
 def test_a_family_of_events_is_known_as_a_whole() -> None:
