@@ -82,7 +82,10 @@ class RouteTable:
         """
         route = self._look_up(path)
         if route is None:
-            raise InvalidRequest("there is no such route here", status=404, code="not_found")
+            message = "there is no such route here"
+            if path.startswith("/v1/v1/"):
+                message += ": a base URL for Anthropic's clients has no /v1 at its end"
+            raise InvalidRequest(message, status=404, code="not_found")
         return route
 
     def knows(self, path: str) -> bool:

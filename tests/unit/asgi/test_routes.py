@@ -84,6 +84,15 @@ def test_what_is_not_there_is_refused(path: str) -> None:
     assert 404 == refusal.value.status
 
 
+def test_a_version_too_many_is_explained() -> None:
+    """The base URL of OpenAI's clients ends with ``/v1``, that of Anthropic's does not."""
+    with pytest.raises(InvalidRequest) as refusal:
+        TABLE.find("/v1/v1/messages")
+    assert "there is no such route here: a base URL for Anthropic's clients has no /v1 at its end" == (
+        refusal.value.reason
+    )
+
+
 @pytest.mark.parametrize(("path", "method"), [("/v1/messages", "GET"), ("/", "POST"), ("/models/m", "HEAD")])
 def test_a_route_takes_its_methods_only(path: str, method: str) -> None:
     """A known path with another method is found, and says no."""
