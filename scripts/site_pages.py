@@ -118,13 +118,13 @@ def _target(origin: Path, match: re.Match[str]) -> Path | None:
     place = (origin.parent / unquote(match["target"])).resolve()
     if (place / "README.md").is_file():
         place = place / "README.md"
-    is_page = place.suffix == ".md" or not place.is_relative_to(_DOCS)
+    is_page = place.suffix == ".md" or place.is_dir() or _DOCS not in place.parents
     return place if is_page and place.is_relative_to(_ROOT) and place.exists() else None
 
 
 def site_name(place: Path) -> str:
     """Return the name of a page in the site, by which MkDocs finds it."""
-    path = place.relative_to(_DOCS if place.is_relative_to(_DOCS) else _ROOT).as_posix()
+    path = place.relative_to(_DOCS if _DOCS in place.parents else _ROOT).as_posix()
     if place.is_dir():
         return f"{path}/README.md"
     return path if place.suffix == ".md" else f"{path}.md"
@@ -150,8 +150,12 @@ def _listing(folder: Path) -> str:
 
 
 def _subject(place: Path) -> str:
-    """Return what a program says of itself in its first line."""
-    said = ast.get_docstring(ast.parse(place.read_text("utf-8"))) if place.suffix == ".py" else None
+    """Return the first line of what a program or a page says of itself."""
+    said = ""
+    if place.suffix == ".py":
+        said = ast.get_docstring(ast.parse(place.read_text("utf-8"))) or ""
+    elif place.suffix == ".md":
+        said = place.read_text("utf-8").removeprefix("# ")
     return f": {said.splitlines()[0]}" if said else ""
 
 
