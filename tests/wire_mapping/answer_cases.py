@@ -1,4 +1,4 @@
-"""What the rows of 2.3, 4.8 and 6.4 say of answers, and what the code does."""
+"""What the rows of 2.3, 4.8, 5.1, 6.3 and 6.4 say of answers, and what the code does."""
 
 import json
 import re
@@ -110,6 +110,36 @@ def form(said: str, **values: Any) -> Any:
     return json.loads(quoted)
 
 
+def message(*output: dict[str, Any]) -> dict[str, Any]:
+    """Return the whole Message that output items make."""
+    return Answering("messages").whole({"type": "response.completed", "response": {"output": list(output)}})
+
+
+def completion(
+    *output: dict[str, Any],
+    begun_at: int | None = None,
+    counts: dict[str, int] | None = None,
+    tier: str | None = None,
+    **fields: Any,
+) -> dict[str, Any]:
+    """Return the whole completion that output items make."""
+    begun = [{"type": "response.created", "response": {"created_at": begun_at}}] * (begun_at is not None)
+    told = {"output": list(output), "usage": counts, "service_tier": tier}
+    return Answering("chat", asked(**fields)).whole(*begun, {"type": "response.completed", "response": told})
+
+
+def choice(*output: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return its message."""
+    answer: dict[str, Any] = completion(*output, **fields)["choices"][0]["message"]
+    return answer
+
+
+TOOL_CALL = {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "ls", "arguments": "{}"}
+PICTURE = {"type": "image_generation_call", "id": "ig_1", "output_format": "png", "result": "AAAA"}
+THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": summary("a", "b")}
+REFUSED = {"type": "message", "id": "msg_1", "content": [{"type": "refusal", "refusal": "No"}]}
+
+
 ANSWER_CASES: dict[str, dict[str, Case]] = {
     "2.3": {
         "summary text and `enc`": lambda said: (
@@ -152,6 +182,90 @@ ANSWER_CASES: dict[str, dict[str, Case]] = {
         "the client leaves": lambda said: (
             int(re.findall(r"logged as (\d+)", said)[0]),
             import_module("packyproxy.asgi.dispatch")._CLIENT_LEFT,
+        ),
+    },
+    "5.1": {
+        "`message_start`": lambda said: ("message", message(MESSAGE)["type"]),
+        "`content_block_start`": lambda said: (
+            ["text", "tool_use"],
+            [b["type"] for b in message(MESSAGE, TOOL_CALL)["content"]],
+        ),
+        "`text_delta`, `thinking_delta`, `signature_delta`": lambda said: (
+            [{"type": "thinking", "thinking": "ab", "signature": f"pp1.{SCOPE}.rs_1.gA"}],
+            [
+                {**block, "thinking": block["thinking"].replace("\n\n", "")}
+                for block in reasoning_answer({"summary": summary("a", "b"), "encrypted_content": "gA"})
+            ],
+        ),
+        "`input_json_delta`": lambda said: (
+            [{}, {"p": 1}, json.loads(spans(said)[1].replace("<raw>", "{"))],
+            [
+                message({**TOOL_CALL, "arguments": text})["content"][0]["input"]
+                for text in ("", '{"p":1}', "{")
+            ],
+        ),
+        "`citations_delta`": lambda said: (
+            spans(said)[0],
+            next(key for key in message(CITED)["content"][0] if key == "citations"),
+        ),
+        "`message_delta`": lambda said: (
+            [*spans(said), "usage"],
+            [
+                key
+                for key in ("stop_reason", "stop_sequence", "stop_details", "usage")
+                if key in message(MESSAGE)
+            ],
+        ),
+        "`error`": lambda said: (False, ended(DELTA).writer.is_finished),
+    },
+    "6.3": {
+        "`created`": lambda said: (
+            [5, 0],
+            [completion(begun_at=5)["created"], completion()["created"]],
+        ),
+        "`content`": lambda said: (
+            ["Hi\n\nHi", "[generated image omitted: png]", None, ""],
+            [
+                choice(MESSAGE, {**MESSAGE, "id": "msg_2"})["content"],
+                choice(PICTURE)["content"],
+                choice(TOOL_CALL)["content"],
+                choice()["content"],
+            ],
+        ),
+        "`reasoning_content`": lambda said: (
+            ("a\n\nb", False),
+            (choice(THOUGHT, MESSAGE)["reasoning_content"], "reasoning_content" in choice(MESSAGE)),
+        ),
+        "`refusal`": lambda said: (["No", None], [choice(REFUSED)["refusal"], choice(MESSAGE)["refusal"]]),
+        "`tool_calls`": lambda said: (
+            [["id", "type", "function"], ["id", "type", "custom"], ["name", "arguments"], False],
+            [
+                list(choice(TOOL_CALL)["tool_calls"][0]),
+                list(choice({**TOOL_CALL, "type": "custom_tool_call", "input": "x"})["tool_calls"][0]),
+                list(choice(TOOL_CALL, functions=[{"name": "ls"}])["function_call"]),
+                "tool_calls" in choice(MESSAGE),
+            ],
+        ),
+        "`annotations`": lambda said: (
+            (re.findall(r'"(\w+)"', spans(said)[0])[3:], [0, 4]),
+            (
+                list(choice(CITED)["annotations"][0]["url_citation"]),
+                [
+                    each["url_citation"]["start_index"]
+                    for each in choice(CITED, {**CITED, "id": "msg_2"})["annotations"]
+                ],
+            ),
+        ),
+        "`usage`": lambda said: (
+            {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14},
+            {
+                name: completion(MESSAGE, counts={"input_tokens": 9, "output_tokens": 5})["usage"][name]
+                for name in spans(said)[:3]
+            },
+        ),
+        "`service_tier`": lambda said: (
+            ["flex", "priority", "default"],
+            [completion(MESSAGE, tier=tier)["service_tier"] for tier in ("flex", "fast", "brand_new")],
         ),
     },
     "6.4": {

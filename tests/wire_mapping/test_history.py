@@ -137,22 +137,62 @@ def test_every_result_row_is_tried() -> None:
     assert list(RESULTS) == [row[0] for row in section("1.5.1").table(0)]
 
 
-def test_repairs_of_pairs() -> None:
-    """The texts with which the second table mends a history are those that upstream is given."""
-    rows = {row[0]: row[1] for row in section("1.5.1").table(1)}
-    alone = outputs({}, [{"type": "text", "text": "."}])[2]
-    strange = outputs({}, [{**RESULT, "content": "a"}, {**RESULT, "tool_use_id": "C", "content": "text"}])[-1]
-    assert (
-        json.loads(spans(rows["a call without an output later on"])[0].replace(":C,", ':"toolu_1",')) == alone
-    )
-    assert strange["content"][0]["text"] == f"{spans(rows['an output without an earlier call'])[0]}\ntext"
+def calls_and(*blocks: Block, again: bool = False) -> list[Any]:
+    """Return what a turn of one call, or of two with one id, and the blocks after it become."""
+    history = [
+        {"role": "user", "content": "hi"},
+        {"role": "assistant", "content": [CALL] * (1 + again)},
+        {"role": "user", "content": list(blocks)},
+    ]
+    body, _ = sent("messages", asked(messages=history))
+    items: list[Any] = body["input"]
+    return items
 
 
-def test_result_without_an_id() -> None:
-    """It is refused in the words of the second table of 1.5.1."""
-    quoted = refusals(section("1.5.1").table(1)[-1][1])[0]
-    with pytest.raises(InvalidRequest, match=f"^{pattern_of(quoted)}$"):
-        outputs({}, [{"type": "tool_result", "content": "a"}])
+SOME = {**RESULT, "content": "text"}
+
+REPAIRS: dict[str, Any] = {
+    "a call without an output later on": lambda said: (
+        json.loads(spans(said)[0].replace(":C,", ':"toolu_1",')),
+        calls_and(TEXT)[2],
+    ),
+    "an output without an earlier call": lambda said: (
+        f"{spans(said)[0]}\ntext",
+        calls_and(SOME, {**SOME, "tool_use_id": "C"})[-1]["content"][0]["text"],
+    ),
+    "a second output for one call": lambda said: (
+        ("the same", "[tool result toolu_1]\ntext"),
+        (said, calls_and(SOME, SOME)[-1]["content"][0]["text"]),
+    ),
+    "two calls with one `call_id`": lambda said: (
+        ["toolu_1", spans(said)[0].replace("C", "toolu_1")] * 2,
+        [item["call_id"] for item in calls_and(SOME, SOME, again=True) if "call_id" in item],
+    ),
+    "no `tool_use_id`": lambda said: (
+        re.sub(r"\.[NM]\b", "", refusals(said)[0]),
+        refusal_of({"type": "tool_result", "content": "a"}),
+    ),
+}
+"""By row of the second table of 1.5.1: what it says, and what the code does."""
+
+
+def refusal_of(block: Block) -> str:
+    """Return how a block is refused, without the numbers of its path."""
+    with pytest.raises(InvalidRequest) as caught:
+        calls_and(block)
+    return re.sub(r"\.\d+", "", caught.value.message)
+
+
+@pytest.mark.parametrize("row", [pytest.param(row, id=row[0]) for row in section("1.5.1").table(1)])
+def test_repairs_of_pairs(row: Row) -> None:
+    """A defect of a history is mended as its row says."""
+    said, done = REPAIRS[row[0]](row[1])
+    assert said == done
+
+
+def test_every_repair_is_tried() -> None:
+    """The tests know all rows of the second table of 1.5.1."""
+    assert list(REPAIRS) == [row[0] for row in section("1.5.1").table(1)]
 
 
 def test_unknown_role() -> None:

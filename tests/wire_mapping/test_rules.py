@@ -1,4 +1,4 @@
-"""Tables whose rules are told in words, 0.3, 1.4, 2.2, 2.3, 3.2, 4.8, 6.2 and 6.4: each row has a case, and no other."""
+"""Tables whose rules are told in words, 0.3, 1.4, 2.2, 2.3, 3.2, 4.8, 5.1 and 6.2-6.4: each row has a case, and no other."""
 
 import pytest
 
