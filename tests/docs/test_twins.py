@@ -19,6 +19,7 @@ See [below](#below) for 2 of the `keys`.
 
 ```sh
 true  # a comment
+false
 ```
 
 ## Below
@@ -36,6 +37,7 @@ CHINESE = """\
 
 ```sh
 true  # 注释
+false
 ```
 
 ## 下面
@@ -77,7 +79,8 @@ def test_the_chinese_page_leads_to_chinese_pages(english: str, chinese: str) -> 
         ("#下面)", "#无)"),
         ("| `a` | 1 |\n", ""),
         ("| `a` | 1 |", "| `a` | 2 |"),
-        ("true", "false"),
+        ("true", "echo"),
+        ("true  # 注释\nfalse\n", "false\ntrue\n"),
         ("```sh", "```python"),
         ("- 一", "一"),
         ("- 一\n", ""),

@@ -1,7 +1,7 @@
 """What a document in English and its Chinese twin must have in common: everything that is no natural language.
 
 A page is read as its parts: headings, paragraphs, items of lists, rows of tables, blocks. Of each only the code,
-the numbers and the links count, in whatever order the language puts them; of blocks each line but for comments.
+the numbers and the links count, in whatever order the language puts them; of blocks all but the comments.
 """
 
 import re
@@ -113,7 +113,8 @@ def _held_by_block(token: Token) -> Counter[str]:
     text = token.content
     if _DRAWN.search(text):
         return Counter([*_NAME_IN_A_DRAWING.findall(text), f"drawing of {len(text.splitlines())} lines"])
-    return Counter((_COMMENT.sub("", text) if token.info in _WITH_COMMENTS else text).splitlines())
+    lines = (_COMMENT.sub("", text) if token.info in _WITH_COMMENTS else text).splitlines()
+    return Counter(f"{line!r} as line {number}" for number, line in enumerate(lines, 1))
 
 
 def _held(page: str, token: Token) -> Counter[str]:
