@@ -189,6 +189,8 @@ def test_both_documents_hold_the_same_calls() -> None:
         ({"a": 1}, {}, ["answer.a is not answered"]),
         ({}, {"a": 1}, ["answer.a is not documented"]),
         ({"...": "..."}, {"a": 1}, []),
+        ({"a": "b…"}, {"a": "bc"}, []),
+        ({"a": "b…d"}, {"a": "bc"}, ['answer.a is "bc", not "b\\u2026d"']),
         ({"a": "2026-11-21T15:00:00.000Z"}, {"a": "2027-01-01T00:00:00Z"}, []),
         (
             {"a": "2026-11-21T15:00:00.000Z"},

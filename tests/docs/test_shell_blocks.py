@@ -9,7 +9,7 @@ from tests.support.block_kinds import Kind, blocks_of, blocks_to_run, is_of_the_
 from tests.support.documents import read_page
 from tests.support.reader import CommandFailed, Printed, Reader
 from tests.support.shown_output import output_differences
-from tests.support.stand_ins import UNCHECKED
+from tests.support.stand_ins.world import UNCHECKED
 
 pytestmark = pytest.mark.e2e
 

@@ -3,11 +3,10 @@
 The shell is bash with ``-eu``, with a home and a folder of its own. There are a ``config.yaml``, as ``packyproxy
 init`` writes it with a key in it, and the files of the tree; the proxy that the page speaks of serves it, and the
 hosts of providers lead to fake ones. What a test cannot have, such as ``claude`` or ``docker``, is played by
-:mod:`tests.support.stand_ins`.
+:mod:`tests.support.stand_ins.programs`.
 """
 
 import asyncio
-import json
 import os
 import re
 import shutil
@@ -22,10 +21,12 @@ import httpx
 
 from packyproxy.config.reading import text_revision
 from packyproxy.testing import FakeUpstream
-from tests.support import stand_ins
 from tests.support.block_kinds import PROXY_ADDRESS
 from tests.support.documents import ROOT, Block
 from tests.support.servers import COMMAND, PROVIDER_KEY, Listener, ServeProcess, free_port
+from tests.support.stand_ins.installers import IN_VENVS
+from tests.support.stand_ins.programs import NAMES
+from tests.support.stand_ins.world import World
 
 __all__ = ["CommandFailed", "Printed", "Reader"]
 
@@ -43,6 +44,10 @@ while IFS= read -r -d '' -u 9 block; do
 done
 """
 _MANAGEMENT_KEY = "b1946ac92492d2347c6235b4d2611184b1946ac92492d234"
+_STAND_IN = """import sys
+sys.path.insert(0, sys.argv[1])
+from tests.support.stand_ins.programs import main
+sys.exit(main(*sys.argv[2:]))"""
 _FOREIGN_HOST = re.compile(r"https://(?!github\.com|pypi\.org)[a-z0-9-]+(?:\.[a-z0-9-]+)+")
 _COPIED = ("examples", "config.example.yaml")
 """What commands may write to."""
@@ -77,7 +82,6 @@ class Reader:
         self.home = folder / "home"
         self.folder = self.home / "packyproxy"
         self._programs = folder / "bin"
-        self._world = folder / "world.json"
         self._listeners: dict[str, Listener] = {}
         self._stack = AsyncExitStack()
         self._proxy: ServeProcess
@@ -99,8 +103,7 @@ class Reader:
         served = environment | {"MANAGEMENT_PASSWORD": _MANAGEMENT_KEY}
         self._proxy = ServeProcess(self.folder / "config.yaml", env=served)
         self._stack.callback(self._proxy.close)
-        self._write_world()
-        await self._open_shell(environment)
+        await self._open_shell(environment | self._tell_stand_ins())
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -177,7 +180,6 @@ class Reader:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONUNBUFFERED": "1",
             "LANG": "C.UTF-8",
-            "READERS_WORLD": str(self._world),
         }
 
     def _furnish(self, config: str) -> None:
@@ -192,32 +194,33 @@ class Reader:
         for name in _COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self.folder / name)
-        for name in stand_ins.NAMES:
+        for name in NAMES:
             self._put_program((self.folder if "/" in name else self._programs) / name, name)
-        for name in stand_ins.IN_VENVS:  # as scripts/venv makes it
+        for name in IN_VENVS:  # as scripts/venv makes it
             self._put_program(self.folder / ".venv" / "bin" / name, name)
 
     @staticmethod
     def _put_program(path: Path, name: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'#!/bin/sh\nexec {sys.executable} -ES {stand_ins.__file__} {name} "$@"\n', "utf-8")
+        stand_in = f"exec {sys.executable} -ESc '{_STAND_IN}' {ROOT} {name}"
+        path.write_text(f'#!/bin/sh\n{stand_in} "$@"\n', "utf-8")
         path.chmod(0o755)
 
-    def _write_world(self) -> None:
-        world = {
-            "root": str(ROOT),
-            "folder": str(self.folder),
-            "bin": str(self._programs),
-            "packyproxy": str(COMMAND),
-            "python": sys.executable,
-            "port": self._proxy.port,
-            "free-port": self._free_port,
-            "names": list(self._names().items()),
-            "config": self._config,
-            "key": PROVIDER_KEY,
-            "management-key": _MANAGEMENT_KEY,
-        }
-        self._world.write_text(json.dumps(world), "utf-8")
+    def _tell_stand_ins(self) -> dict[str, str]:
+        """Write what they need to know; returns the variables by which they find it."""
+        world = World(
+            folder=str(self.folder),
+            programs=str(self._programs),
+            packyproxy=str(COMMAND),
+            python=sys.executable,
+            names=tuple(self._names().items()),
+            config=self._config,
+            provider_key=PROVIDER_KEY,
+            management_key=_MANAGEMENT_KEY,
+            port=self._proxy.port,
+            free_port=self._free_port,
+        )
+        return world.write(self._programs / "world.json")
 
     async def _open_shell(self, environment: Mapping[str, str]) -> None:
         blocks, self._to_shell = os.pipe()

@@ -4,7 +4,7 @@ import json
 import re
 
 from tests.support.documented_calls import differences
-from tests.support.stand_ins import UNCHECKED
+from tests.support.stand_ins.world import UNCHECKED
 
 __all__ = ["output_differences"]
 
