@@ -20,7 +20,7 @@ from pathlib import Path
 __all__: list[str] = []
 
 _README = Path(__file__).parent.parent / "README.md"
-_SECONDS = 180
+_SECONDS = 300
 _CONFIGURATION = """\
 metrics: true
 packycode:
