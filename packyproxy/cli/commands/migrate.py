@@ -6,7 +6,8 @@ from packyproxy.config import Config
 from packyproxy.config.masking import masked_text
 from packyproxy.config.migration import moved_to_tppc
 from packyproxy.config.reading import found_file, load_config
-from packyproxy.config.sources import process_ambient
+from packyproxy.config.schema import Source
+from packyproxy.config.sources import VARIABLES, process_ambient
 from packyproxy.config.yaml_writer import write_config
 from packyproxy.errors import ConfigError, Problem
 
@@ -50,12 +51,7 @@ _NO_FILE = Problem(
 def _check_nothing_is_left_behind(config: Config) -> None:
     """Refuse to move a provider whose settings are partly in places that only the block reads."""
     problems = [
-        Problem(
-            field=f"packycode.{key}",
-            code="not_in_file",
-            message=f"comes from {source}, which the entries of tppc do not read",
-            fix="write it into the file first, by hand or with packyproxy import-codex --write",
-        )
+        _left_behind(key, source)
         for provider in config.enabled_providers
         if provider.kind == "packycode"
         for key, source in provider.sources.items()
@@ -63,3 +59,14 @@ def _check_nothing_is_left_behind(config: Config) -> None:
     ]
     if problems:
         raise ConfigError(tuple(problems))
+
+
+def _left_behind(key: str, source: Source) -> Problem:
+    is_variable = source == "env"
+    place = f"${VARIABLES[key]}" if is_variable else "the files of the Codex CLI"
+    return Problem(
+        field=f"packycode.{key}",
+        code="not_in_file",
+        message=f"comes from {place}, which the entries of tppc do not read",
+        fix="write it into the file first" if is_variable else "first run packyproxy import-codex --write",
+    )

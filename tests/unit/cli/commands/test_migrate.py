@@ -66,8 +66,28 @@ def test_settings_from_elsewhere_are_not_left_behind(
     path = write_config(BLOCK)
     assert 2 == main(["migrate", "--write"])
     assert (
-        "packycode.defaults.model: comes from env, which the entries of tppc do not read: "
-        "write it into the file first, by hand or with packyproxy import-codex --write\n"
+        "packycode.defaults.model: comes from $PACKYCODE_MODEL, which the entries of tppc do not read: "
+        "write it into the file first\n"
+    ) == capsys.readouterr().err
+    assert BLOCK == path.read_text()
+
+
+def test_settings_of_the_codex_cli_are_imported_first(
+    write_config: WriteConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where its files gave a value, the command that writes it into the file is named."""
+    monkeypatch.setenv("CODEX_HOME", str(tmp_path))
+    (tmp_path / "config.toml").write_text(
+        'model = "gpt-6"\nmodel_provider = "a"\n[model_providers.a]\nbase_url = "https://a.example/v1"\n'
+    )
+    path = write_config(BLOCK)
+    assert 2 == main(["migrate", "--write"])
+    assert (
+        "packycode.defaults.model: comes from the files of the Codex CLI, which the entries of tppc do not read: "
+        "first run packyproxy import-codex --write\n"
     ) == capsys.readouterr().err
     assert BLOCK == path.read_text()
 
