@@ -193,15 +193,6 @@ packyproxy.testing is a fake upstream that answers so again (docs/cassettes.md).
 """
 
 
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Leaves room for the longest command beside its summary, which argparse measures without its indent."""
-
-    def add_argument(self, action: argparse.Action) -> None:
-        super().add_argument(action)
-        if action.nargs == argparse.PARSER:
-            self._action_max_length += self._indent_increment
-
-
 def read_arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """Read a command line; ``argv`` defaults to the process's arguments.
 
@@ -259,24 +250,32 @@ def _build() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser
             "Use any OpenAI Responses provider from Claude Code, the Codex CLI,\n"
             "and the SDKs of Anthropic and OpenAI."
         ),
-        epilog=_OVERVIEW,
-        formatter_class=_Help,
+        usage="packyproxy [-h] [--version] COMMAND ...",
+        epilog=f"commands:\n{_summaries()}\n\n{_OVERVIEW}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"packyproxy {__version__}")
-    adding = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", title="commands")
+    adding = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", prog="packyproxy", help=argparse.SUPPRESS
+    )
     commands = {}
     for name, (add_options, summary, examples) in _COMMANDS.items():
         commands[name] = adding.add_parser(
             name,
-            help=summary,
             description=summary[0].upper() + summary[1:] + ".",
             epilog=examples,
-            formatter_class=_Help,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         add_options(commands[name])
     return parser, commands
+
+
+def _summaries() -> str:
+    """Return a line for each command; argparse would break one whose name is as long as the longest."""
+    width = max(map(len, _COMMANDS)) + 2
+    return "\n".join(f"  {name:<{width}}{summary}" for name, (_, summary, _) in _COMMANDS.items())
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:

@@ -28,7 +28,7 @@ def help_text(*words: str) -> str:
 def commands() -> tuple[str, ...]:
     """Return the name of every command, as the overview lists them."""
     listed = help_text().partition("commands:")[2].partition("\n\n")[0]
-    return tuple(re.findall(r"^    ([a-z-]+)(?: |$)", listed, re.MULTILINE))
+    return tuple(re.findall(r"^  ([a-z-]+)  ", listed, re.MULTILINE))
 
 
 def options(command: str) -> dict[str, tuple[str, ...]]:
