@@ -24,4 +24,4 @@ def test_settings_of_the_codex_cli_name_a_provider(block: Block) -> None:
     if "model_providers" not in tomllib.loads(block.text):
         return  # a profile, or a setting alone
     reading = read_codex(block.text.encode(), None, Everything())
-    assert (True, ()) == (reading.provider is not None, reading.notes)
+    assert (True, ()) == (reading.provider is not None, reading.notes), f"{block.place}: {reading.notes}"

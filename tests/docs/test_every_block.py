@@ -21,7 +21,7 @@ def test_every_block_is_checked(page: str) -> None:
         except Unclaimed as error:
             unclaimed.append(str(error))
         before = block
-    assert [] == unclaimed
+    assert not unclaimed, "\n".join(unclaimed)
 
 
 @pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.name)

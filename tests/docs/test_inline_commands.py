@@ -36,7 +36,8 @@ def _parses(words: list[str]) -> bool:
 @pytest.mark.parametrize("page", [page for page in PAGES if commands(page)])
 def test_commands_in_sentences_are_taken(page: str) -> None:
     """Each has a command and options that there are."""
-    assert [] == [f"{page}:{span.line}: {span.text}" for span in commands(page) if not is_taken(span.text)]
+    wrong = [f"{page}:{span.line}: {span.text}" for span in commands(page) if not is_taken(span.text)]
+    assert not wrong, "\n".join(["the command line does not take:", *wrong])
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ def fault(page: str, link: Link) -> str:
 def test_links_lead_somewhere(page: str) -> None:
     """Each link within the tree has its file, and its heading, by the rules that GitHub makes anchors by."""
     links = [link for link in read_page(page).links if not link.target.startswith(ELSEWHERE)]
-    faults = {f"{page}:{link.line}: {link.target}": fault(page, link) for link in links}
-    assert {} == {link: text for link, text in faults.items() if text}
+    faults = [f"{page}:{link.line}: {link.target}: {text}" for link in links if (text := fault(page, link))]
+    assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize(

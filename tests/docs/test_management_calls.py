@@ -112,7 +112,7 @@ def mismatches(call: Call, status: int, headers: Mapping[str, str], output: str)
         found += differences(msgspec.json.decode(call.answer), msgspec.json.decode(output))
     elif call.answer is not None:
         found += text_differences(call.answer, output)
-    return [f"line {call.line}: {mismatch}" for mismatch in found]
+    return [f"{MANAGEMENT_PAGES[0]}:{call.line}: {mismatch}" for mismatch in found]
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the document's calls need curl")
@@ -135,7 +135,7 @@ async def test_documented_calls_are_answered_as_documented(
         shell = Shell(tmp_path, proxy, key, names)
         for call in calls(page):
             found += mismatches(call, *await shell.run(call))
-    assert [] == found
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("page", MANAGEMENT_PAGES)

@@ -41,7 +41,9 @@ def in_sources(pattern: str) -> list[str]:
 @pytest.mark.parametrize("name", variables())
 def test_variables_are_explained(name: str) -> None:
     """The page of the command line has each variable that is read."""
-    assert re.search(rf"`\$?{name}`", text("docs/command-line.md")), f"name {name} under Variables"
+    page = "docs/command-line.md"
+    is_named = re.search(rf"`\$?{name}`", text(page)) is not None
+    assert is_named, f"{page}: name {name} under Variables"
 
 
 @pytest.mark.parametrize("name", in_sources(r"x-packyproxy-[a-z-]+"))

@@ -78,16 +78,16 @@ def test_every_key_is_in_the_table(page: str) -> None:
     """Each key has its row, or stands in that of its block; of an entry of tppc what packycode has as well is said there."""
     named = documented(page)
     both = {key.replace("packycode.", f"{ITEM}.") for key in named}
-    assert [] == [key for key in KEYS if key not in named | both], (
-        "add a row for each to the table of settings"
-    )
+    missing = [key for key in KEYS if key not in named | both]
+    assert not missing, f"{page}: add to the table of settings: {', '.join(missing)}"
 
 
 @pages
 def test_the_table_has_no_other_key(page: str) -> None:
     """Each first cell names a setting, or a block of them."""
     written = [path for row in table(page) for path in paths(row)]
-    assert [] == [path for path in written if not any(f"{key}.".startswith(f"{path}.") for key in KEYS)]
+    others = [path for path in written if not any(f"{key}.".startswith(f"{path}.") for key in KEYS)]
+    assert not others, f"{page}: there are no settings {', '.join(others)}"
 
 
 @pages
@@ -114,7 +114,7 @@ def test_the_defaults_are_those_of_the_schema(page: str) -> None:
                 and not is_derived(path)
             ):
                 wrong.append(f"{page}:{row.line}: {path} is {expected} by default, not {shown}")
-    assert [] == wrong
+    assert not wrong, "\n".join(wrong)
 
 
 def is_derived(path: str) -> bool:

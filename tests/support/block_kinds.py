@@ -1,6 +1,6 @@
 """Which of the checks in ``tests/docs`` a block of a document belongs to: each to exactly one.
 
-The contract that this lays down is told to writers in ``CONTRIBUTING.md``.
+``tests/docs/README.md`` tells writers what this comes to.
 """
 
 import re

@@ -2,7 +2,8 @@
 
 A call is a fenced ``sh`` block with ``curl`` in it; the block behind it is its answer: ``json``, ``yaml`` or
 ``text`` for the body of a 200, ``http`` for status, headers and JSON body. Answers are shortened: a list may end
-early, the member ``"...": "..."`` stands for further ones, and so does a line ``...`` in texts.
+early, the member ``"...": "..."`` stands for further ones, and so does a line ``...`` in texts. In a
+string ``…`` stands for any characters.
 """
 
 import json

@@ -26,7 +26,9 @@ def output_differences(language: str, shown: str, printed: str, errors: str) -> 
         return []
     if language == "text":
         whole = (printed, printed + errors, errors + printed)
-        return [] if any(_is_like(text, shown) for text in whole) else [f"printed was:\n{printed}{errors}"]
+        return (
+            [] if any(_is_like(text, shown) for text in whole) else [_what_differs(shown, printed + errors)]
+        )
     if language == "http":
         head, _, shown = shown.partition("\n\n")
         printed_head, _, printed = printed.replace("\r", "").partition("\n\n")
@@ -36,6 +38,13 @@ def output_differences(language: str, shown: str, printed: str, errors: str) -> 
         if missing or lines[0].split()[1] != printed_head.split()[1]:
             return [f"printed was:\n{printed_head}"]
     return differences(json.loads(shown), json.loads(printed)) if shown.strip() else []
+
+
+def _what_differs(shown: str, printed: str) -> str:
+    lines = printed.splitlines()
+    alone = [line for line in shown.splitlines() if not any(_is_like(other, line) for other in lines)]
+    missing = "".join(f"not printed: {line.strip()}\n" for line in alone if line.strip())
+    return f"{missing or 'more or other lines than shown; '}printed was:\n{printed}"
 
 
 def _is_like(printed: str, shown: str) -> bool:
