@@ -11,6 +11,7 @@ from openai.types.responses import ResponseOutputItem
 from packyproxy.errors import FailureKind
 from packyproxy.wire.responses_events import EVENT_TYPES, NoEffect, decode_event
 from tests.wire_mapping.page import names, section, spans
+from tests.wire_mapping.sdks import needs_known_sdks
 from tests.wire_mapping.trying import Answering, asked
 
 Event = dict[str, Any]
@@ -152,6 +153,7 @@ def test_written_items_have_rows() -> None:
         assert said == {kind for event, kind in WRITING if event == name}
 
 
+@needs_known_sdks
 def test_items_of_the_sdk_have_rows() -> None:
     """For whatever item the vendor's own SDK knows, the page says what becomes of it when it is done."""
     union = get_args(ResponseOutputItem)[0]

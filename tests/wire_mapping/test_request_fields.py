@@ -13,6 +13,7 @@ from packyproxy.wire.chat import ChatBody
 from packyproxy.wire.messages import MessagesBody
 from tests.wire_mapping.page import Row, names, refusals, section, spans, verdicts
 from tests.wire_mapping.request_samples import FIELD_SAMPLES, FIELD_TABLES, LEAST_FIELDS
+from tests.wire_mapping.sdks import needs_known_sdks
 from tests.wire_mapping.trying import send
 
 
@@ -82,6 +83,7 @@ def test_fields_that_are_read_have_rows(number: str, struct: type[Struct]) -> No
     assert set(struct.__struct_fields__) <= flat(number)
 
 
+@needs_known_sdks
 @pytest.mark.parametrize(
     ("number", "parameters"),
     [
