@@ -65,11 +65,13 @@ def test_alone_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each command stands in the help with what it does."""
+    """Each command stands in the help with what it does, on one line of 80 columns."""
     with pytest.raises(SystemExit):
         main(["--help"])
-    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.startswith("    ")]
-    assert COMMANDS <= {words[0] for words in lines}
+    listed = capsys.readouterr().out.partition("\ncommands:\n")[2].partition("\n\n")[0].splitlines()
+    assert dict.fromkeys(COMMANDS, True) == {
+        line.split()[0]: len(line.split()) > 1 and len(line) <= 80 for line in listed
+    }
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
