@@ -21,6 +21,6 @@ def _newer() -> list[str]:
 
 needs_known_sdks = pytest.mark.skipif(
     bool(_newer()),
-    reason=f"newer than the page: {', '.join(_newer())}; run this alone, add rows, then say so in sdks.py",
+    reason=f"newer than the page: {', '.join(_newer())}; raise it in sdks.py, and add the rows it asks for",
 )
 """A vendor's new parameter is work to do here, and no fault of the change that is being tested."""
