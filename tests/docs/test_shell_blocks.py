@@ -1,11 +1,13 @@
 """The commands of each page work as they stand, one after the other, and print what the page shows."""
 
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.block_kinds import Kind, blocks_of, blocks_to_run, is_of_the_reader, kinds_of
+from tests.support.block_kinds import Kind, blocks_to_run, is_of_the_reader, kinds_of
 from tests.support.documents import read_page
 from tests.support.reader import CommandFailed, Printed, Reader
 from tests.support.shown_output import output_differences
@@ -13,14 +15,22 @@ from tests.support.stand_ins.world import UNCHECKED
 
 pytestmark = pytest.mark.e2e
 
-NEEDS_CURL = pytest.mark.skipif(shutil.which("curl") is None, reason="the page's commands need curl")
 PAGES = sorted({block.page for block in blocks_to_run(Kind.COMMAND)})
-CURLING = {block.page for block in blocks_of(Kind.COMMAND) if "curl " in block.text}
+MUST_BE_HERE = {"curl": r"\bcurl ", "openssl": r"\bopenssl (?!rand)"}
+"""Programs that nothing stands in for, and what calls them."""
 
 
-@pytest.mark.parametrize(
-    "page", [pytest.param(page, marks=[NEEDS_CURL] if page in CURLING else []) for page in PAGES]
-)
+def with_its_needs(page: str) -> Any:
+    """Return a page as a parameter; it is skipped where a program is missing that its commands need."""
+    text = "".join(block.text for block in blocks_to_run(Kind.COMMAND) if block.page == page)
+    needed = [program for program, call in MUST_BE_HERE.items() if re.search(call, text)]
+    missing = [program for program in needed if shutil.which(program) is None]
+    return pytest.param(
+        page, marks=pytest.mark.skipif(bool(missing), reason=f"there is no {' '.join(missing)}")
+    )
+
+
+@pytest.mark.parametrize("page", map(with_its_needs, PAGES))
 async def test_the_commands_work(page: str, tmp_path: Path) -> None:
     """A reader who follows the page from its top gets through, and sees what it shows."""
     failures, printed = [], Printed("", "")

@@ -163,7 +163,7 @@ def _language(token: Token) -> str:
             return token.info.strip() or "?"
         case "code_block":
             return "indented"
-        case "html_block" if "<pre" in token.content or "<code" in token.content:
+        case "html_block" if any(mark in token.content for mark in ("<pre", "<code", "```", "~~~")):
             return "html"
     return ""
 
