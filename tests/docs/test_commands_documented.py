@@ -38,9 +38,12 @@ def options(command: str) -> dict[str, tuple[str, ...]]:
     """
     listed = re.findall(r"^  ((?:-|[A-Z]).*?)(?:  .*)?$", help_text(command), re.MULTILINE)
     found = {}
-    for option in (option for line in listed for option in line.split(", ")):
-        name, _, words = option.partition(" {")
-        found[name] = tuple(words.rstrip("}").split(",")) if words else ()
+    for spellings in (line.split(", ") for line in listed):
+        taken = spellings[-1].partition(" ")[2]  # Python 3.13 says it behind the last spelling only
+        for spelling in spellings:
+            option = spelling if " " in spelling or not taken else f"{spelling} {taken}"
+            name, _, words = option.partition(" {")
+            found[name] = tuple(words.rstrip("}").split(",")) if words else ()
     return {name: words for name, words in found.items() if name not in HELP}
 
 
