@@ -30,7 +30,7 @@ def with_its_needs(page: str) -> Any:
     )
 
 
-@pytest.mark.parametrize("page", map(with_its_needs, PAGES))
+@pytest.mark.parametrize("page", [with_its_needs(page) for page in PAGES])
 async def test_the_commands_work(page: str, tmp_path: Path) -> None:
     """A reader who follows the page from its top gets through, and sees what it shows."""
     failures, printed = [], Printed("", "")
