@@ -26,9 +26,10 @@ __all__ = [
 _T = TypeVar("_T")
 
 # Either what is sound, as much of it as there is, or one lone surrogate. Escapes are taken whole, so that the
-# second half of ``\\\\`` never begins another one.
+# second half of ``\\\\`` never begins another one. What is repeated is atomic: see ``wire.json_text``.
 _SOUND_OR_LONE = re.compile(
-    rb"(?P<sound>(?:[^\\]++|\\[^u]|\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])))++)"
+    rb"(?P<sound>(?:(?>[^\\]++|\\[^u]|\\u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?![dD][89a-fA-F]))))++)"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
 

@@ -41,9 +41,10 @@ _BLANK_START = re.compile(rb"(?:[ ]++|\\[nrtf]|\\u0020)*+")
 # What may be Unicode white space further on: only then is the text decoded to ask Python.
 _MAY_BE_BLANK = re.compile(rb"(?:[ \x80-\xff0-9A-Fa-f]++|\\[nrtfu])*+")
 # Runs of escaped characters from U+007F on, and runs of everything else: the second half of an escaped
-# backslash begins no escape, so none may be skipped.
+# backslash begins no escape, so none may be skipped. What is repeated is atomic: before Python 3.11.5 a
+# possessive repeat ended behind a part of it (CPython issue 106052).
 _WIDE_OR_NOT = re.compile(
-    r"(?P<wide>(?:\\u(?!00(?:[0-6]|7[^fF]))[0-9A-Fa-f]{4})++)|(?:[^\\]++|\\[^u]|\\u00(?:[0-6].|7[^fF]))++"
+    r"(?P<wide>(?:(?>\\u(?!00(?:[0-6]|7[^fF]))[0-9A-Fa-f]{4}))++)|(?:[^\\]++|\\[^u]|\\u00(?:[0-6].|7[^fF]))++"
 )
 
 

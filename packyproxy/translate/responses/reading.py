@@ -243,8 +243,9 @@ _FORMS = {
 }
 """By event line."""
 
+# What is repeated is atomic: see ``wire.json_text``.
 _find_runs = re.compile(
-    rb"(event: .*\.delta\n)data: .++\n\n(?:\1data: .++\n\n)*+"
-    rb"|(?:event: (?!.*\.delta\n).*+\ndata: .++\n\n)++"
+    rb"(event: .*\.delta\n)data: .++\n\n(?:(?>\1data: .++\n\n))*+"
+    rb"|(?:(?>event: (?!.*\.delta\n).*+\ndata: .++\n\n))++"
     rb"|(?s:.++)"
 ).finditer

@@ -38,6 +38,11 @@ def test_compact_json_is_the_same_however_it_was_written(text: str) -> None:
     assert {json.dumps(value, separators=(",", ":"), ensure_ascii=False)} == written
 
 
+def test_compact_json_keeps_escapes_behind_those_it_reads() -> None:
+    """A control character behind an escaped wide one stays escaped, on Python 3.11.2 as well."""
+    assert '{"\x80\\u0007":"\xe9\\u0000x"}' == json_text.compact(Raw(rb'{"\u0080\u0007": "\u00e9\u0000x"}'))
+
+
 def test_compact_json_keeps_keys_and_numbers() -> None:
     """Nothing is read as a value, so nothing is lost or reordered."""
     value = rb'{ "b":1.50, "a":1e999, "b":-0, "c":12345678901234567890123, "d":"\\u0041\u0041\u00e9\u001f" }'
