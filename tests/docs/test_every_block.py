@@ -41,6 +41,7 @@ def test_every_kind_has_its_check(kind: Kind) -> None:
         ("ini", "# not/there.service\n[Unit]\n", None, "there is no file not/there.service"),
         ("text", "hello\n", None, "no command before it prints"),
         ("text", "hello\n", "yaml", "no command before it prints"),
+        ("text", "hello\n", "python", "no command before it prints"),
         ("http", "HTTP/1.1 200\n", "python", "nothing checks 'http'"),
     ],
 )

@@ -29,11 +29,10 @@ MANAGEMENT_PAGES = ("docs/management-api.md", "docs/management-api_CN.md")
 _APPLICATION = re.compile(r"^app = ", re.MULTILINE)
 _TEST = re.compile(r"^(?:async )?def test_", re.MULTILINE)
 _DRAWN = re.compile(r"[\u2190-\u21ff\u2500-\u25ff]|-->|\+--")
-_SHELL = frozenset({"sh", "python"})
 
 
 class Kind(StrEnum):
-    """What is done with a block; each is a file of ``tests/docs``."""
+    """What is done with a block, by a file of ``tests/docs``."""
 
     APPLICATION = "it is started, and asked a question below /llm"
     SCRIPT = "it is run"
@@ -132,7 +131,7 @@ def _is_output(block: Block, before: Block | None) -> bool:
         return False
     if block.language in {"json", "http"}:
         return before.language == "sh" and ("curl " in before.text or "--json" in before.text)
-    return before.language in _SHELL
+    return before.language == "sh" or (before.language == "python" and PROXY_ADDRESS in before.text)
 
 
 def _advice(block: Block) -> str:

@@ -95,6 +95,7 @@ class Reader:
         texts = (template, *(block.text for block in self._blocks))
         for host in sorted({host for text in texts for host in _FOREIGN_HOST.findall(text)}):
             self._listeners[host] = Listener()
+            self._stack.callback(self._listeners[host].close)
             await self._stack.enter_async_context(self._listeners[host].serving(FakeUpstream("Hello.")))
         self._furnish(
             self._real(template).replace('openai-api-key: "" ', f'openai-api-key: "{PROVIDER_KEY}" ')
@@ -114,8 +115,6 @@ class Reader:
             self._shell.kill()
             await self._shell.wait()
         await self._stack.aclose()
-        for listener in self._listeners.values():
-            listener.close()
 
     def put(self, block: Block) -> None:
         """Write a block into the file that its first line names."""
