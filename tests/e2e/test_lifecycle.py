@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,26 @@ async def test_grace_is_how_long_a_running_stream_may_go_on(
                         _ = [piece async for piece in pieces]
                     assert await proxy.ended() == 0
         upstream.release()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"], ids=["one worker", "two workers"])
+async def test_a_service_manager_is_told_of_beginning_and_end(tmp_path: Path, workers: str) -> None:
+    """It hears once that the port is open, at which it finds somebody, and once that the end has begun."""
+    config = write_config(tmp_path, "http://127.0.0.1:9")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(AT_ONCE_SECONDS)
+        env = {**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with ServeProcess(config, "--workers", workers, env=env) as proxy:
+            assert b"READY=1" == await asyncio.to_thread(manager.recv, 64)
+            async with httpx.AsyncClient() as http:
+                assert 200 == (await http.get(f"{proxy.url}/healthz")).status_code
+            proxy.terminate_each()
+            assert b"STOPPING=1" == await asyncio.to_thread(manager.recv, 64)
+            assert 0 == await proxy.ended()
+        manager.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            manager.recv(64)
 
 
 async def _refuses_connections(port: int) -> None:

@@ -1,5 +1,6 @@
 """``packyproxy serve``: the proxy under hypercorn, in this process or in several that share the port."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -23,6 +24,7 @@ from packyproxy.cli.server import (
     serve_app,
     server_url,
 )
+from packyproxy.cli.service_manager import tell_service_manager
 from packyproxy.config import Config
 from packyproxy.runtime.reload.config_file import ConfigFile
 from packyproxy.runtime.upstream import WrapTransport
@@ -96,8 +98,8 @@ def _bind(config: Config) -> socket.socket:
         if version is None:
             raise
         raise CommandFailed(
-            f"packyproxy {version} serves on {config.host} port {config.port} already: use that one, stop it, "
-            "or choose another port with --port"
+            f"packyproxy {version} serves on {config.host} port {config.port} already: use that one, stop "
+            "it, or choose another port with --port"
         ) from error
 
 
@@ -154,6 +156,7 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int, gra
 
     def stop(*_: object) -> None:
         nonlocal is_stopping
+        tell_service_manager("STOPPING=1")
         order = signal.SIGUSR1 if is_stopping else signal.SIGTERM
         is_stopping = True
         for worker in workers:
@@ -169,6 +172,7 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int, gra
         workers.append(context.Process(target=_worker, args=(file, listener, grace_seconds)))
         workers[-1].start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    tell_service_manager("READY=1")
     listener.close()  # else the system would take connections in that workers, when they end, accept no more
     wait([worker.sentinel for worker in workers])
     has_died = not is_stopping
@@ -187,7 +191,13 @@ def _worker(file: ConfigFile, listener: socket.socket, grace_seconds: float) -> 
 
 
 def _obey_signals(stop: Stop) -> None:
-    stop.on_signals(signal.SIGINT, signal.SIGTERM)
+    def end() -> None:
+        tell_service_manager("STOPPING=1")
+        stop.ask()
+
+    for number in _STOPPING:
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    tell_service_manager("READY=1")  # whoever connects is served, and a signal ends this in order
 
 
 def _obey_parent(stop: Stop) -> None:
