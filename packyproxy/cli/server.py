@@ -40,6 +40,8 @@ _KEEP_ALIVE_SECONDS: Final = 75.0
 _REQUESTS_PER_CONNECTION: Final = 1_000_000
 _HEADER_BYTES: Final = 64 * 1024
 _LEEWAY_SECONDS: Final = 2.0
+"""By how much our limit comes before hypercorn's, which says nothing of what it cuts off."""
+_CLOSING_SECONDS: Final = 1.0
 _LAST_ACCEPT_SECONDS: Final = 0.01
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 10_000
 _KEPT_BYTES: Final = 16 * 1024 * 1024
@@ -163,10 +165,12 @@ class _Requests:
         finally:
             self._running.discard(task)
 
-    def cut_off(self) -> None:
-        """Cancel every answer that is not finished."""
-        for task in tuple(self._running):
+    def cut_off(self) -> bool:
+        """Cancel every answer that is not finished; tells whether there was one."""
+        running = tuple(self._running)
+        for task in running:
             task.cancel()
+        return bool(running)
 
 
 async def serve_app(
@@ -202,15 +206,17 @@ async def serve_app(
     await _first_of(server, stop.asked)
     asyncio.get_running_loop().set_exception_handler(_without_cancellations)
     if not server.done():
-        await _first_of(server, stop.insisted, within_seconds=grace_seconds + _LEEWAY_SECONDS)
-    if not server.done():
-        # Since Python 3.12 hypercorn waits for connections before it looks at its own limit.
-        requests.cut_off()
+        await _first_of(server, stop.insisted, within_seconds=grace_seconds)
+    if not server.done() and requests.cut_off():
+        _log.warning("running answers were cut off at shutdown", extra={"event": "cut_off"})
+    while not server.done():
+        # It waits more than once, since Python 3.12 without a limit: a cancellation ends one wait.
         server.cancel()
+        await asyncio.wait({server}, timeout=_CLOSING_SECONDS)
     try:
         await server
     except asyncio.CancelledError:
-        _log.warning("running answers were cut off at shutdown", extra={"event": "cut_off"})
+        pass
     except Exception as error:
         raise CommandFailed(f"the server ended with {type(error).__name__}") from error
 
@@ -263,7 +269,7 @@ def _hypercorn_config(listener: socket.socket, grace_seconds: float) -> ServerCo
     config.backlog = _BACKLOG
     config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
     config.keep_alive_max_requests = _REQUESTS_PER_CONNECTION
-    config.graceful_timeout = grace_seconds
+    config.graceful_timeout = grace_seconds + _LEEWAY_SECONDS
     config.include_server_header = False
     config.h11_max_incomplete_size = _HEADER_BYTES
     config.errorlog = logging.getLogger("hypercorn.error")

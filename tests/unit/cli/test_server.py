@@ -1,6 +1,7 @@
 """Serving and ending in order, over loopback."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -103,17 +104,27 @@ async def test_a_running_answer_is_finished_and_no_new_one_begun() -> None:
 
 @pytest.mark.parametrize(("grace_seconds", "asks"), [(60.0, 2), (0.05, 1)], ids=["insisting", "out of grace"])
 async def test_a_running_answer_is_cut_off(
-    grace_seconds: float, asks: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    grace_seconds: float, asks: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Asked twice, or once and out of patience, the server ends without the answer and without a traceback."""
-    monkeypatch.setattr("packyproxy.cli.server._LEEWAY_SECONDS", 0.05)
+    """Asked twice, or once and out of patience, the server ends without the answer, and says so and no more."""
     app, stop = SlowApp(), Stop()
     async with asyncio.timeout(10), halfway(app, app, stop, grace_seconds) as (server, _, _port):
         for _ in range(asks):
             stop.ask()
         await server
         await app.was_cut_off.wait()
-    assert [] == [record for record in caplog.records if record.levelname == "ERROR"]
+    assert ["cut_off"] == [record.event for record in caplog.records if record.levelno >= logging.WARNING]  # type: ignore[attr-defined]
+
+
+async def test_who_only_waits_is_not_cut_off(caplog: pytest.LogCaptureFixture) -> None:
+    """Without grace, a connection on which nothing is asked ends with the server, and nothing is said of it."""
+    listener, stop = bind("127.0.0.1", 0), Stop()
+    server = asyncio.create_task(serve_app(SlowApp(), listener, stop, grace_seconds=0.0))
+    async with asyncio.timeout(10), connected(listener.getsockname()[1]) as (reader, _):
+        stop.ask()
+        await server
+        assert b"" == await reader.read()
+    assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 async def test_a_worker_is_told_apart_who_asks_from_who_insists() -> None:
