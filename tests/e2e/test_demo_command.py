@@ -9,16 +9,12 @@ import pytest
 pytestmark = pytest.mark.e2e
 
 
+COMMAND = (sys.executable, "-m", "packyproxy", "demo", "--once", "--port", "0")
+
+
 def run_demo(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    command = [sys.executable, "-c", "import sys; from packyproxy.cli.main import main; sys.exit(main())"]
-    return subprocess.run(
-        [*command, "demo", "--once", "--port", "0", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_settings_of_a_file_are_tried(tmp_path: Path) -> None:
@@ -38,3 +34,14 @@ def test_one_answer_arrives_whole() -> None:
     assert (0, "") == (ran.returncode, ran.stderr)
     assert ("message_start", "message_stop") == (events[0], events[-1])
     assert "Hello" in ran.stdout
+
+
+def test_a_reader_that_has_enough_ends_it_silently() -> None:
+    """``packyproxy demo --once | head -1`` leaves nothing on stderr."""
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        assert demo.stderr is not None
+        assert demo.stdout.readline().startswith("POST ")
+        demo.stdout.close()
+        said = demo.stderr.read()
+        assert (1, "") == (demo.wait(timeout=60), said)

@@ -67,10 +67,14 @@ def demo(path: str | None = None, *, host: str, port: int | None, once: bool) ->
                 serve_app(proxy, listener, stop, grace_seconds=_GRACE_SECONDS),
             )
             key = config.api_keys[0].reveal() if config.api_keys else "any-value"
-            is_whole = await asyncio.to_thread(_show_answer, url, key)
-            if once or not is_whole:
-                stop.ask()
-            else:
+            is_whole = False
+            try:
+                is_whole = await asyncio.to_thread(_show_answer, url, key)
+            finally:  # also when whoever reads the output has left
+                if once or not is_whole:
+                    stop.ask()
+                    await servers
+            if not once and is_whole:
                 print(_invitation(config, url), flush=True)
                 _log.setLevel(logging.INFO)  # not before: lines among those of the answer would confuse
             await servers
