@@ -68,11 +68,19 @@ class Stop:
         """Ask for an orderly end; asked again, for an immediate one."""
         (self.insisted if self.asked.is_set() else self.asked).set()
 
-    def on_signals(self, *signals: signal.Signals) -> None:
-        """Take each of these signals as a call of ``ask``."""
+    def on_signals(self, *signals: signal.Signals, first: Callable[[], object] = lambda: None) -> None:
+        """Take each of these signals as a call of ``ask``, which that of ``first`` comes before."""
         loop = asyncio.get_running_loop()
+
+        def act() -> None:
+            first()
+            self.ask()
+
         for number in signals:
-            loop.add_signal_handler(number, self.ask)
+            try:
+                loop.add_signal_handler(number, act)
+            except NotImplementedError:  # on Windows, whose loop wakes up for Python's own handlers
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(act))
 
     def obey(self, *, ask: signal.Signals, insist: signal.Signals) -> None:
         """Take one signal, however often it comes, as one wish for an orderly end, and another as haste."""

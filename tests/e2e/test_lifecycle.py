@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,17 @@ async def test_grace_is_how_long_a_running_stream_may_go_on(
                         _ = [piece async for piece in pieces]
                     assert await proxy.ended() == 0
         upstream.release()
+
+
+@pytest.mark.parametrize("workers", ["1", "2"], ids=["one worker", "two workers"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_who_has_read_the_banner_may_end_it(
+    tmp_path: Path, number: signal.Signals, workers: str
+) -> None:
+    """A signal that comes before the server is quite there ends it in order, as any later one does."""
+    with ServeProcess(write_config(tmp_path, "http://127.0.0.1:9"), "--workers", workers) as proxy:
+        proxy.send(number)
+        assert 0 == await proxy.ended()
 
 
 @pytest.mark.parametrize("workers", ["1", "2"], ids=["one worker", "two workers"])

@@ -109,7 +109,11 @@ class ServeProcess:
 
     def terminate(self) -> None:
         """Ask it to end in order."""
-        self._process.send_signal(signal.SIGTERM)
+        self.send(signal.SIGTERM)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
 
     def terminate_each(self) -> None:
         """Ask each of its processes to end in order, as systemd does."""

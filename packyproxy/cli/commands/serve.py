@@ -1,10 +1,10 @@
 """``packyproxy serve``: the proxy under hypercorn, in this process or in several that share the port."""
 
-import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from packyproxy.cli.advice import oversight_warnings
@@ -84,10 +84,11 @@ def serve(
         workers=workers,
         notes=notes,
     )
-    print(text, flush=True)
-    if workers == 1:
-        return _serve_here(file, listener, _obey_signals, grace_seconds=grace_seconds, wrappers=wrappers)
-    return _serve_in_workers(file, listener, workers, grace_seconds)
+    with _signals_wait():
+        print(text, flush=True)  # who reads it may end this at once
+        if workers == 1:
+            return _serve_here(file, listener, _obey_signals, grace_seconds=grace_seconds, wrappers=wrappers)
+        return _serve_in_workers(file, listener, workers, grace_seconds)
 
 
 def _bind(config: Config) -> socket.socket:
@@ -101,6 +102,22 @@ def _bind(config: Config) -> socket.socket:
             f"packyproxy {version} serves on {config.host} port {config.port} already: use that one, stop "
             "it, or choose another port with --port"
         ) from error
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Keep signals back until somebody lets them in who can end in order; at the latest until the end."""
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    try:
+        yield
+    finally:
+        _let_signals_in()
+
+
+def _let_signals_in() -> None:
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
 
 
 def _serve_here(
@@ -165,13 +182,12 @@ def _serve_in_workers(file: ConfigFile, listener: socket.socket, count: int, gra
 
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGTERM, stop)
-    # A signal that comes meanwhile waits: here until there is a whole list of workers to pass it on to, in a
-    # worker until it can stop in order.
-    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    # Signals wait: here until there is a whole list of workers to pass them on to, in a worker until it can
+    # stop in order.
     for _ in range(count):
         workers.append(context.Process(target=_worker, args=(file, listener, grace_seconds)))
         workers[-1].start()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    _let_signals_in()
     tell_service_manager("READY=1")
     listener.close()  # else the system would take connections in that workers, when they end, accept no more
     wait([worker.sentinel for worker in workers])
@@ -191,15 +207,11 @@ def _worker(file: ConfigFile, listener: socket.socket, grace_seconds: float) -> 
 
 
 def _obey_signals(stop: Stop) -> None:
-    def end() -> None:
-        tell_service_manager("STOPPING=1")
-        stop.ask()
-
-    for number in _STOPPING:
-        asyncio.get_running_loop().add_signal_handler(number, end)
+    stop.on_signals(*_STOPPING, first=lambda: tell_service_manager("STOPPING=1"))
+    _let_signals_in()
     tell_service_manager("READY=1")  # whoever connects is served, and a signal ends this in order
 
 
 def _obey_parent(stop: Stop) -> None:
     stop.obey(ask=signal.SIGTERM, insist=signal.SIGUSR1)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)
+    _let_signals_in()

@@ -127,6 +127,25 @@ async def test_who_only_waits_is_not_cut_off(caplog: pytest.LogCaptureFixture) -
     assert [] == [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
+async def test_a_loop_without_signals_hears_of_them_by_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows' event loop takes no handlers; whoever asks is heard all the same."""
+    loop, stop, heard = asyncio.get_running_loop(), Stop(), []
+
+    def refuse(*_: object) -> None:
+        raise NotImplementedError
+
+    before = signal.getsignal(signal.SIGUSR2)
+    monkeypatch.setattr(loop, "add_signal_handler", refuse, raising=False)
+    try:
+        stop.on_signals(signal.SIGUSR2, first=lambda: heard.append("first"))
+        os.kill(os.getpid(), signal.SIGUSR2)
+        async with asyncio.timeout(10):
+            await stop.asked.wait()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
+    assert ["first"] == heard
+
+
 async def test_a_worker_is_told_apart_who_asks_from_who_insists() -> None:
     """One signal is a wish however often it comes; only the other one ends answers at once."""
     stop, loop = Stop(), asyncio.get_running_loop()
