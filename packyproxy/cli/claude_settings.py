@@ -7,7 +7,7 @@ itself.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -29,7 +29,7 @@ class VariableInFile(Struct, frozen=True):
 
 
 class _Settings(Struct):
-    env: dict[str, str] = {}
+    env: dict[str, Any] = {}
 
 
 def variables_in_settings(environ: Mapping[str, str]) -> dict[str, VariableInFile]:
@@ -57,9 +57,11 @@ def _env(file: Path) -> dict[str, str]:
     try:
         if not file.is_file() or file.stat().st_size > _MOST_BYTES:
             return {}
-        return msgspec.json.decode(file.read_bytes(), type=_Settings).env
+        env = msgspec.json.decode(file.read_bytes(), type=_Settings).env
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
+    # Numbers and the like are taken for their text.
+    return {name: it if isinstance(it, str) else msgspec.json.encode(it).decode() for name, it in env.items()}
 
 
 def _shown(file: Path, home: Path | None) -> str:

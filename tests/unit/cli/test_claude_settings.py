@@ -44,12 +44,19 @@ def test_the_users_folder_may_be_named(tmp_path: Path) -> None:
     assert "named" == variables_in_settings(environ)["A"].value
 
 
-@pytest.mark.parametrize("text", [b'{"env":{"A":"a"},}', b"[]", b'{"env":[]}', b"\xff", b'{"env":{"A":1}}'])
+@pytest.mark.parametrize("text", [b'{"env":{"A":"a"},}', b"[]", b'{"env":[]}', b"\xff"])
 def test_what_is_no_settings_file_sets_nothing(text: bytes, tmp_path: Path) -> None:
     """Claude Code does not use it either."""
     (tmp_path / ".claude").mkdir()
     (tmp_path / ".claude/settings.json").write_bytes(text)
     assert {} == variables_in_settings({})
+
+
+def test_a_value_that_is_no_text_is_taken_for_one(tmp_path: Path) -> None:
+    """A number beside the address keeps it from nobody."""
+    write(tmp_path / ".claude/settings.json", ANTHROPIC_BASE_URL=ELSEWHERE, API_TIMEOUT_MS=600_000, A=True)
+    found = {name: variable.value for name, variable in variables_in_settings({}).items()}
+    assert {"ANTHROPIC_BASE_URL": ELSEWHERE, "API_TIMEOUT_MS": "600000", "A": "true"} == found
 
 
 def test_no_value_is_shown() -> None:
