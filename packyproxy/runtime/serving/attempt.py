@@ -1,5 +1,6 @@
 """One try at one provider: open the upstream, move its bytes through a transcoder, say how it ended."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
 from types import MappingProxyType
@@ -145,7 +146,12 @@ class Attempt:
                     self._take_headers(response.headers)
                 if not 200 <= response.status < 300:
                     return await self._read_refusal(response)
-                await self._relay(response)
+                # Each wait for an event goes up and down through all coroutines of its task, ours and the
+                # host's; a task of its own has few. The last bytes are written here, so that no turn of the
+                # loop comes between them and what ends the request.
+                last = await asyncio.create_task(self._relay(response))
+                if last:
+                    await self._take(last, is_last=self._transcoder.is_finished)
             failure = self._transcoder.failure
             return mask_secrets(failure, self._secrets) if failure is not None else None
         except Aborted as aborted:
@@ -161,7 +167,8 @@ class Attempt:
             if response is not None:
                 await (response.finish() if self._transcoder.is_finished else response.aclose())
 
-    async def _relay(self, response: UpstreamResponse) -> None:
+    async def _relay(self, response: UpstreamResponse) -> bytes:
+        """Move the answer on as it comes; return its last bytes, which are not taken yet."""
         transcoder, take, deadlines, time = self._transcoder, self._take, self._deadlines, self._time
         encoding = response.headers.get("content-encoding", "identity")
         pieces: AsyncIterator[bytes] = (
@@ -185,16 +192,18 @@ class Attempt:
                     if out:
                         if not shown:
                             shown = now
-                        await take(out, is_last=is_over and transcoder.is_finished)
+                        if not is_over:
+                            await take(out, is_last=False)
                     if is_over:
-                        return
+                        return out
             except UpstreamFailed as error:
                 # A broken connection is an early end of the stream: what was complete by then still counts.
                 if error.failure.kind is not FailureKind.TRUNCATED:
                     raise
-            if out := transcoder.finish():
+            out = transcoder.finish()
+            if out:
                 shown = shown or time()
-                await take(out, is_last=transcoder.is_finished)
+            return out
         finally:
             if shown and transcoder.has_content:
                 self.first_output_at = shown
