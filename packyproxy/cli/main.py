@@ -21,8 +21,6 @@ __all__ = ["main"]
 
 _OBJECTS_UNTIL_COLLECTION: Final = 10_000
 _OUTPUT_ERRORS: Final = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-_SERVING: Final = frozenset({"serve", "run", "record", "demo"})
-"""They end by signals, which event loops of Windows do not take."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,11 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Namespace) -> int:
-    if sys.platform == "win32" and arguments.command in _SERVING:
-        raise CommandFailed(
-            f"packyproxy {arguments.command} does not run on Windows: use WSL, or mount packyproxy in an "
-            "application of your own"
-        )
     match arguments.command:
         case "serve":
             # Loading the server makes no garbage; to look for it at the usual pace takes 30 ms of 400.

@@ -35,9 +35,9 @@ _KEY_BYTES: Final = 32
 _GRACE_SECONDS: Final = 1.0
 """Nobody is left to read what the program did not wait for."""
 _KILL_AFTER_SECONDS: Final = 5.0
-_FORWARDED: Final = (signal.SIGTERM, signal.SIGHUP)
-_FROM_THE_TERMINAL: Final = (signal.SIGINT, signal.SIGQUIT)
-"""A terminal sends these to the program as well."""
+_FORWARDED: Final = ("SIGTERM", "SIGHUP")
+_FROM_THE_TERMINAL: Final = ("SIGINT", "SIGQUIT")
+"""A terminal sends these to the program as well. Names, since Windows has not all of them."""
 _BY_SIGNAL: Final = 128
 """Shells add the number of the signal that ended a program to this."""
 _OTHER_KEYS: Final = ("ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN")
@@ -62,8 +62,11 @@ def run(path: str | None, command: Sequence[str], *, wrappers: Sequence[WrapTran
 
     Raises:
         ConfigError: the configuration cannot be used.
-        CommandFailed: no provider is enabled, or the program cannot be started.
+        CommandFailed: no provider is enabled, or the program cannot be started, as on Windows, where a child
+            is not told of signals.
     """
+    if sys.platform == "win32":
+        raise CommandFailed("no program can be run so on Windows: use WSL, or packyproxy serve beside it")
     key = secrets.token_urlsafe(_KEY_BYTES)
     file = ConfigFile(path, amend=lambda config: replace(config, api_keys=(Secret(key),)))
     config = file.loaded.config
@@ -155,9 +158,9 @@ async def _start(command: Sequence[str], environment: Mapping[str, str]) -> Proc
         reason = (error.strerror or type(error).__name__).lower()
         raise CommandFailed(f"cannot run {command[0]}: {reason}") from error
     loop = asyncio.get_running_loop()
-    for number in _FORWARDED:
+    for number in map(signal.Signals.__getitem__, _FORWARDED):
         loop.add_signal_handler(number, _send, child, number)
-    for number in _FROM_THE_TERMINAL:
+    for number in map(signal.Signals.__getitem__, _FROM_THE_TERMINAL):
         loop.add_signal_handler(number, _leave_it_to_the_child)
     return child
 

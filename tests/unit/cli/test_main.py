@@ -55,16 +55,6 @@ def test_the_package_is_a_command() -> None:
     assert (0, f"packyproxy {__version__}\n", "") == (done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "record", "run -- claude"])
-def test_what_serves_says_that_it_needs_unix(
-    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """On Windows, whose event loops take no signals, the remedy is told instead of a traceback."""
-    monkeypatch.setattr(sys, "platform", "win32")
-    assert 1 == main(command.split())
-    assert "does not run on Windows: use WSL" in capsys.readouterr().err
-
-
 def test_alone_it_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a command the overview goes to stderr, and the exit code is 2."""
     with pytest.raises(SystemExit) as end:

@@ -1,13 +1,15 @@
 """``packyproxy run``: what the child is told, and what is refused before it starts."""
 
 import json
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from packyproxy.cli.commands.run import child_command, child_environment
+from packyproxy.cli.commands.run import child_command, child_environment, run
+from packyproxy.cli.failures import CommandFailed
 from packyproxy.cli.main import main
 
 URL = "http://127.0.0.1:4711"
@@ -84,6 +86,13 @@ def test_the_codex_cli_is_told_by_options(program: str) -> None:
         "env_key": "OPENAI_API_KEY",
     }
     assert {"model_provider": "packyproxy", "model_providers": {"packyproxy": provider}} == settings
+
+
+def test_windows_has_not_the_signals_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the remedy is told instead of a traceback."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(CommandFailed, match="on Windows: use WSL"):
+        run(None, ["claude"])
 
 
 def test_a_program_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
