@@ -27,7 +27,7 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Stand for what observes."""
 
 
-async def _relay(attempt: Any, response: UpstreamResponse) -> None:
+async def _relay(attempt: Any, response: UpstreamResponse) -> bytes:
     """Do what an attempt does with an answer, and measure nothing; these benchmarks compress no answers."""
     transcoder, take, deadlines, time = (
         attempt._transcoder,
@@ -38,15 +38,16 @@ async def _relay(attempt: Any, response: UpstreamResponse) -> None:
     try:
         async for chunk in response:
             deadlines.last_read_at = time()
-            if out := transcoder.feed(chunk):
-                await take(out, is_last=transcoder.is_over and transcoder.is_finished)
+            out: bytes = transcoder.feed(chunk)
             if transcoder.is_over:
-                return
+                return out
+            if out:
+                await take(out, is_last=False)
     except UpstreamFailed as error:
         if error.failure.kind is not FailureKind.TRUNCATED:
             raise
-    if out := transcoder.finish():
-        await take(out, is_last=transcoder.is_finished)
+    last: bytes = transcoder.finish()
+    return last
 
 
 _REPLACEMENTS: tuple[tuple[type, str, Any], ...] = (
