@@ -27,7 +27,7 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Stand for what observes."""
 
 
-async def _relay(attempt: Any, response: UpstreamResponse) -> bytes:
+async def _relay(attempt: Any, response: UpstreamResponse) -> None:
     """Do what an attempt does with an answer, and measure nothing; these benchmarks compress no answers."""
     transcoder, take, deadlines, time = (
         attempt._transcoder,
@@ -38,16 +38,15 @@ async def _relay(attempt: Any, response: UpstreamResponse) -> bytes:
     try:
         async for chunk in response:
             deadlines.last_read_at = time()
-            out: bytes = transcoder.feed(chunk)
+            if out := transcoder.feed(chunk):
+                await take(out, is_last=transcoder.is_over and transcoder.is_finished)
             if transcoder.is_over:
-                return out
-            if out:
-                await take(out, is_last=False)
+                return
     except UpstreamFailed as error:
         if error.failure.kind is not FailureKind.TRUNCATED:
             raise
-    last: bytes = transcoder.finish()
-    return last
+    if out := transcoder.finish():
+        await take(out, is_last=transcoder.is_finished)
 
 
 _REPLACEMENTS: tuple[tuple[type, str, Any], ...] = (
