@@ -52,20 +52,6 @@ def second_turn(signature: str) -> list[dict[str, Any]]:
     ]
 
 
-async def test_events_are_not_awaited_in_the_hosts_task(stage: Setting) -> None:
-    """Each event is spared the way through all coroutines above; the last bytes are the request's own."""
-    are_the_hosts: list[bool] = []
-    host = asyncio.current_task()
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.body":
-            are_the_hosts.append(asyncio.current_task() is host)
-
-    await call_raw(stage("Hello there"), send)
-    *before, last = are_the_hosts
-    assert (True, {False}) == (last, set(before))
-
-
 async def test_the_answer_is_the_upstreams(stage: Setting) -> None:
     """A plain question gets the upstream's text, under the model name the client asked for."""
     answer = (await stage("Hello there").ask()).json()

@@ -1,6 +1,5 @@
 """One try at one provider: open the upstream, move its bytes through a transcoder, say how it ended."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager
 from types import MappingProxyType
@@ -146,12 +145,7 @@ class Attempt:
                     self._take_headers(response.headers)
                 if not 200 <= response.status < 300:
                     return await self._read_refusal(response)
-                # Each wait for an event goes up and down through all coroutines of its task, ours and the
-                # host's; a task of its own has few. The last bytes are written here, so that no turn of the
-                # loop comes between them and what ends the request.
-                last = await asyncio.create_task(self._relay(response))
-                if last:
-                    await self._take(last, is_last=self._transcoder.is_finished)
+                await self._relay(response)
             failure = self._transcoder.failure
             return mask_secrets(failure, self._secrets) if failure is not None else None
         except Aborted as aborted:
@@ -167,8 +161,7 @@ class Attempt:
             if response is not None:
                 await (response.finish() if self._transcoder.is_finished else response.aclose())
 
-    async def _relay(self, response: UpstreamResponse) -> bytes:
-        """Move the answer on as it comes; return its last bytes, which are not taken yet."""
+    async def _relay(self, response: UpstreamResponse) -> None:
         transcoder, take, deadlines, time = self._transcoder, self._take, self._deadlines, self._time
         encoding = response.headers.get("content-encoding", "identity")
         pieces: AsyncIterator[bytes] = (
@@ -192,18 +185,16 @@ class Attempt:
                     if out:
                         if not shown:
                             shown = now
-                        if not is_over:
-                            await take(out, is_last=False)
+                        await take(out, is_last=is_over and transcoder.is_finished)
                     if is_over:
-                        return out
+                        return
             except UpstreamFailed as error:
                 # A broken connection is an early end of the stream: what was complete by then still counts.
                 if error.failure.kind is not FailureKind.TRUNCATED:
                     raise
-            out = transcoder.finish()
-            if out:
+            if out := transcoder.finish():
                 shown = shown or time()
-            return out
+                await take(out, is_last=transcoder.is_finished)
         finally:
             if shown and transcoder.has_content:
                 self.first_output_at = shown
