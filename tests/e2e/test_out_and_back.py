@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -96,7 +97,17 @@ async def providers(tmp_path: Path) -> AsyncIterator[TwoProviders]:
         yield TwoProviders(path, proxy)
 
 
-@pytest.mark.parametrize("way", ["save", "call"], ids=["by saving the file", "by the management API"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        pytest.param("save", id="by saving the file"),
+        pytest.param(
+            "call",
+            marks=pytest.mark.skipif(shutil.which("curl") is None, reason="README's call needs curl"),
+            id="by the management API",
+        ),
+    ],
+)
 async def test_out_and_back(way: Literal["save", "call"], providers: TwoProviders) -> None:
     """Requests go to the other provider soon after, and come back as soon; no request fails meanwhile."""
     await providers.seconds_until("packycode", time.monotonic())
