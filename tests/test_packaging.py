@@ -60,8 +60,10 @@ def unpacked(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the tree that the source distribution holds: no repository, and other times of its files."""
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(sdist) as archive:
-        # The tree's own archive; Python before 3.11.4 knows no filters, and from 3.14 on this one is the default.
-        archive.extractall(folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        if hasattr(tarfile, "data_filter"):  # Python before 3.11.4 knows no filters
+            archive.extractall(folder, filter="data")
+        else:
+            archive.extractall(folder)  # the tree's own archive
     return folder / STEM
 
 
