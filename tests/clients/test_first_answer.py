@@ -10,6 +10,13 @@ from tests.support.servers import Listener, ServeProcess, free_port, write_confi
 
 pytestmark = pytest.mark.client
 
+# First what 2.1.197 says, then 2.1.330.
+UNREACHED = ("Unable to connect to API (ConnectionRefused)", "(ECONNREFUSED)")
+BROKEN_OFF = (
+    "API Error: Upstream stream ended before response.completed",
+    "API Error: Server error mid-response",
+)
+
 
 @pytest.mark.parametrize(
     ("fault", "words"),
@@ -33,12 +40,12 @@ pytestmark = pytest.mark.client
         pytest.param(
             Fault.status(429, "slow down"), "API Error: Request rejected (429) · slow down", id="rate limit"
         ),
-        pytest.param(
-            Fault.end("Hi"), "API Error: Upstream stream ended before response.completed", id="no end"
-        ),
+        pytest.param(Fault.end("Hi"), BROKEN_OFF, id="no end"),
     ],
 )
-async def test_what_the_provider_says(fault: Fault, words: str, upstream: FakeUpstream, claude: Any) -> None:
+async def test_what_the_provider_says(
+    fault: Fault, words: str | tuple[str, ...], upstream: FakeUpstream, claude: Any
+) -> None:
     """The cause, or at least which part of the set-up it lies in."""
     upstream.script = fault
     run = await claude.run("Say hello.")
@@ -49,35 +56,47 @@ async def test_what_the_provider_says(fault: Fault, words: str, upstream: FakeUp
     ("environment", "words"),
     [
         pytest.param(
-            {"ANTHROPIC_BASE_URL": "{url}/v1"}, "There's an issue with the selected model", id="/v1"
+            {"ANTHROPIC_BASE_URL": "{url}/v1"}, ("There's an issue with the selected model",), id="/v1"
         ),
-        pytest.param({"ANTHROPIC_BASE_URL": "127.0.0.1:{port}"}, "cannot be parsed as a URL", id="no scheme"),
+        pytest.param(
+            {"ANTHROPIC_BASE_URL": "127.0.0.1:{port}"},
+            ("cannot be parsed as a URL", "Invalid URL"),
+            id="no scheme",
+        ),
         pytest.param(
             {"ANTHROPIC_BASE_URL": "https://127.0.0.1:{port}"},
-            "UNKNOWN_CERTIFICATE_VERIFICATION_ERROR",
+            ("UNKNOWN_CERTIFICATE_VERIFICATION_ERROR", "Unable to connect to API (EPROTO)"),
             id="https",
         ),
         pytest.param(
             {"ANTHROPIC_BASE_URL": "http://127.0.0.1:{free}"},
-            "Unable to connect to API (ConnectionRefused)",
+            UNREACHED,
             id="nobody",
         ),
         pytest.param(
             {"HTTPS_PROXY": "http://127.0.0.1:{free}"},
-            "Unable to connect to API (ConnectionRefused)",
+            UNREACHED,
             id="proxy",
         ),
-        pytest.param({"ANTHROPIC_AUTH_TOKEN": ""}, "Not logged in · Please run /login", id="no key"),
+        pytest.param({"ANTHROPIC_AUTH_TOKEN": ""}, ("Not logged in · Please run /login",), id="no key"),
     ],
 )
 async def test_how_the_shell_is_set_up(
-    environment: dict[str, str], words: str, upstream: FakeUpstream, proxy: ServeProcess, claude: Any
+    environment: dict[str, str],
+    words: tuple[str, ...],
+    upstream: FakeUpstream,
+    proxy: ServeProcess,
+    claude: Any,
 ) -> None:
     """Claude Code's own words; the provider is not asked."""
     places = {"url": proxy.url, "port": proxy.port, "free": free_port()}
     variables = {name: value.format(**places) for name, value in environment.items()}
     run = await claude.run("Say hello.", **variables)
-    assert (1, True, []) == (run.exit_code, words in run.result["result"], upstream.requests)
+    assert (1, True, []) == (
+        run.exit_code,
+        any(some in run.result["result"] for some in words),
+        upstream.requests,
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +129,7 @@ async def test_settings_stand_over_the_shell(
     settings.parent.mkdir()
     settings.write_text(f'{{"env": {{"ANTHROPIC_BASE_URL": "http://127.0.0.1:{free_port()}"}}}}')
     run = await claude.run("Say hello.")
-    assert "API Error: Unable to connect to API (ConnectionRefused)" == run.result["result"]
+    assert run.result["result"].endswith(UNREACHED)
     settings.write_text(f'{{"env": {{"ANTHROPIC_BASE_URL": "{proxy.url}"}}}}')
     run = await claude.run("Say hello.", ANTHROPIC_BASE_URL=f"http://127.0.0.1:{free_port()}")
     assert "Hello." == run.result["result"]

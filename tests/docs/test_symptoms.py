@@ -14,6 +14,7 @@ OF_CLIENTS = {
     "Missing environment variable: `PACKYPROXY_KEY`",
     "Not logged in · Please run /login",
     "Unable to connect to API (ConnectionRefused)",
+    "Connection refused … (ECONNREFUSED)",
 }
 """What Claude Code, the Codex CLI and the SDKs say of themselves."""
 
